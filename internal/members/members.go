@@ -1,0 +1,176 @@
+// Package members decodes and encodes structs that keep what they do not know.
+//
+// A struct takes part through its ordinary json tags and one field of the type
+// map[string]json.RawMessage (or a type of that form) tagged `json:"-"`, which
+// receives every member without a field. Unlike encoding/json, names match only
+// exactly, and an object that has a member twice is an error: both are ways in
+// which two readers of one document come to different conclusions.
+package members
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+)
+
+type layout struct {
+	fields []field
+	byName map[string]int
+	extra  []int // index path of the field for unknown members
+}
+
+type field struct {
+	name     string
+	index    []int
+	omitZero bool
+}
+
+var layouts sync.Map // reflect.Type -> *layout
+
+var extraType = reflect.TypeFor[map[string]json.RawMessage]()
+
+func layoutOf(t reflect.Type) *layout {
+	if l, ok := layouts.Load(t); ok {
+		return l.(*layout)
+	}
+	l := &layout{byName: map[string]int{}}
+	for _, f := range reflect.VisibleFields(t) {
+		if !f.IsExported() || f.Anonymous {
+			continue
+		}
+		tag := f.Tag.Get("json")
+		if tag == "-" {
+			if f.Type.ConvertibleTo(extraType) && f.Type.Kind() == reflect.Map {
+				l.extra = f.Index
+			}
+			continue
+		}
+		name, opts, _ := strings.Cut(tag, ",")
+		if name == "" {
+			name = f.Name
+		}
+		l.byName[name] = len(l.fields)
+		l.fields = append(l.fields, field{
+			name:     name,
+			index:    f.Index,
+			omitZero: strings.Contains(opts, "omitzero") || strings.Contains(opts, "omitempty"),
+		})
+	}
+	actual, _ := layouts.LoadOrStore(t, l)
+	return actual.(*layout)
+}
+
+// Decode reads the object in data, which must be valid JSON, into the struct
+// that v points to. A null leaves *v as it is.
+func Decode(data []byte, v any) error {
+	if IsNull(data) {
+		return nil
+	}
+	target := reflect.ValueOf(v).Elem()
+	l := layoutOf(target.Type())
+	seen := make([]bool, len(l.fields))
+	var extra map[string]json.RawMessage
+	err := Each(data, func(name string, value []byte) error {
+		i, known := l.byName[name]
+		if !known {
+			if _, twice := extra[name]; twice {
+				return &DuplicateError{name}
+			}
+			if extra == nil {
+				extra = map[string]json.RawMessage{}
+			}
+			extra[name] = bytes.Clone(value)
+			return nil
+		}
+		if seen[i] {
+			return &DuplicateError{name}
+		}
+		seen[i] = true
+		if value[0] == 'n' {
+			return nil
+		}
+		if err := json.Unmarshal(value, target.FieldByIndex(l.fields[i].index).Addr().Interface()); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if l.extra != nil && extra != nil {
+		f := target.FieldByIndex(l.extra)
+		f.Set(reflect.ValueOf(extra).Convert(f.Type()))
+	}
+	return nil
+}
+
+// Member is a member that Encode adds to a struct's own.
+type Member struct {
+	Name  string
+	Value json.RawMessage // nil leaves the member out
+}
+
+// Encode is the inverse of Decode: first, in this order, the given members, the
+// struct's own, and the unknown ones sorted by name.
+func Encode(v any, first ...Member) ([]byte, error) {
+	source := reflect.ValueOf(v)
+	if source.Kind() == reflect.Pointer {
+		source = source.Elem()
+	}
+	l := layoutOf(source.Type())
+	var b bytes.Buffer
+	b.WriteByte('{')
+	add := func(name string, value []byte) {
+		if b.Len() > 1 {
+			b.WriteByte(',')
+		}
+		quoted, _ := json.Marshal(name)
+		b.Write(quoted)
+		b.WriteByte(':')
+		b.Write(value)
+	}
+	for _, m := range first {
+		if m.Value != nil {
+			add(m.Name, m.Value)
+		}
+	}
+	for _, f := range l.fields {
+		value := source.FieldByIndex(f.index)
+		if f.omitZero && isZero(value) {
+			continue
+		}
+		raw, err := json.Marshal(value.Interface())
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", f.name, err)
+		}
+		add(f.name, raw)
+	}
+	if l.extra != nil {
+		extra := source.FieldByIndex(l.extra)
+		names := make([]string, 0, extra.Len())
+		for _, k := range extra.MapKeys() {
+			names = append(names, k.String())
+		}
+		slices.Sort(names)
+		for _, name := range names {
+			raw := extra.MapIndex(reflect.ValueOf(name)).Bytes()
+			if !json.Valid(raw) {
+				return nil, fmt.Errorf("%s: not valid JSON", name)
+			}
+			add(name, raw)
+		}
+	}
+	b.WriteByte('}')
+	return b.Bytes(), nil
+}
+
+func isZero(v reflect.Value) bool {
+	if z, ok := v.Interface().(interface{ IsZero() bool }); ok {
+		return z.IsZero()
+	}
+	return v.IsZero()
+}

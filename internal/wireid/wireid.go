@@ -1,0 +1,60 @@
+// Package wireid knows which identifiers may travel in URLs, tokens and store
+// keys. Reducto's job ids are UUIDs today, but its documentation has printed
+// others ("job_abc123"), so the rule is an alphabet, not a format.
+package wireid
+
+import "strings"
+
+// MaxLen is the longest identifier accepted, in bytes.
+const MaxLen = 128
+
+// Check says what is wrong with id, or "" where it may be used. A legal id is 1
+// to MaxLen bytes of ASCII letters, digits, '-', '_', '.', ':' and '~' and
+// begins with a letter, a digit or '_', so that it is one path segment whatever
+// a proxy does to dots.
+func Check(id string) string {
+	switch {
+	case id == "":
+		return "is empty"
+	case len(id) > MaxLen:
+		return "is longer than 128 bytes"
+	}
+	for i := range len(id) {
+		c := id[i]
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_':
+		case i > 0 && (c == '-' || c == '.' || c == ':' || c == '~'):
+		default:
+			return "has a character that no identifier of the API has"
+		}
+	}
+	return ""
+}
+
+// Key is the form of id under which two spellings of one UUID are equal: a UUID
+// in its 36-character form is folded to lower case, anything else is kept as it
+// is.
+func Key(id string) string {
+	if len(id) != 36 {
+		return id
+	}
+	upper := false
+	for i := range len(id) {
+		c := id[i]
+		switch {
+		case i == 8 || i == 13 || i == 18 || i == 23:
+			if c != '-' {
+				return id
+			}
+		case '0' <= c && c <= '9', 'a' <= c && c <= 'f':
+		case 'A' <= c && c <= 'F':
+			upper = true
+		default:
+			return id
+		}
+	}
+	if !upper {
+		return id
+	}
+	return strings.ToLower(id)
+}
