@@ -1,0 +1,334 @@
+package reducto
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"sync/atomic"
+	"time"
+
+	"github.com/reducto-go/reducto/internal/members"
+	"github.com/reducto-go/reducto/internal/redact"
+)
+
+// call is one request of the API, sent by do as often as the retry policy says.
+// Every request that carries the key goes this way.
+type call struct {
+	op     string // the method that the user called
+	method string
+	path   string // escaped, below the base URL
+	query  string // encoded
+
+	// body gives a fresh body for every attempt; nil for none. size is its length.
+	body        func() (io.Reader, error)
+	size        int64
+	contentType string
+
+	// safe says that sending the request twice does no harm.
+	safe bool
+	// resend asks to send it twice although it may do harm.
+	resend bool
+	// spent, unless it is nil, reports that the body cannot be read again.
+	spent func() bool
+	// timeout bounds an attempt, from connecting to the answer's last byte. Zero
+	// means a transfer: only the idle timeout holds.
+	timeout time.Duration
+
+	// read consumes a successful answer. Its error makes the answer unusable.
+	read func(*answer) error
+	// secrets must not appear in what the answer makes us say, besides the key.
+	secrets []string
+}
+
+// answer is a successful answer, its body limited in size.
+type answer struct {
+	header http.Header
+	body   io.Reader
+	size   int64 // as announced; -1 if unknown
+}
+
+// json makes v the body.
+func (r *call) json(v any) error {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return &RequestError{Op: r.op, Reason: "the request does not marshal to JSON", Err: err}
+	}
+	r.body = func() (io.Reader, error) { return bytes.NewReader(raw), nil }
+	r.size = int64(len(raw))
+	r.contentType = "application/json"
+	return nil
+}
+
+// readJSON decodes an answer into out; nil ignores it.
+func readJSON(out any) func(*answer) error {
+	return func(a *answer) error {
+		if out == nil {
+			_, err := io.Copy(io.Discard, a.body)
+			return err
+		}
+		raw, err := io.ReadAll(a.body)
+		if err != nil {
+			return err
+		}
+		return decodeJSON(raw, out)
+	}
+}
+
+// decodeJSON explains what is wrong with an answer that is not the JSON expected.
+func decodeJSON(raw []byte, out any) error {
+	switch kind := members.Kind(raw); {
+	case kind == 0:
+		return &badAnswer{reason: "the body is empty"}
+	case kind == '<':
+		return &badAnswer{reason: "the body is a page, not JSON (a proxy? check the base URL)", body: raw}
+	}
+	if err := json.Unmarshal(raw, out); err != nil {
+		return &badAnswer{reason: "the body is not the JSON expected", err: err, body: raw, whole: json.Valid(raw)}
+	}
+	return nil
+}
+
+// badAnswer is what makes a successful answer unusable.
+type badAnswer struct {
+	reason string
+	err    error
+	body   []byte
+	whole  bool // nothing was lost on the way: the service would send it again
+}
+
+func (e *badAnswer) Error() string {
+	if e.err == nil {
+		return e.reason
+	}
+	return e.reason + ": " + e.err.Error()
+}
+
+func (e *badAnswer) Unwrap() error { return e.err }
+
+// failure is a failed attempt and what it means for another one.
+type failure struct {
+	err error
+	// nothing: the service certainly took nothing on.
+	nothing bool
+	// transient: another attempt may succeed.
+	transient bool
+	// after is how long the service asked to wait; negative if it did not.
+	after time.Duration
+}
+
+// do sends r until it succeeds, fails for good, or the context ends.
+func (c *Client) do(ctx context.Context, r *call) error {
+	_, err := c.send(ctx, r)
+	return err
+}
+
+// send is do, and tells whether the service certainly took nothing on in any of
+// the attempts.
+func (c *Client) send(ctx context.Context, r *call) (nothing bool, err error) {
+	nothing = true
+	for attempt := 1; ; attempt++ {
+		started := time.Now()
+		f := c.attempt(ctx, r)
+		log := c.cfg.logger.With(
+			slog.String("method", r.method), slog.String("path", r.path), slog.Int("attempt", attempt))
+		if f == nil {
+			log.DebugContext(ctx, "reducto: request done", slog.Duration("took", time.Since(started)))
+			return nothing, nil
+		}
+		nothing = nothing && f.nothing
+		if ce, ok := f.err.(*ConnectionError); ok {
+			ce.Attempts = attempt
+		}
+		delay, again := c.again(ctx, r, f, attempt)
+		if !again {
+			log.DebugContext(ctx, "reducto: request failed", slog.Duration("took", time.Since(started)), slog.Any("error", f.err))
+			return nothing, f.err
+		}
+		log.WarnContext(ctx, "reducto: trying again", slog.Duration("in", delay), slog.Any("error", f.err))
+		if err := pause(ctx, delay); err != nil {
+			return nothing, &ConnectionError{
+				Method: r.method, URL: c.shownURL(r), Attempts: attempt,
+				Err: fmt.Errorf("%w, while waiting to try again after: %w", err, f.err),
+			}
+		}
+	}
+}
+
+// attempt sends r once. It returns nil after a success.
+func (c *Client) attempt(ctx context.Context, r *call) *failure {
+	if err := contextError(ctx); err != nil {
+		return &failure{err: c.lost(r, err), nothing: true}
+	}
+	key, err := c.cfg.key(ctx)
+	if err == nil {
+		err = checkKey(key)
+	}
+	if err != nil {
+		return &failure{err: &RequestError{Op: r.op, Field: "API key", Err: err}, nothing: true}
+	}
+	ctx, idle := c.limit(ctx, r)
+	defer idle.stop()
+
+	var connected atomic.Bool
+	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
+	})
+	req, err := c.request(traced, r, key, idle)
+	if err != nil {
+		return &failure{err: err, nothing: true}
+	}
+	resp, err := c.api.Do(req)
+	if err != nil {
+		return c.failedExchange(ctx, r, err, connected.Load())
+	}
+	defer resp.Body.Close()
+	body := idle.reader(resp.Body)
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		head, _ := io.ReadAll(io.LimitReader(body, maxErrorBody))
+		apiErr := decodeAPIError(r.method, r.path, resp, head, append(r.secrets, key)...)
+		return apiFailure(apiErr, resp.Header)
+	}
+	limited := &limitedBody{r: body, left: c.cfg.maxResponse, limit: c.cfg.maxResponse}
+	if err := r.read(&answer{header: resp.Header, body: limited, size: resp.ContentLength}); err != nil {
+		return c.unusable(ctx, r, resp, err, append(r.secrets, key))
+	}
+	// What is left unread would cost the connection.
+	_, _ = io.Copy(io.Discard, io.LimitReader(body, 4<<10))
+	return nil
+}
+
+// maxErrorBody is how much of an error's body is read.
+const maxErrorBody = 64 << 10
+
+func (c *Client) request(ctx context.Context, r *call, key string, idle *idleWatch) (*http.Request, error) {
+	u := *c.base
+	u.RawPath = u.EscapedPath() + r.path
+	path, err := url.PathUnescape(u.RawPath)
+	if err != nil {
+		return nil, &RequestError{Op: r.op, Field: "path", Reason: "it cannot be unescaped", Err: err}
+	}
+	u.Path, u.RawQuery = path, r.query
+	var body io.Reader
+	if r.body != nil {
+		if body, err = r.body(); err != nil {
+			return nil, &RequestError{Op: r.op, Reason: "the body cannot be read again from its beginning", Err: err}
+		}
+		body = idle.reader(body)
+	}
+	req, err := http.NewRequestWithContext(ctx, r.method, u.String(), body)
+	if err != nil {
+		return nil, &RequestError{Op: r.op, Reason: "the request cannot be built", Err: err}
+	}
+	if r.body != nil {
+		req.ContentLength = r.size
+		if r.size == 0 {
+			req.Body = http.NoBody
+		}
+		req.GetBody = func() (io.ReadCloser, error) {
+			again, err := r.body()
+			if err != nil {
+				return nil, err
+			}
+			return io.NopCloser(idle.reader(again)), nil
+		}
+	}
+	if r.contentType != "" {
+		req.Header.Set("Content-Type", r.contentType)
+	}
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("Authorization", "Bearer "+key)
+	req.Header.Set("User-Agent", c.agent)
+	return req, nil
+}
+
+// failedExchange judges an attempt without an answer.
+func (c *Client) failedExchange(ctx context.Context, r *call, err error, connected bool) *failure {
+	f := &failure{transient: true, after: -1}
+	var urlErr *url.Error
+	if errors.As(err, &urlErr) {
+		err = urlErr.Err // its text would repeat the URL, with its query
+	}
+	var refused *RequestError
+	if errors.As(err, &refused) {
+		return &failure{err: refused, nothing: !connected, after: -1}
+	}
+	var op *net.OpError
+	var dns *net.DNSError
+	dialled := errors.As(err, &op) && op.Op == "dial" || errors.As(err, &dns)
+	// The connection's trace alone is no proof: a transport of the user's may not
+	// report it.
+	f.nothing = dialled && !connected
+	if ended := contextError(ctx); ended != nil {
+		err = ended
+		f.transient = errors.Is(err, errAttemptTimeout) || errors.Is(err, errIdle)
+	} else if isTLSRefusal(err) {
+		f.nothing, f.transient = !connected, false
+	}
+	f.err = c.lost(r, err)
+	return f
+}
+
+// unusable judges a successful status whose body could not be used.
+func (c *Client) unusable(ctx context.Context, r *call, resp *http.Response, err error, secrets []string) *failure {
+	f := &failure{transient: true, after: -1}
+	lost := c.lost(r, err)
+	lost.StatusCode = resp.StatusCode
+	if bad, ok := errors.AsType[*badAnswer](err); ok {
+		f.transient = !bad.whole
+		if !bad.whole {
+			// What is whole may hold results and metadata; a page helps to find the proxy.
+			lost.Body = redact.Head([]byte(hider(secrets)(string(bad.body))), maxShownBody)
+		}
+	}
+	if ended := contextError(ctx); ended != nil {
+		lost.Err = ended
+		f.transient = errors.Is(ended, errAttemptTimeout) || errors.Is(ended, errIdle)
+	} else if errors.Is(err, ErrTooLarge) {
+		f.transient = false
+	} else if errors.Is(err, io.ErrUnexpectedEOF) {
+		lost.Err = fmt.Errorf("the answer ended early: %w", io.ErrUnexpectedEOF)
+	}
+	f.err = lost
+	return f
+}
+
+func (c *Client) lost(r *call, err error) *ConnectionError {
+	return &ConnectionError{Method: r.method, URL: c.shownURL(r), Err: err}
+}
+
+// shownURL is the request's URL as errors show it: without its query.
+func (c *Client) shownURL(r *call) string {
+	return redact.URL(c.base.String() + r.path)
+}
+
+// limitedBody fails, rather than ends, where a body is larger than allowed.
+type limitedBody struct {
+	r           io.Reader
+	left, limit int64
+}
+
+func (l *limitedBody) Read(p []byte) (int, error) {
+	if l.left < 0 {
+		return 0, l.err()
+	}
+	if int64(len(p)) > l.left+1 {
+		p = p[:l.left+1]
+	}
+	n, err := l.r.Read(p)
+	if l.left -= int64(n); l.left < 0 {
+		return n, l.err()
+	}
+	return n, err
+}
+
+func (l *limitedBody) err() error {
+	return fmt.Errorf("%w: more than %d bytes", ErrTooLarge, l.limit)
+}

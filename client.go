@@ -1,0 +1,150 @@
+package reducto
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"runtime"
+	"time"
+
+	"github.com/reducto-go/reducto/internal/redact"
+)
+
+// Client talks to Reducto. It is safe for concurrent use, and should be shared:
+// it keeps connections. Make one with NewClient.
+type Client struct {
+	cfg  *config
+	base *url.URL
+	// api refuses redirects, storage follows them: only requests to the former carry
+	// the key.
+	api     *http.Client
+	storage *http.Client
+	agent   string
+}
+
+// NewClient makes a Client from its options and, where they are silent, from the
+// environment: REDUCTO_API_KEY, REDUCTO_BASE_URL. Everything is validated here; no
+// request is sent. The error is a *RequestError.
+func NewClient(opts ...Option) (*Client, error) {
+	cfg, base, err := configure(opts)
+	if err != nil {
+		return nil, &RequestError{Op: "NewClient", Err: err}
+	}
+	h := cfg.httpClient
+	if h == nil {
+		h = &http.Client{Transport: newTransport()}
+	}
+	api, storage := *h, *h
+	api.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	storage.CheckRedirect = checkStorageRedirect
+	// Cookies are of no use to this API, and a jar would carry them between hosts.
+	api.Jar, storage.Jar = nil, nil
+
+	agent := "reducto-go/" + LibraryVersion + " (" + runtime.Version() + ")"
+	if cfg.userAgent != "" {
+		agent = cfg.userAgent + " " + agent
+	}
+	return &Client{cfg: cfg, base: base, api: &api, storage: &storage, agent: agent}, nil
+}
+
+// newTransport differs from http.DefaultTransport where that is slow for many
+// requests to one host: it keeps two idle connections, and the rest are dialled
+// anew.
+func newTransport() *http.Transport {
+	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}
+	return &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           dialer.DialContext,
+		ForceAttemptHTTP2:     true,
+		MaxIdleConns:          512,
+		MaxIdleConnsPerHost:   256,
+		IdleConnTimeout:       90 * time.Second,
+		TLSHandshakeTimeout:   10 * time.Second,
+		ExpectContinueTimeout: time.Second,
+	}
+}
+
+// checkStorageRedirect lets storage redirect (between the regions of a bucket,
+// say) without telling the next host the signed URL, which net/http would put
+// into the Referer header.
+func checkStorageRedirect(req *http.Request, via []*http.Request) error {
+	if len(via) >= 5 {
+		return errors.New("stopped after 5 redirects")
+	}
+	req.Header.Del("Referer")
+	return nil
+}
+
+// CloseIdleConnections closes the connections that are kept for later requests,
+// and with them the goroutines that serve them. The client can be used further.
+func (c *Client) CloseIdleConnections() { c.api.CloseIdleConnections() }
+
+// Format prints the base URL only, with every verb: fmt would otherwise print
+// unexported fields.
+func (c *Client) Format(f fmt.State, _ rune) {
+	if c == nil {
+		_, _ = io.WriteString(f, "<nil>")
+		return
+	}
+	_, _ = io.WriteString(f, "reducto.Client("+redact.URL(c.base.String())+")")
+}
+
+// LogValue logs what Format prints.
+func (c *Client) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(c)) }
+
+// Do sends a request that this library has no method for, with the client's
+// authentication, retries and errors. path is below the base URL and may have a
+// query; its segments must be escaped. in becomes the JSON body, unless it is nil;
+// out receives the JSON answer, unless it is nil (a *json.RawMessage receives it
+// as it is).
+//
+// GET, HEAD, PUT, DELETE and OPTIONS are tried again like reads, all else only
+// where the service certainly took nothing on. Submissions through Do run no
+// hooks and carry no webhook of the client's.
+func (c *Client) Do(ctx context.Context, method, path string, in, out any) error {
+	ref, err := url.Parse(path)
+	switch {
+	case err != nil:
+		return &RequestError{Op: "Do", Field: "path", Reason: "it cannot be parsed: escape its segments with url.PathEscape"}
+	case ref.IsAbs() || ref.Host != "" || len(path) == 0 || path[0] != '/':
+		return &RequestError{Op: "Do", Field: "path", Reason: `it must begin with "/" and name no host, so that the key cannot go elsewhere`}
+	}
+	if !validMethod(method) {
+		return &RequestError{Op: "Do", Field: "method", Reason: fmt.Sprintf("%q is no HTTP method", method)}
+	}
+	r := &call{
+		op:      "Do",
+		method:  method,
+		path:    ref.EscapedPath(),
+		query:   ref.RawQuery,
+		safe:    method == http.MethodGet || method == http.MethodHead || method == http.MethodPut || method == http.MethodDelete || method == http.MethodOptions,
+		timeout: c.cfg.syncTimeout,
+	}
+	if in != nil {
+		if err := r.json(in); err != nil {
+			return err
+		}
+	}
+	if method == http.MethodHead {
+		out = nil
+	}
+	r.read = readJSON(out)
+	return c.do(ctx, r)
+}
+
+func validMethod(m string) bool {
+	if m == "" {
+		return false
+	}
+	for _, r := range m {
+		if r < 'A' || r > 'Z' {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,354 @@
+package reducto
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+)
+
+// Environment variables that NewClient reads where no option says otherwise.
+const (
+	EnvAPIKey  = "REDUCTO_API_KEY"
+	EnvBaseURL = "REDUCTO_BASE_URL"
+)
+
+// Region is where the service processes and keeps documents. A key belongs to
+// one region.
+type Region string
+
+// The regions of the public service. Default: RegionUS.
+const (
+	RegionUS Region = "us"
+	RegionEU Region = "eu"
+	RegionAU Region = "au"
+)
+
+var regionURLs = map[Region]string{
+	RegionUS: "https://platform.reducto.ai",
+	RegionEU: "https://eu.platform.reducto.ai",
+	RegionAU: "https://au.platform.reducto.ai",
+}
+
+// Defaults of a Client.
+const (
+	// DefaultMaxRetries is how often a request is tried again after its first
+	// attempt.
+	DefaultMaxRetries = 3
+	// DefaultMaxRetryAfter is the longest Retry-After that is obeyed. A saturated
+	// batch queue asks for five minutes.
+	DefaultMaxRetryAfter = 10 * time.Minute
+	// DefaultTimeout bounds one attempt at a submission or a read.
+	DefaultTimeout = 30 * time.Second
+	// DefaultSyncTimeout bounds one attempt at a synchronous call. The service's own
+	// limit is 15 minutes.
+	DefaultSyncTimeout = 16 * time.Minute
+	// DefaultIdleTimeout bounds how long an upload or the download of a result may
+	// go without a byte moving. Their whole duration is bounded by the context only.
+	DefaultIdleTimeout = 60 * time.Second
+	// DefaultMaxResponseBytes bounds an answer of the API. Results larger than about
+	// 6 MB come as a URL, and are not answers of the API.
+	DefaultMaxResponseBytes = 256 << 20
+	// DefaultMaxResultBytes bounds a result that is downloaded from its URL.
+	DefaultMaxResultBytes = 4 << 30
+)
+
+// Option configures a Client.
+type Option func(*config) error
+
+type config struct {
+	key            func(context.Context) (string, error)
+	baseURL        string
+	region         Region
+	httpClient     *http.Client
+	maxRetries     int
+	maxRetryAfter  time.Duration
+	timeout        time.Duration
+	syncTimeout    time.Duration
+	idleTimeout    time.Duration
+	maxResponse    int64
+	maxResult      int64
+	maxDirect      int64
+	logger         *slog.Logger
+	userAgent      string
+	webhook        Webhook
+	hooks          []SubmitHook
+	explicitKey    bool
+	explicitServer bool
+}
+
+// WithAPIKey sets the API key. Default: REDUCTO_API_KEY.
+func WithAPIKey(key string) Option {
+	return func(c *config) error {
+		if err := checkKey(key); err != nil {
+			return fmt.Errorf("WithAPIKey: %w", err)
+		}
+		c.key = func(context.Context) (string, error) { return key, nil }
+		c.explicitKey = true
+		return nil
+	}
+}
+
+// WithAPIKeyFunc asks f for the key before every attempt, so that a key can be
+// rotated without a restart. f must be quick and safe for concurrent use; an
+// error of it fails the request.
+func WithAPIKeyFunc(f func(context.Context) (string, error)) Option {
+	return func(c *config) error {
+		if f == nil {
+			return errors.New("WithAPIKeyFunc: the function is nil")
+		}
+		c.key, c.explicitKey = f, true
+		return nil
+	}
+}
+
+// WithBaseURL sets where the API is: http or https, with a path prefix if need
+// be, for installations of your own. Default: REDUCTO_BASE_URL, then the region's.
+func WithBaseURL(baseURL string) Option {
+	return func(c *config) error {
+		c.baseURL, c.explicitServer = baseURL, true
+		return nil
+	}
+}
+
+// WithRegion sets which region of the public service to use. It excludes
+// WithBaseURL and REDUCTO_BASE_URL. Default: RegionUS.
+func WithRegion(r Region) Option {
+	return func(c *config) error {
+		if _, ok := regionURLs[r]; !ok {
+			return fmt.Errorf("WithRegion: unknown region %q: it is one of us, eu, au; for another host use WithBaseURL", r)
+		}
+		c.region = r
+		return nil
+	}
+}
+
+// WithHTTPClient sets the client that sends requests. It is copied, never
+// changed: of the copy, redirects are refused, and Timeout should be zero, since
+// it would also cut uploads and downloads short. Default: a client whose transport
+// keeps enough idle connections for concurrent use.
+func WithHTTPClient(h *http.Client) Option {
+	return func(c *config) error {
+		if h == nil {
+			return errors.New("WithHTTPClient: the client is nil")
+		}
+		c.httpClient = h
+		return nil
+	}
+}
+
+// WithMaxRetries sets how often a request is tried again after its first
+// attempt; 0 means never. Default: DefaultMaxRetries.
+func WithMaxRetries(n int) Option {
+	return func(c *config) error {
+		if n < 0 {
+			return fmt.Errorf("WithMaxRetries: %d is negative: use 0 for no retries", n)
+		}
+		c.maxRetries = n
+		return nil
+	}
+}
+
+// WithMaxRetryAfter sets the longest Retry-After that is obeyed; a longer one
+// ends the attempts at once, with RetryAfter in the error. Default:
+// DefaultMaxRetryAfter.
+func WithMaxRetryAfter(d time.Duration) Option {
+	return positive("WithMaxRetryAfter", d, func(c *config) { c.maxRetryAfter = d })
+}
+
+// WithTimeout bounds one attempt at a submission or a read. Default:
+// DefaultTimeout.
+func WithTimeout(d time.Duration) Option {
+	return positive("WithTimeout", d, func(c *config) { c.timeout = d })
+}
+
+// WithSyncTimeout bounds one attempt at a synchronous call. Default:
+// DefaultSyncTimeout.
+func WithSyncTimeout(d time.Duration) Option {
+	return positive("WithSyncTimeout", d, func(c *config) { c.syncTimeout = d })
+}
+
+// WithIdleTimeout bounds how long an upload or a download may go without a byte
+// moving. Default: DefaultIdleTimeout.
+func WithIdleTimeout(d time.Duration) Option {
+	return positive("WithIdleTimeout", d, func(c *config) { c.idleTimeout = d })
+}
+
+// WithMaxResponseBytes bounds an answer of the API, in bytes. A larger one is an
+// error that is ErrTooLarge. Default: DefaultMaxResponseBytes.
+func WithMaxResponseBytes(n int64) Option {
+	return positive("WithMaxResponseBytes", n, func(c *config) { c.maxResponse = n })
+}
+
+// WithMaxResultBytes bounds a result that is downloaded from its URL, in bytes.
+// A larger one is an error that is ErrTooLarge. Default: DefaultMaxResultBytes.
+func WithMaxResultBytes(n int64) Option {
+	return positive("WithMaxResultBytes", n, func(c *config) { c.maxResult = n })
+}
+
+// WithMaxDirectUpload sets up to which size, in bytes, a file goes to the API
+// itself; a larger one goes to storage by a presigned URL. Default:
+// MaxDirectUpload, which is also the most that the service takes.
+func WithMaxDirectUpload(n int64) Option {
+	return func(c *config) error {
+		if n < 0 || n > MaxDirectUpload {
+			return fmt.Errorf("WithMaxDirectUpload: %d is not between 0 and %d", n, int64(MaxDirectUpload))
+		}
+		c.maxDirect = n
+		return nil
+	}
+}
+
+// WithLogger sets where the client logs: attempts at debug level, retries at
+// warning level, never a key, a body or a URL's query. Default: nowhere.
+func WithLogger(l *slog.Logger) Option {
+	return func(c *config) error {
+		if l == nil {
+			return errors.New("WithLogger: the logger is nil: leave the option out for silence")
+		}
+		c.logger = l
+		return nil
+	}
+}
+
+// WithUserAgent puts your application's name before the library's in the
+// User-Agent header, such as "invoices/1.4".
+func WithUserAgent(app string) Option {
+	return func(c *config) error {
+		for _, r := range app {
+			if r < ' ' || r > '~' {
+				return errors.New("WithUserAgent: the name has a character that a header cannot have")
+			}
+		}
+		c.userAgent = strings.TrimSpace(app)
+		return nil
+	}
+}
+
+// WithWebhook sets the webhook of every asynchronous submission that does not
+// name its own. Default: none.
+func WithWebhook(w Webhook) Option {
+	return func(c *config) error {
+		if err := w.check(); err != nil {
+			return fmt.Errorf("WithWebhook: %w", err)
+		}
+		c.webhook = w
+		return nil
+	}
+}
+
+// WithSubmitHook adds hooks to every asynchronous submission; they run in the
+// order given. Give the client a webhook secret here, or an inbox, not both: an
+// inbox calls its verifier's hook.
+func WithSubmitHook(hooks ...SubmitHook) Option {
+	return func(c *config) error {
+		for _, h := range hooks {
+			if h == nil {
+				return errors.New("WithSubmitHook: a hook is nil")
+			}
+		}
+		c.hooks = append(c.hooks, hooks...)
+		return nil
+	}
+}
+
+func positive[T time.Duration | int64](name string, v T, set func(*config)) Option {
+	return func(c *config) error {
+		if v <= 0 {
+			return fmt.Errorf("%s: %v is not positive", name, v)
+		}
+		set(c)
+		return nil
+	}
+}
+
+// configure applies the options, then the environment where they are silent, and
+// validates the whole.
+func configure(opts []Option) (*config, *url.URL, error) {
+	c := &config{
+		maxRetries:    DefaultMaxRetries,
+		maxRetryAfter: DefaultMaxRetryAfter,
+		timeout:       DefaultTimeout,
+		syncTimeout:   DefaultSyncTimeout,
+		idleTimeout:   DefaultIdleTimeout,
+		maxResponse:   DefaultMaxResponseBytes,
+		maxResult:     DefaultMaxResultBytes,
+		maxDirect:     MaxDirectUpload,
+		logger:        slog.New(slog.DiscardHandler),
+	}
+	for _, opt := range opts {
+		if opt == nil {
+			return nil, nil, errors.New("an option is nil")
+		}
+		if err := opt(c); err != nil {
+			return nil, nil, err
+		}
+	}
+	if !c.explicitKey {
+		key := os.Getenv(EnvAPIKey)
+		if key == "" {
+			return nil, nil, errors.New("no API key: set " + EnvAPIKey + " or use WithAPIKey")
+		}
+		if err := checkKey(key); err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", EnvAPIKey, err)
+		}
+		c.key = func(context.Context) (string, error) { return key, nil }
+	}
+	from := "WithBaseURL"
+	if env := os.Getenv(EnvBaseURL); env != "" && !c.explicitServer {
+		if c.region != "" {
+			return nil, nil, errors.New("WithRegion and " + EnvBaseURL + " are both set: which server is meant? Unset one of them")
+		}
+		c.baseURL, from = env, EnvBaseURL
+	} else if c.explicitServer && c.region != "" {
+		return nil, nil, errors.New("WithRegion and WithBaseURL are both set: which server is meant? Leave one out")
+	}
+	if c.baseURL == "" && !c.explicitServer {
+		region := c.region
+		if region == "" {
+			region = RegionUS
+		}
+		c.baseURL = regionURLs[region]
+	}
+	base, err := parseBaseURL(c.baseURL)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", from, err)
+	}
+	return c, base, nil
+}
+
+func checkKey(key string) error {
+	if strings.TrimSpace(key) == "" {
+		return errors.New("the API key is empty")
+	}
+	for _, r := range key {
+		if r <= ' ' || r > '~' {
+			return errors.New("the API key has a space or another character that a header cannot have (a line end from a file?)")
+		}
+	}
+	return nil
+}
+
+func parseBaseURL(raw string) (*url.URL, error) {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil:
+		return nil, errors.New("the base URL cannot be parsed: give one such as https://platform.reducto.ai")
+	case u.Scheme != "http" && u.Scheme != "https":
+		return nil, fmt.Errorf("the base URL has the scheme %q: it must be http or https, as in https://platform.reducto.ai", u.Scheme)
+	case u.Hostname() == "":
+		return nil, errors.New("the base URL has no host: give one such as https://platform.reducto.ai")
+	case u.User != nil:
+		return nil, errors.New("the base URL holds user information: the API key goes into WithAPIKey")
+	case u.RawQuery != "" || u.Fragment != "":
+		return nil, errors.New("the base URL has a query or a fragment: leave them out")
+	}
+	u.Path = strings.TrimRight(u.Path, "/")
+	u.RawPath = strings.TrimRight(u.RawPath, "/")
+	return u, nil
+}
