@@ -1,0 +1,174 @@
+package reducto
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/reducto-go/reducto/internal/members"
+)
+
+// EditRequest fills in the forms of a document, or changes it as told. Input
+// and Instructions are required.
+type EditRequest struct {
+	// Input is the document; a list is not allowed here.
+	Input Input `json:"document_url"`
+	// Instructions say in words what to fill in or to change.
+	Instructions string `json:"edit_instructions"`
+	// Options chooses how the changes look.
+	Options EditOptions `json:"edit_options,omitzero"`
+	// FormSchema are the fields of a PDF form, from EditResult.FormSchema for example.
+	// Default: found out by the service.
+	FormSchema []EditWidget `json:"form_schema,omitzero"`
+	// Priority asks for priority processing, where the account has a budget for it.
+	// Default: true for Edit, false for EditAsync, where it is the same as
+	// Async.Priority.
+	Priority *bool `json:"priority,omitzero"`
+	// Async is for EditAsync: the webhook and its metadata, priority.
+	Async Async `json:"-"`
+}
+
+// EditOptions chooses how the changes look.
+type EditOptions struct {
+	// Color is that of new text, as #RRGGBB. Default: #FF0000.
+	Color string `json:"color,omitzero"`
+	// FontSize is that of text in fields, in points, from 1 to 72. Default: what fits
+	// the field.
+	FontSize float64 `json:"font_size,omitzero"`
+	// LLMProviderPreference is whose models to use. Default: LLMProviderGoogle.
+	LLMProviderPreference LLMProvider `json:"llm_provider_preference,omitzero"`
+	// EnableOverflowPages adds pages for text that does not fit its field.
+	// Default: false.
+	EnableOverflowPages bool `json:"enable_overflow_pages,omitzero"`
+	// Flatten turns the fields into plain content once they are filled in, so that
+	// they cannot be changed any more. Default: false.
+	Flatten bool `json:"flatten,omitzero"`
+}
+
+// LLMProvider is a maker of language models. It is an open set.
+type LLMProvider string
+
+// The providers.
+const (
+	LLMProviderOpenAI    LLMProvider = "openai"
+	LLMProviderAnthropic LLMProvider = "anthropic"
+	LLMProviderGoogle    LLMProvider = "google"
+)
+
+// EditWidget is a field of a PDF form. Requests and results have it alike.
+type EditWidget struct {
+	// BBox is where it stands.
+	BBox BoundingBox `json:"bbox"`
+	// Description says what belongs there.
+	Description string `json:"description"`
+	// Type is the kind of field.
+	Type WidgetType `json:"type"`
+	// Fill is false for a field that is to stay empty. Default: true.
+	Fill *bool `json:"fill,omitzero"`
+	// Value goes into the field as it is, even if it is ""; nil: the instructions
+	// decide.
+	Value *string `json:"value,omitzero"`
+	// FontSize is that of this field, in points, from 1 to 72. Default:
+	// EditOptions.FontSize.
+	FontSize float64 `json:"font_size,omitzero"`
+	// Extra has the members that this version of the library does not know.
+	Extra Extra `json:"-"`
+}
+
+// WidgetType is the kind of a form's field. It is an open set.
+type WidgetType string
+
+// The kinds of field.
+const (
+	WidgetText     WidgetType = "text"
+	WidgetCheckbox WidgetType = "checkbox"
+	WidgetRadio    WidgetType = "radio"
+	WidgetDropdown WidgetType = "dropdown"
+	WidgetBarcode  WidgetType = "barcode"
+)
+
+// UnmarshalJSON keeps unknown members.
+func (w *EditWidget) UnmarshalJSON(data []byte) error { return members.Decode(data, w) }
+
+// MarshalJSON writes unknown members too.
+func (w EditWidget) MarshalJSON() ([]byte, error) { return members.Encode(w) }
+
+func (r EditRequest) check() error {
+	if err := r.Input.check("Input"); err != nil {
+		return err
+	}
+	if r.Input.isList() {
+		return refuse("Input", "edit takes one document: use URL instead of URLs, and a request for each document")
+	}
+	if r.Instructions == "" {
+		return refuse("Instructions", "they are empty: say what to fill in or to change")
+	}
+	if c := r.Options.Color; c != "" && !isColor(c) {
+		return refuse("Options.Color", "%q: use the form #RRGGBB, such as #FF0000", c)
+	}
+	if err := checkFontSize("Options.FontSize", r.Options.FontSize); err != nil {
+		return err
+	}
+	for i, w := range r.FormSchema {
+		if err := w.check(fmt.Sprintf("FormSchema[%d]", i)); err != nil {
+			return err
+		}
+	}
+	if r.Async.Priority && r.Priority != nil && !*r.Priority {
+		return refuse("Priority", "it is false and Async.Priority is true: set one of them only")
+	}
+	return nil
+}
+
+func (w EditWidget) check(field string) error {
+	if w.Type == "" {
+		return refuse(field+".Type", "it is empty: use WidgetText or another kind of field")
+	}
+	if w.BBox.Page < 1 {
+		return refuse(field+".BBox.Page", "page %d: pages are numbered from 1", w.BBox.Page)
+	}
+	return checkFontSize(field+".FontSize", w.FontSize)
+}
+
+func checkFontSize(field string, points float64) error {
+	if points != 0 && !(points >= 1 && points <= 72) { // NaN too
+		return refuse(field, "%v: use 1 to 72 points, or 0 for the default", points)
+	}
+	return nil
+}
+
+func isColor(s string) bool {
+	if len(s) != 7 || s[0] != '#' {
+		return false
+	}
+	for _, c := range s[1:] {
+		if !('0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F') {
+			return false
+		}
+	}
+	return true
+}
+
+// editWebhook is the webhook of an edit, which carries the metadata too.
+type editWebhook struct {
+	webhookWire
+	Metadata json.RawMessage `json:"metadata,omitempty"`
+}
+
+// wire is the body to send; a is nil for the synchronous endpoint. This endpoint
+// has no async object: priority and webhook stand beside the rest.
+func (r EditRequest) wire(a *asyncWire) any {
+	if a == nil {
+		return r
+	}
+	if a.Priority {
+		r.Priority = new(true)
+	}
+	webhook := editWebhook{webhookWire{Mode: webhookDisabled}, a.Metadata}
+	if a.Webhook != nil {
+		webhook.webhookWire = *a.Webhook
+	}
+	return struct {
+		EditRequest
+		Webhook editWebhook `json:"webhook"`
+	}{r, webhook}
+}

@@ -1,0 +1,148 @@
+package reducto
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/reducto-go/reducto/internal/redact"
+	"github.com/reducto-go/reducto/internal/wireid"
+)
+
+// Input is the document that a request is about. Build it with URL, URLs,
+// FromUpload or FromJob; the zero value is no document, and is refused.
+//
+// A presigned URL is a permission, so an Input prints its URLs without their
+// queries.
+type Input struct {
+	refs []string
+	list bool
+}
+
+// The schemes that are references within the service.
+const (
+	uploadScheme = "reducto://"
+	jobScheme    = "jobid://"
+)
+
+// URL is a document that the service downloads: a public URL, a presigned one,
+// or a reducto:// or jobid:// reference.
+func URL(u string) Input { return Input{refs: []string{u}} }
+
+// URLs is one document made of several, in order, where the endpoint takes a
+// list.
+func URLs(us ...string) Input { return Input{refs: slices.Clone(us), list: true} }
+
+// FromUpload is a file that was uploaded. Uploads live 24 hours.
+func FromUpload(u *Upload) Input {
+	if u == nil {
+		return Input{}
+	}
+	return URL(u.FileID)
+}
+
+// FromJob is the document of an earlier parse job, already parsed: extract and
+// split it without paying for parsing again.
+func FromJob(jobID string) Input { return URL(jobScheme + jobID) }
+
+// IsZero reports whether there is no document.
+func (in Input) IsZero() bool { return len(in.refs) == 0 }
+
+// MarshalJSON gives the wire's form: a string, or a list of them.
+func (in Input) MarshalJSON() ([]byte, error) {
+	switch {
+	case in.list:
+		return json.Marshal(in.refs)
+	case len(in.refs) == 1:
+		return json.Marshal(in.refs[0])
+	}
+	return []byte("null"), nil
+}
+
+// UnmarshalJSON reads the forms that the API has for a document: a string, a
+// list of strings, or an object with a file_id.
+func (in *Input) UnmarshalJSON(data []byte) error {
+	var one string
+	if json.Unmarshal(data, &one) == nil {
+		*in = URL(one)
+		return nil
+	}
+	var many []string
+	if json.Unmarshal(data, &many) == nil {
+		*in = URLs(many...)
+		return nil
+	}
+	var upload struct {
+		FileID string `json:"file_id"`
+	}
+	if err := json.Unmarshal(data, &upload); err != nil || upload.FileID == "" {
+		return fmt.Errorf("reducto: an input is a string, a list of strings or an upload")
+	}
+	*in = URL(upload.FileID)
+	return nil
+}
+
+// String shows the URLs without their queries.
+func (in Input) String() string {
+	shown := make([]string, len(in.refs))
+	for i, ref := range in.refs {
+		shown[i] = redact.URL(ref)
+	}
+	if in.list {
+		return "[" + strings.Join(shown, " ") + "]"
+	}
+	return strings.Join(shown, " ")
+}
+
+// Format prints String with every verb.
+func (in Input) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, in.String()) }
+
+// LogValue logs String.
+func (in Input) LogValue() slog.Value { return slog.StringValue(in.String()) }
+
+func (in Input) isList() bool { return in.list }
+
+// check refuses what no endpoint can take.
+func (in Input) check(field string) error {
+	if len(in.refs) == 0 {
+		return &RequestError{Field: field, Reason: "no document: use URL, URLs, FromUpload or FromJob"}
+	}
+	for _, ref := range in.refs {
+		if reason := checkRef(ref); reason != "" {
+			return &RequestError{Field: field, Reason: reason}
+		}
+	}
+	return nil
+}
+
+func checkRef(ref string) string {
+	if strings.TrimSpace(ref) == "" {
+		return "the URL is empty: use URL, URLs, FromUpload or FromJob"
+	}
+	if id, ok := strings.CutPrefix(ref, jobScheme); ok {
+		if wrong := wireid.Check(id); wrong != "" {
+			return "the job id of FromJob " + wrong
+		}
+		return ""
+	}
+	if id, ok := strings.CutPrefix(ref, uploadScheme); ok {
+		if id == "" {
+			return "the upload has no file id"
+		}
+		return ""
+	}
+	u, err := url.Parse(ref)
+	switch {
+	case err != nil:
+		return "the URL cannot be parsed"
+	case u.Scheme == "":
+		return fmt.Sprintf("%q is no URL: upload a local file with UploadFile and use FromUpload", redact.Head([]byte(redact.URL(ref)), 60))
+	case u.Host == "" && (u.Scheme == "http" || u.Scheme == "https"):
+		return "the URL has no host"
+	}
+	return ""
+}

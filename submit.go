@@ -1,0 +1,203 @@
+package reducto
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/reducto-go/reducto/internal/members"
+	"github.com/reducto-go/reducto/internal/wireid"
+)
+
+// SubmitOption changes how one submission is sent.
+type SubmitOption func(*submitConfig)
+
+type submitConfig struct{ resend bool }
+
+// WithResubmit has a submission sent again also where nobody can tell whether the
+// service took it on, as often as the client retries. There can be several jobs
+// then, and several bills. They share the submission id, by which a receiver of
+// this library processes only one of them.
+func WithResubmit() SubmitOption { return func(c *submitConfig) { c.resend = true } }
+
+// submission is a request of an asynchronous endpoint.
+type submission interface {
+	// check refuses what certainly cannot be accepted.
+	check() error
+	// wire is the body, given the async object in its common form.
+	wire(*asyncWire) any
+}
+
+// submit is the way of every asynchronous submission.
+func submit[R Result](ctx context.Context, c *Client, op, path string, kind JobType, req submission, a Async, opts []SubmitOption) (*Handle[R], error) {
+	var cfg submitConfig
+	for _, opt := range opts {
+		opt(&cfg)
+	}
+	s, err := c.prepare(op, kind, req, a)
+	if err != nil {
+		return nil, err
+	}
+	jobID, err := c.submit(ctx, op, path, s, req, a.Priority, cfg)
+	if err != nil {
+		return nil, err
+	}
+	h := Attach[R](c, jobID)
+	h.SubmissionID = s.ID
+	h.submittedAt = time.Now()
+	return h, nil
+}
+
+// prepare validates everything that can be validated before hooks run.
+func (c *Client) prepare(op string, kind JobType, req submission, a Async) (*Submission, error) {
+	if err := req.check(); err != nil {
+		return nil, withOp(err, op)
+	}
+	s := &Submission{ID: a.SubmissionID, Type: kind, Webhook: a.Webhook}
+	if s.Webhook.IsZero() {
+		s.Webhook = c.cfg.webhook
+	}
+	if err := s.Webhook.check(); err != nil {
+		return nil, &RequestError{Op: op, Field: "Async.Webhook", Err: err}
+	}
+	switch {
+	case s.ID == "":
+		id, err := uuid.NewV7()
+		if err != nil {
+			return nil, &RequestError{Op: op, Field: "Async.SubmissionID", Reason: "no random numbers to make one", Err: err}
+		}
+		s.ID = id.String()
+	case !validSubmissionID(s.ID):
+		return nil, &RequestError{Op: op, Field: "Async.SubmissionID", Reason: "it has to be 1 to 128 letters, digits, '-' and '_'"}
+	}
+	if a.Metadata != nil {
+		raw, err := json.Marshal(a.Metadata)
+		if err != nil {
+			return nil, &RequestError{Op: op, Field: "Async.Metadata", Reason: "it does not marshal to JSON", Err: err}
+		}
+		if !members.IsNull(raw) {
+			s.metadata = raw
+		}
+	}
+	return s, nil
+}
+
+// validSubmissionID excludes the characters that separate the parts of a token.
+func validSubmissionID(id string) bool {
+	for i := range len(id) {
+		if c := id[i]; c == '.' || c == ':' || c == '~' {
+			return false
+		}
+	}
+	return wireid.Check(id) == ""
+}
+
+func (c *Client) submit(ctx context.Context, op, path string, s *Submission, req submission, priority bool, cfg submitConfig) (jobID string, err error) {
+	var result SubmitResult
+	var told int // hooks that are owed an AfterSubmit
+	defer func() { c.tellHooks(ctx, s, told, result) }()
+	reject := func(err error) error {
+		result = SubmitResult{Outcome: SubmitRejected, Err: err}
+		return err
+	}
+	for i, hook := range c.cfg.hooks {
+		if err := hook.BeforeSubmit(ctx, s); err != nil {
+			if withOp(err, op) == nil {
+				err = &RequestError{Op: op, Reason: "a submit hook refused", Err: err}
+			} else {
+				err = withOp(err, op)
+			}
+			return "", reject(err)
+		}
+		told = i + 1
+	}
+	async := &asyncWire{Metadata: s.wireMetadata(), Priority: priority, Webhook: s.Webhook.wire()}
+	var accepted struct {
+		JobID string `json:"job_id"`
+	}
+	r := &call{
+		op: op, method: http.MethodPost, path: path,
+		resend: cfg.resend, timeout: c.cfg.timeout,
+		secrets: s.secrets(),
+		read: func(a *answer) error {
+			if err := readJSON(&accepted)(a); err != nil {
+				return err
+			}
+			if wireid.Check(accepted.JobID) != "" {
+				return &badAnswer{reason: "the body has no usable job_id"}
+			}
+			return nil
+		},
+	}
+	if err := r.json(req.wire(async)); err != nil {
+		return "", reject(err)
+	}
+	nothing, err := c.send(ctx, r)
+	switch {
+	case err == nil:
+		result = SubmitResult{Outcome: SubmitAccepted, JobID: accepted.JobID}
+		return accepted.JobID, nil
+	case nothing:
+		return "", reject(err)
+	}
+	err = &UnknownOutcomeError{SubmissionID: s.ID, Err: err}
+	result = SubmitResult{Outcome: SubmitUnknown, Err: err}
+	return "", err
+}
+
+// withOp puts the name of the called method into a *RequestError; nil if err is
+// none.
+func withOp(err error, op string) error {
+	var refused *RequestError
+	if !errors.As(err, &refused) {
+		return nil
+	}
+	named := *refused
+	if named.Op == "" {
+		named.Op = op
+	}
+	return &named
+}
+
+// tellHooks tells the first n hooks, in reverse, what became of the submission.
+// The job may exist whatever happens here, so a hook can neither fail nor panic
+// its way out, nor hold the caller longer than its time.
+func (c *Client) tellHooks(ctx context.Context, s *Submission, n int, r SubmitResult) {
+	if r.Outcome == 0 { // a hook or a Marshaler panicked on the way
+		r = SubmitResult{Outcome: SubmitUnknown, Err: errors.New("reducto: the submission was abandoned by a panic")}
+	}
+	ctx = context.WithoutCancel(ctx)
+	for i := n - 1; i >= 0; i-- {
+		func() {
+			ctx, cancel := context.WithTimeout(ctx, afterSubmitTimeout)
+			defer cancel()
+			defer func() {
+				if p := recover(); p != nil {
+					c.cfg.logger.ErrorContext(ctx, "reducto: a submit hook panicked",
+						slog.String("submission_id", s.ID), slog.String("panic", fmt.Sprintf("%T", p)))
+				}
+			}()
+			c.cfg.hooks[i].AfterSubmit(ctx, s, r)
+		}()
+	}
+}
+
+// secrets are the strings that hooks added, which no error may repeat.
+func (s *Submission) secrets() []string {
+	var out []string
+	for _, m := range s.added {
+		if m.key == MetadataSubmissionID {
+			continue
+		}
+		if value, ok := text(m.value); ok {
+			out = append(out, value)
+		}
+	}
+	return out
+}
