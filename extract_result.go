@@ -1,0 +1,249 @@
+package reducto
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"slices"
+	"sync"
+
+	"github.com/reducto-go/reducto/internal/members"
+)
+
+// ExtractUsage is what an extraction consumed.
+type ExtractUsage struct {
+	// NumPages counts the pages that were processed.
+	NumPages int `json:"num_pages"`
+	// NumFields counts the extracted fields.
+	NumFields int `json:"num_fields,omitzero"`
+	// Credits is what they cost; nil for accounts that are not billed in credits.
+	Credits *float64 `json:"credits,omitzero"`
+	// ExtractMode is "extract", "super_agent" or "spreadsheet_agent".
+	ExtractMode string `json:"extract_mode,omitzero"`
+	// Extra has the members that this version of the library does not know.
+	Extra Extra `json:"-"`
+}
+
+// UnmarshalJSON keeps unknown members.
+func (v *ExtractUsage) UnmarshalJSON(data []byte) error { return members.Decode(data, v) }
+
+// MarshalJSON writes unknown members too.
+func (v ExtractUsage) MarshalJSON() ([]byte, error) { return members.Encode(v) }
+
+// ExtractResult is what was extracted under your schema. Decode reads it into a
+// value of yours, in whichever of the service's forms it came, inline or behind a
+// URL.
+type ExtractResult struct {
+	// JobID is the job that made it.
+	JobID string `json:"job_id,omitzero"`
+	// StudioLink leads to the document in Reducto's studio.
+	StudioLink string `json:"studio_link,omitzero"`
+	// Usage is what the job consumed.
+	Usage ExtractUsage `json:"usage"`
+	// Confidence is how sure the service is of the whole, and ConfidenceReason why.
+	// Newer servers only.
+	Confidence       Confidence `json:"confidence,omitzero"`
+	ConfidenceReason string     `json:"confidence_reason,omitzero"`
+	// Extra has the members that this version of the library does not know.
+	Extra Extra `json:"-"`
+
+	responseType string
+	value        content
+	cites        content // of the form "extract" only
+	src          source
+
+	mu     sync.Mutex
+	loaded json.RawMessage // what lies behind the value's link, once downloaded
+}
+
+// ResponseType is "extract" or "v3_extract". The former has a list of values,
+// with citations apart; the latter has one value, with citations in it.
+func (r *ExtractResult) ResponseType() string {
+	switch {
+	case r.responseType != "":
+		return r.responseType
+	case r.cites.raw != nil, members.Kind(r.value.raw) == '[':
+		return responseExtract
+	}
+	return responseV3Extract
+}
+
+// Link is where the value lies if the service did not send it inline; empty
+// otherwise. Decode and Raw follow it by themselves, and renew it when it has
+// expired.
+func (r *ExtractResult) Link() Link { return r.value.link }
+
+// Raw returns the extracted value as the service wrote it: a list of values in
+// the form "extract", one value in the form "v3_extract", with each field wrapped
+// in {"value","citations"} if citations were asked for. What lies behind a URL is
+// downloaded once and kept. It is safe for concurrent use.
+func (r *ExtractResult) Raw(ctx context.Context) (json.RawMessage, error) {
+	if r.value.link == "" {
+		if members.IsNull(r.value.raw) {
+			return nil, r.value.missing()
+		}
+		return r.value.raw, nil
+	}
+	r.mu.Lock()
+	loaded := r.loaded
+	r.mu.Unlock()
+	if loaded != nil {
+		return loaded, nil
+	}
+	value, err := readValue(ctx, r.src, r.value.link)
+	if err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.loaded = value
+	return value, nil
+}
+
+// Citations returns the citations of the form "extract", a list parallel to the
+// values; nil if there are none, and in the form "v3_extract", where they stand
+// with the values: decode them with Cited.
+func (r *ExtractResult) Citations(ctx context.Context) (json.RawMessage, error) {
+	switch {
+	case r.cites.link != "":
+		src := r.src
+		src.link = func(j *Job) (Link, bool) {
+			fresh, ok := j.Result.(*ExtractResult)
+			if !ok {
+				return "", false
+			}
+			return fresh.cites.link, true
+		}
+		return readValue(ctx, src, r.cites.link)
+	case members.IsNull(r.cites.raw):
+		return nil, nil
+	}
+	return r.cites.raw, nil
+}
+
+// readValue downloads a bare JSON value.
+func readValue(ctx context.Context, src source, link Link) (json.RawMessage, error) {
+	var value json.RawMessage
+	err := src.download(ctx, link, func() bool { return false }, func(body io.Reader) error {
+		raw, err := io.ReadAll(body)
+		if err != nil {
+			return err
+		}
+		if !json.Valid(raw) {
+			return &badAnswer{reason: "what lies behind the result's URL is not JSON, or ends early"}
+		}
+		top := object(raw)
+		if isLink(top) {
+			return errLinkToLink
+		}
+		// The whole answer around the value has not been seen here, but costs nothing to
+		// recognise: a user's schema has no response_type of this name with a usage.
+		if name, _ := text(top["response_type"]); (name == responseExtract || name == responseV3Extract) &&
+			top["result"] != nil && members.Kind(top["usage"]) == '{' {
+			raw = top["result"]
+			if isLink(object(raw)) {
+				return errLinkToLink
+			}
+		}
+		value = raw
+		return nil
+	})
+	return value, err
+}
+
+// Decode reads the extracted value into v, which must be a non-nil pointer, as
+// encoding/json would. It hides the differences between the service's forms:
+//
+//   - A list of one value is decoded into a struct, and one value into a slice.
+//     A list of several values needs a slice.
+//   - With citations, a field of the type Cited receives its value and its
+//     citations, any other field its value.
+//   - Without citations, a field of the type Cited receives its value.
+//
+// Into an interface (any, map[string]any) everything goes as it came.
+func (r *ExtractResult) Decode(ctx context.Context, v any) error {
+	target := reflect.ValueOf(v)
+	if target.Kind() != reflect.Pointer || target.IsNil() {
+		return &RequestError{Op: "Decode", Field: "v", Reason: fmt.Sprintf("it is a %T: give a non-nil pointer", v)}
+	}
+	raw, err := r.Raw(ctx)
+	if err != nil {
+		return err
+	}
+	t := target.Type().Elem()
+	if r.ResponseType() == responseExtract && wantsCitations(t) {
+		cites, err := r.Citations(ctx)
+		if err != nil {
+			return err
+		}
+		if !members.IsNull(cites) {
+			raw = join(raw, cites)
+		}
+	}
+	isList := members.Kind(raw) == '['
+	wantsList := t.Kind() == reflect.Slice || t.Kind() == reflect.Array
+	switch {
+	case isList && !wantsList && t.Kind() != reflect.Interface && !decodesItself(t):
+		var values []json.RawMessage
+		if err := json.Unmarshal(raw, &values); err != nil {
+			return err
+		}
+		if len(values) != 1 {
+			return fmt.Errorf("reducto: the extraction has %d values: decode it into a slice", len(values))
+		}
+		raw = values[0]
+	case !isList && wantsList && !decodesItself(t):
+		raw = slices.Concat([]byte("["), raw, []byte("]"))
+	}
+	if err := json.Unmarshal(uncite(raw, t), v); err != nil {
+		return fmt.Errorf("reducto: the extraction does not fit %s: %w", t, err)
+	}
+	return nil
+}
+
+func (r *ExtractResult) bind(s source) {
+	if s.link == nil {
+		s.link = func(j *Job) (Link, bool) {
+			fresh, ok := j.Result.(*ExtractResult)
+			if !ok {
+				return "", false
+			}
+			return fresh.value.link, true
+		}
+	}
+	r.src = s
+}
+
+// UnmarshalJSON reads a result of either form.
+func (r *ExtractResult) UnmarshalJSON(data []byte) error {
+	r.Extra, r.loaded = nil, nil
+	if err := members.Decode(data, r); err != nil {
+		return err
+	}
+	r.responseType, _ = text(r.Extra.take("response_type"))
+	r.value = contentOf(r.Extra.take("result"))
+	r.cites = contentOf(r.Extra.take("citations"))
+	return nil
+}
+
+// MarshalJSON writes the result as it came; after a download, with its value.
+func (r *ExtractResult) MarshalJSON() ([]byte, error) {
+	if r == nil {
+		return []byte("null"), nil
+	}
+	r.mu.Lock()
+	value := r.value.raw
+	if r.loaded != nil {
+		value = r.loaded
+	}
+	r.mu.Unlock()
+	return members.Encode(r,
+		members.Member{Name: "response_type", Value: quoteOrNone(r.responseType)},
+		members.Member{Name: "result", Value: value},
+		members.Member{Name: "citations", Value: r.cites.raw})
+}
+
+var errNotEnded = errors.New("the job has not ended")

@@ -1,0 +1,67 @@
+package reducto
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/reducto-go/reducto/internal/members"
+)
+
+// Extra has the members of an answer that this version of the library does not
+// know, by name, as they came. They are encoded again where the value is.
+type Extra map[string]json.RawMessage
+
+// take removes a member and returns it; nil if it is not there.
+func (x *Extra) take(name string) json.RawMessage {
+	raw, ok := (*x)[name]
+	if !ok {
+		return nil
+	}
+	delete(*x, name)
+	if len(*x) == 0 {
+		*x = nil
+	}
+	return raw
+}
+
+// Time is a point in time of the API, which sends it without a zone
+// ("2026-09-06T05:17:35.492581") and means UTC. It remembers how it was written,
+// and is encoded so.
+type Time struct {
+	time.Time
+	text string
+}
+
+// timeLayouts are tried in this order. Fractions of a second are accepted by
+// each of them.
+var timeLayouts = []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02 15:04:05Z07:00"}
+
+// UnmarshalJSON reads a time with a zone or, as UTC, without one.
+func (t *Time) UnmarshalJSON(data []byte) error {
+	var text string
+	if err := json.Unmarshal(data, &text); err != nil {
+		return err
+	}
+	for _, layout := range timeLayouts {
+		if parsed, err := time.Parse(layout, text); err == nil {
+			*t = Time{Time: parsed.UTC(), text: text}
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is not a time", text)
+}
+
+// MarshalJSON writes the time as it was read, or in RFC 3339.
+func (t Time) MarshalJSON() ([]byte, error) {
+	if t.text != "" {
+		return json.Marshal(t.text)
+	}
+	return json.Marshal(t.Time)
+}
+
+// UnmarshalJSON keeps unknown members.
+func (e *ErrorDetail) UnmarshalJSON(data []byte) error { return members.Decode(data, e) }
+
+// MarshalJSON writes unknown members too.
+func (e ErrorDetail) MarshalJSON() ([]byte, error) { return members.Encode(e) }
