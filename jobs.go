@@ -1,0 +1,208 @@
+package reducto
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/reducto-go/reducto/internal/members"
+)
+
+// GetJob returns a job as it stands, with its result if it is completed. A job
+// that failed is no error here: look at its Status.
+//
+// An id that the service does not know is ErrNotFound, a deleted job is
+// ErrDeleted.
+func (c *Client) GetJob(ctx context.Context, jobID string) (*Job, error) {
+	r, job, err := c.jobCall("GetJob", jobID)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.do(ctx, r); err != nil {
+		return nil, err
+	}
+	return c.received(ctx, job, jobID)
+}
+
+// jobCall is the request for a job, and where its answer goes.
+func (c *Client) jobCall(op, jobID string) (*call, *Job, error) {
+	if err := checkJobID(op, jobID); err != nil {
+		return nil, nil, err
+	}
+	job := new(Job)
+	return &call{
+		op: op, method: http.MethodGet, path: "/job/" + url.PathEscape(jobID),
+		safe: true, timeout: c.cfg.timeout,
+		read: func(a *answer) error {
+			*job = Job{}
+			if err := readJSON(job)(a); err != nil {
+				return err
+			}
+			if job.Status == "" {
+				return &badAnswer{reason: "the body is no job: it has no status"}
+			}
+			return nil
+		},
+	}, job, nil
+}
+
+// received completes a job that was read: the answer does not repeat its id, and
+// small results that lie behind a URL are fetched at once.
+func (c *Client) received(ctx context.Context, job *Job, jobID string) (*Job, error) {
+	job.ID = jobID
+	if job.Result == nil {
+		return job, nil
+	}
+	job.Result.bind(source{client: c, jobID: jobID})
+	if r, ok := job.Result.(interface{ resolve(context.Context) error }); ok {
+		if err := r.resolve(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return job, nil
+}
+
+// CancelJob asks for a job to be cancelled. A job that has ended is not changed,
+// and that is no error.
+func (c *Client) CancelJob(ctx context.Context, jobID string) error {
+	if err := checkJobID("CancelJob", jobID); err != nil {
+		return err
+	}
+	return c.do(ctx, &call{
+		op: "CancelJob", method: http.MethodPost, path: "/cancel/" + url.PathEscape(jobID),
+		safe: true, timeout: c.cfg.timeout, read: readJSON(nil),
+	})
+}
+
+// JobSummary is a job as the list of jobs shows it.
+type JobSummary struct {
+	// ID is the job's id.
+	ID string `json:"job_id"`
+	// Status is where the job stands.
+	Status JobStatus `json:"status"`
+	// Type is the kind of job.
+	Type JobType `json:"type"`
+	// RawConfig is the configuration that the job was submitted with, empty if it
+	// was excluded. It can hold the metadata, and so a webhook secret: it is not
+	// printed.
+	RawConfig RawConfig `json:"raw_config,omitzero"`
+	// CreatedAt is when the job was submitted, in UTC.
+	CreatedAt Time `json:"created_at,omitzero"`
+	// Source is what the job was submitted through; its form is not documented.
+	Source json.RawMessage `json:"source,omitzero"`
+	// NumPages and TotalPages count the pages processed and the document's pages.
+	NumPages   *int `json:"num_pages,omitzero"`
+	TotalPages *int `json:"total_pages,omitzero"`
+	// Duration is the processing time in seconds.
+	Duration *float64 `json:"duration,omitzero"`
+	// Bucket is where the job's artefacts lie; its form is not documented.
+	Bucket json.RawMessage `json:"bucket,omitzero"`
+	// Extra has the members that this version of the library does not know.
+	Extra Extra `json:"-"`
+}
+
+// UnmarshalJSON keeps unknown members.
+func (j *JobSummary) UnmarshalJSON(data []byte) error { return members.Decode(data, j) }
+
+// MarshalJSON writes unknown members too.
+func (j JobSummary) MarshalJSON() ([]byte, error) { return members.Encode(j) }
+
+// JobPage is a page of the list of jobs.
+type JobPage struct {
+	// Jobs are the page's jobs.
+	Jobs []JobSummary `json:"jobs"`
+	// NextCursor leads to the next page; empty at the end.
+	NextCursor string `json:"next_cursor,omitzero"`
+	// Extra has the members that this version of the library does not know.
+	Extra Extra `json:"-"`
+}
+
+// UnmarshalJSON keeps unknown members.
+func (p *JobPage) UnmarshalJSON(data []byte) error { return members.Decode(data, p) }
+
+// MarshalJSON writes unknown members too.
+func (p JobPage) MarshalJSON() ([]byte, error) { return members.Encode(p) }
+
+// MaxJobsPerPage is the most jobs that one page of the list can have.
+const MaxJobsPerPage = 500
+
+// ListJobsOptions choose what ListJobs and Jobs return.
+type ListJobsOptions struct {
+	// Cursor is the page: a JobPage's NextCursor. Empty: the first.
+	Cursor string
+	// Limit is the most jobs on a page, from 1 to 500. Zero: the service's default,
+	// 100.
+	Limit int
+	// ExcludeConfigs leaves RawConfig out, for a smaller answer. Default: false.
+	ExcludeConfigs bool
+}
+
+// ListJobs returns one page of the account's jobs.
+func (c *Client) ListJobs(ctx context.Context, o ListJobsOptions) (*JobPage, error) {
+	r, page, err := c.listCall("ListJobs", o)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.do(ctx, r); err != nil {
+		return nil, err
+	}
+	return page, nil
+}
+
+func (c *Client) listCall(op string, o ListJobsOptions) (*call, *JobPage, error) {
+	if o.Limit < 0 || o.Limit > MaxJobsPerPage {
+		return nil, nil, &RequestError{Op: op, Field: "Limit", Reason: fmt.Sprintf("%d is not between 1 and %d", o.Limit, MaxJobsPerPage)}
+	}
+	query := url.Values{}
+	if o.Cursor != "" {
+		query.Set("cursor", o.Cursor)
+	}
+	if o.Limit > 0 {
+		query.Set("limit", strconv.Itoa(o.Limit))
+	}
+	if o.ExcludeConfigs {
+		query.Set("exclude_configs", "true")
+	}
+	page := new(JobPage)
+	return &call{
+		op: op, method: http.MethodGet, path: "/jobs", query: query.Encode(),
+		safe: true, timeout: c.cfg.timeout,
+		read: func(a *answer) error {
+			*page = JobPage{}
+			return readJSON(page)(a)
+		},
+	}, page, nil
+}
+
+// Jobs yields the account's jobs from all pages, from o.Cursor on. It can be
+// ranged over more than once, and each range starts there. After an error it
+// ends.
+func (c *Client) Jobs(ctx context.Context, o ListJobsOptions) iter.Seq2[*JobSummary, error] {
+	return func(yield func(*JobSummary, error) bool) {
+		o := o // each range has its own cursor
+		for {
+			page, err := c.ListJobs(ctx, o)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for i := range page.Jobs {
+				if !yield(&page.Jobs[i], nil) {
+					return
+				}
+			}
+			switch page.NextCursor {
+			case "":
+				return
+			case o.Cursor:
+				yield(nil, fmt.Errorf("reducto: the list of jobs leads from a page to itself"))
+				return
+			}
+			o.Cursor = page.NextCursor
+		}
+	}
+}

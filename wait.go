@@ -1,0 +1,353 @@
+package reducto
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"net/http"
+	"slices"
+	"time"
+)
+
+const (
+	// The first pause of a wait and the bound to which pauses grow. A page takes a
+	// few seconds, a batch job hours.
+	pollMin = time.Second
+	pollMax = 30 * time.Second
+	// visibleWithin is how long a new job may be unknown to the service's readers.
+	visibleWithin = 60 * time.Second
+)
+
+// WaitOption changes how a wait polls.
+type WaitOption func(*waitConfig)
+
+type waitConfig struct {
+	min, max time.Duration
+	update   func(*Job)
+}
+
+// WithPollInterval sets the first pause between two looks at the job, and the
+// longest to which pauses grow. Default: 1 s and 30 s. What is not positive, or
+// out of order, is raised to what is.
+func WithPollInterval(first, longest time.Duration) WaitOption {
+	return func(c *waitConfig) {
+		c.min = max(first, time.Millisecond)
+		c.max = max(longest, c.min)
+	}
+}
+
+// WithOnUpdate calls f with every state of a job that a wait sees, on the waiting
+// goroutine.
+func WithOnUpdate(f func(*Job)) WaitOption { return func(c *waitConfig) { c.update = f } }
+
+func waiting(opts []WaitOption) waitConfig {
+	c := waitConfig{min: pollMin, max: pollMax}
+	for _, opt := range opts {
+		opt(&c)
+	}
+	return c
+}
+
+func (c *waitConfig) saw(job *Job) {
+	if c.update != nil {
+		c.update(job)
+	}
+}
+
+// pause is the pause after the given round, which counts from 1: growing by half
+// each time, a fifth of it random, and never shorter than the service asked for.
+func (c *waitConfig) pause(round int, asked time.Duration) time.Duration {
+	d := c.min
+	for range round - 1 {
+		if d += d / 2; d >= c.max {
+			d = c.max
+			break
+		}
+	}
+	d = d - d/10 + backoff(1, d/5, d/5)
+	if asked > 0 {
+		d = max(d, asked+backoff(1, pollMin, pollMin))
+	}
+	return d
+}
+
+// Wait waits for a job's end and returns the job. It looks at once, then in
+// growing pauses. It survives rate limits, failures of the service and lost
+// connections until ctx ends, so give it one that does.
+//
+// A job that failed or was cancelled is returned with a *JobError. If ctx ends
+// first, the error is a *WaitError and the job, if it was seen at all, its last
+// state. A key that is refused ends the wait (ErrUnauthorized, ErrForbidden). So
+// does a job that the service does not know (ErrNotFound) or knows no longer
+// (ErrExpired), and a completed job without a result, which is ErrExpired too. An
+// unknown status counts as running.
+func (c *Client) Wait(ctx context.Context, jobID string, opts ...WaitOption) (*Job, error) {
+	return c.wait(ctx, jobID, time.Time{}, opts)
+}
+
+func (c *Client) wait(ctx context.Context, jobID string, submitted time.Time, opts []WaitOption) (*Job, error) {
+	if err := checkJobID("Wait", jobID); err != nil {
+		return nil, err
+	}
+	cfg := waiting(opts)
+	w := &waitedJob{id: jobID, submitted: submitted}
+	for round := 1; ; round++ {
+		asked, done, err := c.look(ctx, w, &cfg)
+		if done {
+			return w.last, err
+		}
+		if ended := pause(ctx, cfg.pause(round, asked)); ended != nil {
+			return w.last, w.stopped(ended)
+		}
+	}
+}
+
+// waitedJob is what a wait knows of a job.
+type waitedJob struct {
+	id        string
+	submitted time.Time // zero if that was not now and here
+	last      *Job      // nil before it was seen
+	failed    error     // why it could not be seen the last time
+}
+
+// stopped is the error of a wait that ended before the job.
+func (w *waitedJob) stopped(reason error) error {
+	if w.failed != nil {
+		reason = &causedError{err: reason, cause: w.failed}
+	}
+	return &WaitError{JobID: w.id, Last: w.last, Err: reason}
+}
+
+// look gets the job once and tells whether that ends the wait. If it does not,
+// asked is how long the service wants to be left alone.
+func (c *Client) look(ctx context.Context, w *waitedJob, cfg *waitConfig) (asked time.Duration, done bool, err error) {
+	r, job, err := c.jobCall("Wait", w.id)
+	if err != nil {
+		return 0, true, err
+	}
+	if f := c.attempt(ctx, r); f != nil {
+		if ended := contextError(ctx); ended != nil {
+			return 0, true, w.stopped(ended)
+		}
+		if w.survives(f) {
+			w.failed = f.err
+			return f.after, false, nil
+		}
+		return 0, true, f.err
+	}
+	if job, err = c.received(ctx, job, w.id); err != nil {
+		if ended := contextError(ctx); ended != nil {
+			return 0, true, w.stopped(ended)
+		}
+		return 0, true, err
+	}
+	w.last, w.failed = job, nil
+	cfg.saw(job)
+	switch {
+	case !job.Status.Terminal():
+		return 0, false, nil
+	case job.Status != StatusCompleted:
+		return 0, true, &JobError{Job: job}
+	case job.Result == nil:
+		return 0, true, &ResultTypeError{JobID: w.id, Want: "any"}
+	}
+	return 0, true, nil
+}
+
+// survives tells a failure that will pass from one that will not.
+func (w *waitedJob) survives(f *failure) bool {
+	if f.transient {
+		return true
+	}
+	refused, ok := errors.AsType[*RequestError](f.err)
+	if ok && refused.Field == "API key" {
+		return true // the function that gives the key may do so again
+	}
+	api, ok := errors.AsType[*APIError](f.err)
+	if !ok || api.StatusCode != http.StatusNotFound {
+		return false
+	}
+	if w.last != nil {
+		api.gone = true
+		return false
+	}
+	return !w.submitted.IsZero() && time.Since(w.submitted) < visibleWithin
+}
+
+// WaitEach waits for many jobs and yields each as it ends, with the error that
+// Wait would have returned for it. The job is never nil: of one that could not be
+// had it has the ID. Every id is yielded exactly once, also if ctx ends; ids that
+// are given twice count once. Running jobs cost one list call a round, whatever
+// their number; leaving the loop ends the wait.
+func (c *Client) WaitEach(ctx context.Context, jobIDs []string, opts ...WaitOption) iter.Seq2[*Job, error] {
+	return func(yield func(*Job, error) bool) {
+		g := &waitGroup{client: c, cfg: waiting(opts)}
+		seen := make(map[string]bool, len(jobIDs))
+		for _, id := range jobIDs {
+			if seen[id] {
+				continue
+			}
+			seen[id] = true
+			if err := checkJobID("WaitEach", id); err != nil {
+				if !yield(&Job{ID: id}, err) {
+					return
+				}
+				continue
+			}
+			g.jobs = append(g.jobs, &groupJob{waitedJob: waitedJob{id: id}})
+		}
+		g.run(ctx, yield)
+	}
+}
+
+type waitGroup struct {
+	client *Client
+	cfg    waitConfig
+	jobs   []*groupJob
+	round  int
+}
+
+type groupJob struct {
+	waitedJob
+	// A job that is not on the list is asked for by itself, in growing intervals.
+	misses, nextMiss int
+	ended            bool // the list says so
+}
+
+func (g *waitGroup) run(ctx context.Context, yield func(*Job, error) bool) {
+	for g.round = 1; len(g.jobs) > 0; g.round++ {
+		asked, err := g.list(ctx)
+		if err != nil {
+			g.abandon(err, yield)
+			return
+		}
+		more, wait := g.collect(ctx, yield)
+		if !more {
+			return
+		}
+		if len(g.jobs) == 0 {
+			return
+		}
+		if ended := pause(ctx, g.cfg.pause(g.round, max(asked, wait))); ended != nil {
+			g.abandon(ended, yield)
+			return
+		}
+	}
+}
+
+// list marks the jobs that have ended. Only an error that will not pass is
+// returned. One job needs no list.
+func (g *waitGroup) list(ctx context.Context) (asked time.Duration, err error) {
+	if len(g.jobs) == 1 {
+		g.jobs[0].ended = true
+		return 0, nil
+	}
+	wanted := make(map[string]*groupJob, len(g.jobs))
+	for _, j := range g.jobs {
+		wanted[j.id] = j
+		j.ended = false
+	}
+	o := ListJobsOptions{Limit: MaxJobsPerPage, ExcludeConfigs: true}
+	// Other jobs of the account share the pages: one page more than the jobs fill.
+	for range len(g.jobs)/MaxJobsPerPage + 2 {
+		r, page, err := g.client.listCall("WaitEach", o)
+		if err != nil {
+			return 0, err
+		}
+		if f := g.client.attempt(ctx, r); f != nil {
+			if ended := contextError(ctx); ended != nil {
+				return 0, ended
+			}
+			for _, j := range g.jobs {
+				j.failed = f.err
+			}
+			if !f.transient {
+				return 0, f.err
+			}
+			return f.after, nil
+		}
+		for _, s := range page.Jobs {
+			j, ok := wanted[s.ID]
+			if !ok {
+				continue
+			}
+			delete(wanted, s.ID)
+			if j.ended = s.Status.Terminal(); !j.ended {
+				j.last, j.failed = s.job(), nil
+				g.cfg.saw(j.last)
+			}
+		}
+		if len(wanted) == 0 || page.NextCursor == "" {
+			break
+		}
+		o.Cursor = page.NextCursor
+	}
+	for _, j := range wanted {
+		if g.round >= j.nextMiss {
+			j.ended = true // or unknown: only the job itself can tell
+			j.nextMiss = g.round + 1<<min(j.misses, 5)
+			j.misses++
+		}
+	}
+	return 0, nil
+}
+
+// collect gets the jobs that have ended and yields them.
+func (g *waitGroup) collect(ctx context.Context, yield func(*Job, error) bool) (more bool, asked time.Duration) {
+	for _, j := range slices.Clone(g.jobs) {
+		if !j.ended {
+			continue
+		}
+		wait, done, err := g.client.look(ctx, &j.waitedJob, &g.cfg)
+		asked = max(asked, wait)
+		if !done {
+			continue
+		}
+		if ctx.Err() != nil && err != nil {
+			g.abandon(contextError(ctx), yield)
+			return false, 0
+		}
+		g.jobs = slices.DeleteFunc(g.jobs, func(o *groupJob) bool { return o == j })
+		if errors.Is(err, ErrUnauthorized) || errors.Is(err, ErrForbidden) {
+			if yield(j.shown(), err) {
+				g.abandon(err, yield)
+			}
+			return false, 0
+		}
+		if !yield(j.shown(), err) {
+			return false, 0
+		}
+		if wait > 0 {
+			break // the service asked to be left alone
+		}
+	}
+	return true, asked
+}
+
+// abandon yields what is left, each with the reason.
+func (g *waitGroup) abandon(reason error, yield func(*Job, error) bool) {
+	for _, j := range g.jobs {
+		err := reason
+		if errors.Is(reason, context.Canceled) || errors.Is(reason, context.DeadlineExceeded) {
+			err = j.stopped(reason)
+		}
+		if !yield(j.shown(), err) {
+			return
+		}
+	}
+}
+
+func (j *groupJob) shown() *Job {
+	if j.last == nil {
+		return &Job{ID: j.id}
+	}
+	return j.last
+}
+
+// job is the summary as a job that is running.
+func (s *JobSummary) job() *Job {
+	return &Job{
+		ID: s.ID, Status: s.Status, Type: s.Type, CreatedAt: s.CreatedAt, Source: s.Source,
+		NumPages: s.NumPages, TotalPages: s.TotalPages, Duration: s.Duration, Bucket: s.Bucket,
+	}
+}
