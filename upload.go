@@ -1,0 +1,272 @@
+package reducto
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/reducto-go/reducto/internal/members"
+	"github.com/reducto-go/reducto/internal/redact"
+)
+
+// Limits of the service, in bytes.
+// See https://docs.reducto.ai/upload/large-files.
+const (
+	// MaxDirectUpload is the largest file that goes to the API itself.
+	MaxDirectUpload = 100_000_000
+	// MaxUpload is the largest file that can be uploaded at all.
+	MaxUpload = 5_000_000_000
+)
+
+// Upload is an uploaded file. Use it with FromUpload, within 24 hours.
+type Upload struct {
+	// FileID is the service's reference to the file, such as reducto://….pdf.
+	FileID string `json:"file_id"`
+	// PresignedURL is where the bytes of a large file were sent; empty for others.
+	PresignedURL Link `json:"presigned_url,omitzero"`
+	// Size is the file's size in bytes.
+	Size int64 `json:"-"`
+	// Extra has the members that this version of the library does not know.
+	Extra Extra `json:"-"`
+}
+
+// UnmarshalJSON keeps unknown members.
+func (u *Upload) UnmarshalJSON(data []byte) error { return members.Decode(data, u) }
+
+// MarshalJSON writes unknown members too.
+func (u Upload) MarshalJSON() ([]byte, error) { return members.Encode(u) }
+
+// UploadOptions change how a file is uploaded. The zero value is fine.
+type UploadOptions struct {
+	// Size is the number of bytes that the reader will yield. Zero: it is found out,
+	// by seeking where the reader can; otherwise the reader is copied to a temporary
+	// file first. With a Size, a reader that cannot seek is sent as it is read, and
+	// so only once: a connection that is lost on the way is not tried again. No more
+	// than Size bytes are read.
+	Size int64
+	// Extension tells the service what the file is, such as ".pdf", where its name
+	// does not. It is sent as it stands.
+	Extension string
+	// Progress is called as bytes are sent, with their number and the file's size.
+	// It begins anew when an attempt is repeated. It runs on another goroutine, but
+	// never twice at a time, and holds the transfer up for as long as it takes.
+	Progress func(sent, total int64)
+}
+
+// UploadFile uploads the file at path, under the name that it has there. It is
+// read as it is sent, and never held in memory.
+func (c *Client) UploadFile(ctx context.Context, path string, o UploadOptions) (*Upload, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, &RequestError{Op: "UploadFile", Field: "path", Err: err}
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, &RequestError{Op: "UploadFile", Field: "path", Err: err}
+	}
+	if info.IsDir() {
+		return nil, &RequestError{Op: "UploadFile", Field: "path", Reason: fmt.Sprintf("%q is a directory: upload its files one by one", path)}
+	}
+	return c.upload(ctx, "UploadFile", filepath.Base(path), f, o)
+}
+
+// Upload uploads what r yields, under a name that should have the file's
+// extension. Up to 100 MB it goes to the API, above that, up to 5 GB, to storage
+// by a presigned URL; it is not held in memory. An empty or too large file is
+// refused before anything is sent (ErrEmptyUpload, ErrUploadTooLarge).
+func (c *Client) Upload(ctx context.Context, name string, r io.Reader, o UploadOptions) (*Upload, error) {
+	return c.upload(ctx, "Upload", name, r, o)
+}
+
+func (c *Client) upload(ctx context.Context, op, name string, r io.Reader, o UploadOptions) (*Upload, error) {
+	switch {
+	case strings.TrimSpace(name) == "":
+		return nil, &RequestError{Op: op, Field: "name", Reason: "it is empty: give a file name with an extension, such as report.pdf"}
+	case r == nil:
+		return nil, &RequestError{Op: op, Field: "reader", Reason: "it is nil"}
+	case o.Size < 0:
+		return nil, &RequestError{Op: op, Field: "Size", Reason: "it is negative"}
+	}
+	src, err := openUpload(ctx, r, o.Size)
+	if err != nil {
+		return nil, &RequestError{Op: op, Field: "reader", Err: err}
+	}
+	defer src.close()
+	src.progress = o.Progress
+	switch {
+	case src.size == 0:
+		return nil, &RequestError{Op: op, Field: name, Err: ErrEmptyUpload}
+	case src.size > MaxUpload:
+		return nil, &RequestError{Op: op, Field: name, Err: fmt.Errorf("%w: %d bytes, and the service takes %d", ErrUploadTooLarge, src.size, int64(MaxUpload))}
+	}
+	var u *Upload
+	if src.size <= c.cfg.maxDirect {
+		u, err = c.uploadDirect(ctx, op, name, src, o)
+	} else {
+		u, err = c.uploadPresigned(ctx, op, name, src, o)
+	}
+	if err != nil {
+		return nil, err
+	}
+	u.Size = src.size
+	return u, nil
+}
+
+// uploadDirect posts the file as a form. An upload that arrived twice costs
+// nothing and is gone after a day, so it is safe to repeat.
+func (c *Client) uploadDirect(ctx context.Context, op, name string, src *uploadSource, o UploadOptions) (*Upload, error) {
+	var form bytes.Buffer
+	w := multipart.NewWriter(&form)
+	header := textproto.MIMEHeader{}
+	header.Set("Content-Disposition", multipart.FileContentDisposition("file", name))
+	header.Set("Content-Type", "application/octet-stream")
+	if _, err := w.CreatePart(header); err != nil {
+		return nil, &RequestError{Op: op, Field: "name", Err: err}
+	}
+	before := bytes.Clone(form.Bytes())
+	if err := w.Close(); err != nil {
+		return nil, &RequestError{Op: op, Field: "name", Err: err}
+	}
+	after := form.Bytes()[len(before):]
+	r := c.uploadCall(op, o.Extension)
+	r.contentType = w.FormDataContentType()
+	r.size = int64(len(before)) + src.size + int64(len(after))
+	r.safe, r.spent = true, src.spent
+	r.timeout = 0
+	r.body = func() (io.Reader, error) {
+		content, err := src.open()
+		if err != nil {
+			return nil, err
+		}
+		return io.MultiReader(bytes.NewReader(before), content, bytes.NewReader(after)), nil
+	}
+	u := new(Upload)
+	r.read = readUpload(u, false)
+	if err := c.do(ctx, r); err != nil {
+		return nil, err
+	}
+	return u, nil
+}
+
+// uploadPresigned asks for a place in storage and puts the file there. If storage
+// refuses it, the permission may have expired meanwhile: it is asked for once
+// more.
+func (c *Client) uploadPresigned(ctx context.Context, op, name string, src *uploadSource, o UploadOptions) (*Upload, error) {
+	extension := o.Extension
+	if extension == "" {
+		extension = filepath.Ext(name) // the file's name does not travel this way
+	}
+	for again := false; ; again = true {
+		u := new(Upload)
+		r := c.uploadCall(op, extension)
+		r.safe = true
+		r.read = readUpload(u, true)
+		// Without a file, the service wants JSON; it refuses an empty form.
+		if err := r.json(struct{}{}); err != nil {
+			return nil, err
+		}
+		if err := c.do(ctx, r); err != nil {
+			return nil, err
+		}
+		err := c.put(ctx, u.PresignedURL, src)
+		if err == nil {
+			return u, nil
+		}
+		if refused, ok := errors.AsType[*APIError](err); !ok || refused.StatusCode != http.StatusForbidden || again || src.spent() {
+			return nil, err
+		}
+	}
+}
+
+func (c *Client) uploadCall(op, extension string) *call {
+	query := url.Values{}
+	if extension != "" {
+		query.Set("extension", extension)
+	}
+	return &call{op: op, method: http.MethodPost, path: "/upload", query: query.Encode(), timeout: c.cfg.timeout}
+}
+
+func readUpload(u *Upload, presigned bool) func(*answer) error {
+	return func(a *answer) error {
+		*u = Upload{}
+		if err := readJSON(u)(a); err != nil {
+			return err
+		}
+		switch {
+		case u.FileID == "":
+			return &badAnswer{reason: "the body has no file_id"}
+		case presigned && u.PresignedURL == "":
+			return &badAnswer{reason: "the body has no presigned_url"}
+		}
+		return nil
+	}
+}
+
+// put sends the file to storage: without the key, and without a content type,
+// which the URL's signature does not expect.
+func (c *Client) put(ctx context.Context, link Link, src *uploadSource) error {
+	r := &call{method: http.MethodPut, safe: true, spent: src.spent}
+	for attempt := 1; ; attempt++ {
+		f := c.putOnce(ctx, link, src)
+		if f == nil {
+			return nil
+		}
+		if ce, ok := f.err.(*ConnectionError); ok {
+			ce.Attempts = attempt
+		}
+		delay, again := c.again(ctx, r, f, attempt)
+		if !again {
+			return f.err
+		}
+		if err := pause(ctx, delay); err != nil {
+			return fmt.Errorf("%w, while waiting to try again after: %w", err, f.err)
+		}
+	}
+}
+
+func (c *Client) putOnce(ctx context.Context, link Link, src *uploadSource) *failure {
+	shown := redact.URL(string(link))
+	ctx, idle := c.watch(ctx)
+	defer idle.stop()
+	content, err := src.open()
+	if err != nil {
+		return &failure{err: &RequestError{Op: "Upload", Field: "reader", Err: err}}
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPut, string(link), idle.reader(content))
+	if err != nil || req.URL.Host == "" {
+		return &failure{err: &ConnectionError{Method: http.MethodPut, URL: shown, Err: errors.New("the presigned URL cannot be used")}}
+	}
+	req.ContentLength = src.size
+	req.GetBody = func() (io.ReadCloser, error) {
+		again, err := src.open()
+		if err != nil {
+			return nil, err
+		}
+		return io.NopCloser(idle.reader(again)), nil
+	}
+	req.Header.Set("User-Agent", c.agent)
+	resp, err := c.storage.Do(req)
+	if err != nil {
+		f := c.failedExchange(ctx, &call{method: http.MethodPut}, err, true)
+		if ce, ok := f.err.(*ConnectionError); ok {
+			ce.URL = shown
+		}
+		return f
+	}
+	defer resp.Body.Close()
+	head, _ := io.ReadAll(io.LimitReader(idle.reader(resp.Body), maxErrorBody))
+	if resp.StatusCode/100 != 2 {
+		return apiFailure(decodeAPIError(http.MethodPut, shown, resp, head, string(link)), resp.Header)
+	}
+	return nil
+}
