@@ -1,0 +1,26 @@
+# Tests under the race detector. A skipped test is a failure.
+#
+#   TEST_COUNT     how often each test runs (1)
+#   TEST_TIMEOUT   of a package's tests (10m)
+
+run_tests() {
+  local m
+  for m in $(modules); do (cd "$m" && test_module "$m"); done
+}
+
+test_module() {
+  local cover=()
+  if [[ $1 == . ]]; then cover=(-covermode=atomic -coverpkg="$(covered | paste -sd, -)" -coverprofile="$work/cover.out"); fi
+  go test -race -count="${TEST_COUNT:-1}" -timeout="${TEST_TIMEOUT:-10m}" "${cover[@]}" -json ./... |
+    "$work/bin/testreport" -name "$1" -tally "$tally"
+}
+
+# covered lists the packages whose coverage counts, those that exist.
+covered() {
+  local dir
+  for dir in . ./webhook; do
+    if compgen -G "$dir/*.go" >/dev/null; then go list "$dir"; fi
+  done
+}
+
+check_coverage() { "$work/bin/coverage" -min "${COVERAGE_MIN:-90}" "$work/cover.out" $(covered); }
