@@ -130,10 +130,9 @@ func (c *Client) do(ctx context.Context, r *call) error {
 	return err
 }
 
-// send is do, and tells whether the service certainly took nothing on in any of
-// the attempts.
-func (c *Client) send(ctx context.Context, r *call) (nothing bool, err error) {
-	nothing = true
+// send is do, and counts the attempts of which the service may have taken
+// something on.
+func (c *Client) send(ctx context.Context, r *call) (taken int, err error) {
 	for attempt := 1; ; attempt++ {
 		started := time.Now()
 		f := c.attempt(ctx, r)
@@ -141,20 +140,22 @@ func (c *Client) send(ctx context.Context, r *call) (nothing bool, err error) {
 			slog.String("method", r.method), slog.String("path", r.path), slog.Int("attempt", attempt))
 		if f == nil {
 			log.DebugContext(ctx, "reducto: request done", slog.Duration("took", time.Since(started)))
-			return nothing, nil
+			return taken + 1, nil
 		}
-		nothing = nothing && f.nothing
+		if !f.nothing {
+			taken++
+		}
 		if ce, ok := f.err.(*ConnectionError); ok {
 			ce.Attempts = attempt
 		}
 		delay, again := c.again(ctx, r, f, attempt)
 		if !again {
 			log.DebugContext(ctx, "reducto: request failed", slog.Duration("took", time.Since(started)), slog.Any("error", f.err))
-			return nothing, f.err
+			return taken, f.err
 		}
 		log.WarnContext(ctx, "reducto: trying again", slog.Duration("in", delay), slog.Any("error", f.err))
 		if err := pause(ctx, delay); err != nil {
-			return nothing, &ConnectionError{
+			return taken, &ConnectionError{
 				Method: r.method, URL: c.shownURL(r), Attempts: attempt,
 				Err: fmt.Errorf("%w, while waiting to try again after: %w", err, f.err),
 			}
@@ -319,7 +320,7 @@ func (l *limitedBody) Read(p []byte) (int, error) {
 	if l.left < 0 {
 		return 0, l.err()
 	}
-	if int64(len(p)) > l.left+1 {
+	if int64(len(p))-1 > l.left { // not left+1, which may overflow
 		p = p[:l.left+1]
 	}
 	n, err := l.r.Read(p)

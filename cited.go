@@ -238,13 +238,16 @@ func join(value, cites json.RawMessage) json.RawMessage {
 }
 
 // isCitations tells a list of citations from a list of values' citations: a
-// citation is an object with a bbox.
+// citation is an object with a bbox of numbers. (A field of the user's that is
+// called bbox has lists of citations there.)
 func isCitations(list []json.RawMessage) bool {
 	if len(list) == 0 {
 		return false
 	}
 	for _, item := range list {
-		if members.Kind(object(item)["bbox"]) != '{' {
+		switch k := members.Kind(object(object(item)["bbox"])["left"]); {
+		case k == '-', '0' <= k && k <= '9':
+		default:
 			return false
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/reducto-go/reducto/internal/redact"
@@ -35,7 +36,13 @@ func NewClient(opts ...Option) (*Client, error) {
 	if err != nil {
 		return nil, &RequestError{Op: "NewClient", Err: err}
 	}
-	h := cfg.httpClient
+	c := &Client{cfg: cfg, base: base, agent: userAgent(cfg.userAgent)}
+	c.api, c.storage = newHTTPClients(cfg.httpClient)
+	return c, nil
+}
+
+// newHTTPClients copies h, the user's if there is one.
+func newHTTPClients(h *http.Client) (*http.Client, *http.Client) {
 	if h == nil {
 		h = &http.Client{Transport: newTransport()}
 	}
@@ -44,12 +51,47 @@ func NewClient(opts ...Option) (*Client, error) {
 	storage.CheckRedirect = checkStorageRedirect
 	// Cookies are of no use to this API, and a jar would carry them between hosts.
 	api.Jar, storage.Jar = nil, nil
+	return &api, &storage
+}
 
+func userAgent(app string) string {
 	agent := "reducto-go/" + LibraryVersion + " (" + runtime.Version() + ")"
-	if cfg.userAgent != "" {
-		agent = cfg.userAgent + " " + agent
+	if app != "" {
+		agent = app + " " + agent
 	}
-	return &Client{cfg: cfg, base: base, api: &api, storage: &storage, agent: agent}, nil
+	return agent
+}
+
+// With makes a Client that differs from c by the options, and shares its
+// connections. Hooks that it is given run after those of c. The error is a
+// *RequestError.
+func (c *Client) With(opts ...Option) (*Client, error) {
+	cfg := *c.cfg
+	cfg.hooks = slices.Clone(cfg.hooks)
+	cfg.region = ""
+	cfg.baseURL, cfg.explicitServer = "", false
+	for _, opt := range opts {
+		if opt == nil {
+			return nil, &RequestError{Op: "With", Reason: "an option is nil"}
+		}
+		if err := opt(&cfg); err != nil {
+			return nil, &RequestError{Op: "With", Err: err}
+		}
+	}
+	d := *c
+	d.cfg = &cfg
+	if cfg.explicitServer || cfg.region != "" {
+		base, err := cfg.server()
+		if err != nil {
+			return nil, &RequestError{Op: "With", Err: err}
+		}
+		d.base = base
+	}
+	if cfg.httpClient != c.cfg.httpClient {
+		d.api, d.storage = newHTTPClients(cfg.httpClient)
+	}
+	d.agent = userAgent(cfg.userAgent)
+	return &d, nil
 }
 
 // newTransport differs from http.DefaultTransport where that is slow for many
@@ -86,11 +128,7 @@ func (c *Client) CloseIdleConnections() { c.api.CloseIdleConnections() }
 
 // Format prints the base URL only, with every verb: fmt would otherwise print
 // unexported fields.
-func (c *Client) Format(f fmt.State, _ rune) {
-	if c == nil {
-		_, _ = io.WriteString(f, "<nil>")
-		return
-	}
+func (c Client) Format(f fmt.State, _ rune) {
 	_, _ = io.WriteString(f, "reducto.Client("+redact.URL(c.base.String())+")")
 }
 

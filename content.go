@@ -101,6 +101,8 @@ type chunkReader struct {
 // object reads members up to the closing brace. Only the outermost object may be
 // the whole answer.
 func (d *chunkReader) object(outermost bool) error {
+	around := false // it is the answer around the content
+	others := []byte{'{'}
 	for d.dec.More() {
 		name, err := d.dec.Token()
 		if err != nil {
@@ -132,6 +134,7 @@ func (d *chunkReader) object(outermost bool) error {
 			if err := d.object(false); err != nil {
 				return err
 			}
+			around = true
 			continue
 		}
 		var value json.RawMessage
@@ -142,19 +145,17 @@ func (d *chunkReader) object(outermost bool) error {
 			return errLinkToLink
 		}
 		if d.rest != nil {
-			switch name {
-			case "ocr":
-				err = json.Unmarshal(value, &d.rest.OCR)
-			case "custom":
-				d.rest.Custom = value
+			if len(others) > 1 {
+				others = append(others, ',')
 			}
-			if err != nil {
-				return err
-			}
+			quoted, _ := json.Marshal(name)
+			others = append(append(append(others, quoted...), ':'), value...)
 		}
 	}
-	_, err := d.dec.Token()
-	return err
+	if _, err := d.dec.Token(); err != nil || d.rest == nil || around {
+		return err
+	}
+	return members.Decode(append(others, '}'), d.rest)
 }
 
 func (d *chunkReader) chunks() error {

@@ -3,6 +3,7 @@ package reducto
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -32,7 +33,7 @@ func decodeAPIError(method, path string, resp *http.Response, body []byte, secre
 			e.Message = "redirected to " + redact.URL(location)
 		}
 	}
-	e.Message, e.Type, e.Name = hide(e.Message), hide(e.Type), ErrorName(hide(string(e.Name)))
+	e.Message, e.Type, e.Name, e.JobID = hide(e.Message), hide(e.Type), ErrorName(hide(string(e.Name))), hide(e.JobID)
 	for i := range e.Fields {
 		f := &e.Fields[i]
 		f.Message, f.Location, f.Type = hide(f.Message), hide(f.Location), hide(f.Type)
@@ -43,6 +44,8 @@ func decodeAPIError(method, path string, resp *http.Response, body []byte, secre
 // hider replaces secrets as they are and as they look within JSON: the API's
 // validator repeats what it was sent.
 func hider(secrets []string) func(string) string {
+	// The longest first: one may be the beginning of another.
+	secrets = slices.SortedFunc(slices.Values(secrets), func(a, b string) int { return len(b) - len(a) })
 	var pairs []string
 	for _, s := range secrets {
 		if s == "" {

@@ -24,7 +24,11 @@ func (s source) download(ctx context.Context, link Link, started func() bool, re
 	if !ok || started() || s.jobID == "" || s.link == nil || refused.StatusCode/100 != 4 {
 		return err
 	}
-	job, jobErr := s.client.GetJob(ctx, s.jobID)
+	// Not GetJob: it would follow the very link that is refused, without an end.
+	r, job, jobErr := s.client.jobCall("GetJob", s.jobID)
+	if jobErr == nil {
+		jobErr = s.client.do(ctx, r)
+	}
 	if jobErr != nil {
 		return fmt.Errorf("reducto: the result's URL has expired, and there is no fresh one: %w", jobErr)
 	}
@@ -88,7 +92,7 @@ func (c *Client) fetch(ctx context.Context, link Link, read func(io.Reader) erro
 	resp, err := c.storage.Do(req)
 	if err == nil {
 		defer resp.Body.Close()
-		body := idle.reader(resp.Body)
+		body := idle.consumed(resp.Body)
 		if resp.StatusCode != http.StatusOK {
 			head, _ := io.ReadAll(io.LimitReader(body, maxErrorBody))
 			return apiFailure(decodeAPIError(http.MethodGet, shown, resp, head, string(link)), resp.Header)

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/reducto-go/reducto/internal/redact"
 )
 
 // Sentinel errors, for errors.Is. Every one of them is matched by errors that
@@ -97,6 +99,15 @@ func (e *APIError) Error() string {
 	} else if e.StatusCode == statusPasswordProtected {
 		b.WriteString(" Password Protected")
 	}
+	b.WriteString(redact.Head([]byte(e.explanation()), maxShownBody))
+	if hint := e.hint(); hint != "" {
+		b.WriteString(" (" + hint + ")")
+	}
+	return b.String()
+}
+
+func (e *APIError) explanation() string {
+	var b strings.Builder
 	if e.Name != "" {
 		b.WriteString(" " + string(e.Name))
 	}
@@ -117,9 +128,6 @@ func (e *APIError) Error() string {
 		}
 	case e.Body != "":
 		b.WriteString(": " + e.Body)
-	}
-	if hint := e.hint(); hint != "" {
-		b.WriteString(" (" + hint + ")")
 	}
 	return b.String()
 }

@@ -17,8 +17,9 @@ import (
 type ExtractUsage struct {
 	// NumPages counts the pages that were processed.
 	NumPages int `json:"num_pages"`
-	// NumFields counts the extracted fields.
-	NumFields int `json:"num_fields,omitzero"`
+	// NumFields counts the extracted fields. It is always written: results without a
+	// name are told from others by it.
+	NumFields int `json:"num_fields"`
 	// Credits is what they cost; nil for accounts that are not billed in credits.
 	Credits *float64 `json:"credits,omitzero"`
 	// ExtractMode is "extract", "super_agent" or "spreadsheet_agent".
@@ -184,9 +185,13 @@ func (r *ExtractResult) Decode(ctx context.Context, v any) error {
 		}
 	}
 	isList := members.Kind(raw) == '['
-	wantsList := t.Kind() == reflect.Slice || t.Kind() == reflect.Array
+	base := t
+	for base.Kind() == reflect.Pointer {
+		base = base.Elem()
+	}
+	wantsList := base.Kind() == reflect.Slice || base.Kind() == reflect.Array
 	switch {
-	case isList && !wantsList && t.Kind() != reflect.Interface && !decodesItself(t):
+	case isList && !wantsList && base.Kind() != reflect.Interface && !decodesItself(base):
 		var values []json.RawMessage
 		if err := json.Unmarshal(raw, &values); err != nil {
 			return err
@@ -195,7 +200,7 @@ func (r *ExtractResult) Decode(ctx context.Context, v any) error {
 			return fmt.Errorf("reducto: the extraction has %d values: decode it into a slice", len(values))
 		}
 		raw = values[0]
-	case !isList && wantsList && !decodesItself(t):
+	case !isList && wantsList && !decodesItself(base):
 		raw = slices.Concat([]byte("["), raw, []byte("]"))
 	}
 	if err := json.Unmarshal(uncite(raw, t), v); err != nil {
@@ -219,7 +224,7 @@ func (r *ExtractResult) bind(s source) {
 
 // UnmarshalJSON reads a result of either form.
 func (r *ExtractResult) UnmarshalJSON(data []byte) error {
-	r.Extra, r.loaded = nil, nil
+	*r = ExtractResult{}
 	if err := members.Decode(data, r); err != nil {
 		return err
 	}

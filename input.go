@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/reducto-go/reducto/internal/members"
 	"github.com/reducto-go/reducto/internal/redact"
 	"github.com/reducto-go/reducto/internal/wireid"
 )
@@ -66,6 +67,9 @@ func (in Input) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON reads the forms that the API has for a document: a string, a
 // list of strings, or an object with a file_id.
 func (in *Input) UnmarshalJSON(data []byte) error {
+	if members.IsNull(data) {
+		return nil
+	}
 	var one string
 	if json.Unmarshal(data, &one) == nil {
 		*in = URL(one)

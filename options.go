@@ -299,14 +299,23 @@ func configure(opts []Option) (*config, *url.URL, error) {
 		}
 		c.key = func(context.Context) (string, error) { return key, nil }
 	}
+	base, err := c.server()
+	if err != nil {
+		return nil, nil, err
+	}
+	return c, base, nil
+}
+
+// server is the API's base URL.
+func (c *config) server() (*url.URL, error) {
 	from := "WithBaseURL"
 	if env := os.Getenv(EnvBaseURL); env != "" && !c.explicitServer {
 		if c.region != "" {
-			return nil, nil, errors.New("WithRegion and " + EnvBaseURL + " are both set: which server is meant? Unset one of them")
+			return nil, errors.New("WithRegion and " + EnvBaseURL + " are both set: which server is meant? Unset one of them")
 		}
 		c.baseURL, from = env, EnvBaseURL
 	} else if c.explicitServer && c.region != "" {
-		return nil, nil, errors.New("WithRegion and WithBaseURL are both set: which server is meant? Leave one out")
+		return nil, errors.New("WithRegion and WithBaseURL are both set: which server is meant? Leave one out")
 	}
 	if c.baseURL == "" && !c.explicitServer {
 		region := c.region
@@ -317,9 +326,9 @@ func configure(opts []Option) (*config, *url.URL, error) {
 	}
 	base, err := parseBaseURL(c.baseURL)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", from, err)
+		return nil, fmt.Errorf("%s: %w", from, err)
 	}
-	return c, base, nil
+	return base, nil
 }
 
 func checkKey(key string) error {

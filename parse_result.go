@@ -204,14 +204,13 @@ func (r *ParseResult) linkOrNone() Link {
 
 // UnmarshalJSON reads a result with its content, or with the link to it.
 func (r *ParseResult) UnmarshalJSON(data []byte) error {
-	r.Extra = nil
+	*r = ParseResult{}
 	if err := members.Decode(data, r); err != nil {
 		return err
 	}
 	r.responseType, _ = text(r.Extra.take("response_type"))
 	raw := r.Extra.take("result")
 	r.content = contentOf(raw)
-	r.full = nil
 	if in := object(raw); in != nil && members.Kind(in["chunks"]) == '[' {
 		r.content = content{}
 		if err := json.Unmarshal(raw, &r.full); err != nil {

@@ -77,8 +77,11 @@ func (r *PipelineResult) bind(s source) {
 		return inner
 	}
 	for i, p := range r.Parse {
+		if p == nil {
+			continue
+		}
 		p.bind(step(func(fresh *PipelineResult) Result {
-			if i < len(fresh.Parse) {
+			if i < len(fresh.Parse) && fresh.Parse[i] != nil {
 				return fresh.Parse[i]
 			}
 			return nil
@@ -119,7 +122,12 @@ func (r *PipelineResult) UnmarshalJSON(data []byte) error {
 	if members.Kind(raw) != '{' {
 		return errors.New("the result of a pipeline is not an object")
 	}
+	seen := map[string]bool{}
 	return members.Each(raw, func(name string, value []byte) error {
+		if seen[name] {
+			return fmt.Errorf("result: %w", &members.DuplicateError{Name: name})
+		}
+		seen[name] = true
 		if err := r.step(name, value); err != nil {
 			return fmt.Errorf("result: %s: %w", name, err)
 		}
@@ -132,20 +140,19 @@ func (r *PipelineResult) step(name string, value []byte) error {
 	switch name {
 	case "parse":
 		switch kind {
-		case '[':
-			r.parseList = true
-			return json.Unmarshal(value, &r.Parse)
+		case 'n':
+			return nil
 		case '{':
 			r.Parse = []*ParseResult{{}}
 			return json.Unmarshal(value, r.Parse[0])
 		}
+		r.parseList = true
+		return json.Unmarshal(value, &r.Parse)
 	case "extract":
-		switch kind {
-		case '[':
-			return json.Unmarshal(value, &r.SplitExtracts)
-		case '{':
+		if kind == '{' {
 			return json.Unmarshal(value, &r.Extract)
 		}
+		return json.Unmarshal(value, &r.SplitExtracts)
 	case "split":
 		return json.Unmarshal(value, &r.Split)
 	case "edit":

@@ -186,6 +186,15 @@ func (w *idleWatch) moved() {
 	}
 }
 
+// rest stops the clock until the next byte moves.
+func (w *idleWatch) rest() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.timer != nil {
+		w.timer.Stop()
+	}
+}
+
 // stop ends the watch and its context.
 func (w *idleWatch) stop() {
 	w.mu.Lock()
@@ -203,6 +212,21 @@ func (w *idleWatch) reader(r io.Reader) io.Reader {
 		return r
 	}
 	return &watchedReader{r: r, w: w}
+}
+
+// consumed watches r only while a read of it waits: what is downloaded may be
+// worked on, between two reads, for as long as that takes.
+func (w *idleWatch) consumed(r io.Reader) io.Reader { return &consumedReader{r: r, w: w} }
+
+type consumedReader struct {
+	r io.Reader
+	w *idleWatch
+}
+
+func (r *consumedReader) Read(p []byte) (int, error) {
+	r.w.moved()
+	defer r.w.rest()
+	return r.r.Read(p)
 }
 
 type watchedReader struct {

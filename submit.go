@@ -138,16 +138,16 @@ func (c *Client) submit(ctx context.Context, op, path string, s *Submission, req
 	if err := r.json(req.wire(async)); err != nil {
 		return "", reject(err)
 	}
-	nothing, err := c.send(ctx, r)
+	taken, err := c.send(ctx, r)
 	switch {
 	case err == nil:
-		result = SubmitResult{Outcome: SubmitAccepted, JobID: accepted.JobID}
+		result = SubmitResult{Outcome: SubmitAccepted, JobID: accepted.JobID, Sent: taken}
 		return accepted.JobID, nil
-	case nothing:
+	case taken == 0:
 		return "", reject(err)
 	}
 	err = &UnknownOutcomeError{SubmissionID: s.ID, Err: err}
-	result = SubmitResult{Outcome: SubmitUnknown, Err: err}
+	result = SubmitResult{Outcome: SubmitUnknown, Sent: taken, Err: err}
 	return "", err
 }
 
@@ -170,7 +170,7 @@ func withOp(err error, op string) error {
 // its way out, nor hold the caller longer than its time.
 func (c *Client) tellHooks(ctx context.Context, s *Submission, n int, r SubmitResult) {
 	if r.Outcome == 0 { // a hook or a Marshaler panicked on the way
-		r = SubmitResult{Outcome: SubmitUnknown, Err: errors.New("reducto: the submission was abandoned by a panic")}
+		r = SubmitResult{Outcome: SubmitUnknown, Sent: 1, Err: errors.New("reducto: the submission was abandoned by a panic")}
 	}
 	ctx = context.WithoutCancel(ctx)
 	for i := n - 1; i >= 0; i-- {

@@ -45,7 +45,7 @@ func openUpload(ctx context.Context, r io.Reader, size int64) (*uploadSource, er
 			if have := max(0, end-offset); size == 0 {
 				size = have
 			} else if size != have {
-				return nil, fmt.Errorf("Size is %d, but there are %d bytes: leave Size out", size, have)
+				return nil, fmt.Errorf("a Size of %d was given, but there are %d bytes: leave it out", size, have)
 			}
 			src := &uploadSource{size: size, repeatable: true, close: func() {}}
 			if at, ok := r.(io.ReaderAt); ok {

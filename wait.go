@@ -345,9 +345,9 @@ func (j *groupJob) shown() *Job {
 }
 
 // job is the summary as a job that is running.
-func (s *JobSummary) job() *Job {
+func (j *JobSummary) job() *Job {
 	return &Job{
-		ID: s.ID, Status: s.Status, Type: s.Type, CreatedAt: s.CreatedAt, Source: s.Source,
-		NumPages: s.NumPages, TotalPages: s.TotalPages, Duration: s.Duration, Bucket: s.Bucket,
+		ID: j.ID, Status: j.Status, Type: j.Type, CreatedAt: j.CreatedAt, Source: j.Source,
+		NumPages: j.NumPages, TotalPages: j.TotalPages, Duration: j.Duration, Bucket: j.Bucket,
 	}
 }

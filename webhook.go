@@ -189,6 +189,9 @@ type SubmitResult struct {
 	Outcome SubmitOutcome
 	// JobID is the job's id if the outcome is SubmitAccepted.
 	JobID string
+	// Sent is how many jobs there may be: the accepted one, and one for every attempt
+	// whose outcome is unknown. It is more than one only with WithResubmit.
+	Sent int
 	// Err is why there is none, or why it is unknown.
 	Err error
 }
@@ -260,6 +263,19 @@ func (s *Submission) AddMetadata(key string, value any) error {
 	return nil
 }
 
+// Metadata is the user's metadata as JSON, without what hooks have added; nil if
+// there is none. Do not change it.
+func (s *Submission) Metadata() json.RawMessage { return s.metadata }
+
+// TakesMetadata reports whether metadata can be added: whether the user gave none,
+// or an object.
+func (s *Submission) TakesMetadata() bool { return s.metadata == nil || s.metadata[0] == '{' }
+
+// HasMetadata reports whether a hook has added metadata under the key.
+func (s *Submission) HasMetadata(key string) bool {
+	return slices.ContainsFunc(s.added, func(m member) bool { return m.key == key })
+}
+
 // wireMetadata merges what hooks added into the user's own members, which travel
 // as the very bytes that they marshalled to.
 func (s *Submission) wireMetadata() json.RawMessage {
@@ -289,7 +305,7 @@ func (s *Submission) wireMetadata() json.RawMessage {
 }
 
 // Format prints no metadata: hooks put secrets there.
-func (s *Submission) Format(f fmt.State, _ rune) {
+func (s Submission) Format(f fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(f, "submission %s (%s)", s.ID, s.Type)
 }
 

@@ -39,6 +39,9 @@ var timeLayouts = []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02 
 
 // UnmarshalJSON reads a time with a zone or, as UTC, without one.
 func (t *Time) UnmarshalJSON(data []byte) error {
+	if members.IsNull(data) {
+		return nil
+	}
 	var text string
 	if err := json.Unmarshal(data, &text); err != nil {
 		return err

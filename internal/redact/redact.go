@@ -46,6 +46,7 @@ func Head(body []byte, limit int, secrets ...string) string {
 	}
 	cut := false
 	if len(text) > limit {
+		limit = max(0, limit-len("…"))
 		for limit > 0 && !utf8.RuneStart(text[limit]) {
 			limit--
 		}

@@ -1,0 +1,268 @@
+package reductotest
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// jobState is the state of all jobs. The server's mutex guards it.
+type jobState struct {
+	jobs       map[string]*job
+	order      []*job // by submission
+	processing time.Duration
+	holding    bool
+	due        dueJobs
+	wake       chan struct{} // tells the scheduler that due changed
+	planned    []plan        // for the next submissions
+	pipelines  map[string]Pipeline
+}
+
+func newJobState(cfg config) jobState {
+	return jobState{
+		jobs: map[string]*job{}, processing: cfg.processing, pipelines: map[string]Pipeline{},
+		wake: make(chan struct{}, 1),
+	}
+}
+
+// plan is what a test wants of a job before it exists.
+type plan struct {
+	failure *apiError
+	result  json.RawMessage
+}
+
+// The statuses of jobs.
+const (
+	statusPending    = "Pending"
+	statusInProgress = "InProgress"
+	statusCompleting = "Completing"
+	statusCompleted  = "Completed"
+	statusFailed     = "Failed"
+	statusCancelled  = "Cancelled"
+)
+
+// job is one submission. What is set below the line changes; the server's
+// mutex guards it.
+type job struct {
+	id       string
+	seq      int // position in order
+	jobType  string
+	created  time.Time
+	config   string         // as it was submitted
+	request  map[string]any // the same, decoded, in the current form
+	refs     []string
+	metadata json.RawMessage // as it was submitted; nil if there was none
+	hook     webhook
+	sync     bool
+	persist  bool
+	text     *string // of a seeded job, instead of refs
+
+	// ---
+
+	plan     plan
+	started  time.Time // zero while held
+	takes    time.Duration
+	start    int    // counts starts and stops: the latest start is the valid one
+	pinned   string // by SetStatus
+	status   string // how it ended; empty before that
+	finished time.Time
+	failure  *apiError
+	document *document
+	outcome  *outcome
+	done     chan struct{} // closed at its end
+
+	lag         int // how many more answers say that it runs
+	lagged      int // how many have
+	isExpired   bool
+	deleted     bool
+	deletedAt   time.Time
+	toldDeleted bool // a GET has answered that the deletion is in progress
+
+	faults []WebhookFault
+}
+
+// webhook is what a submission says about its webhook.
+type webhook struct {
+	mode     string // "direct", "svix" or empty
+	url      string
+	channels []string
+}
+
+func (j *job) ended() bool { return j.status != "" }
+
+// phase is the status by its life cycle.
+func (j *job) phase(now time.Time) string {
+	switch {
+	case j.ended():
+		return j.status
+	case j.started.IsZero():
+		return statusPending
+	}
+	switch share := j.progress(now); {
+	case share < 0.25:
+		return statusPending
+	case share < 0.75:
+		return statusInProgress
+	}
+	return statusCompleting
+}
+
+// progress is the share of its time that a running job has used.
+func (j *job) progress(now time.Time) float64 {
+	if j.started.IsZero() {
+		return 0
+	}
+	if j.takes <= 0 {
+		return 1
+	}
+	return min(1, now.Sub(j.started).Seconds()/j.takes.Seconds())
+}
+
+// expired is whether the job is past its life. The caller holds the mutex.
+func (s *Server) expired(j *job) bool {
+	return j.isExpired || !j.persist && time.Since(j.created) >= s.cfg.jobTTL
+}
+
+// submit takes in a job and starts it unless jobs are held.
+func (s *Server) submit(j *job) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.addLocked(j)
+	if len(s.planned) > 0 {
+		j.plan, s.planned = s.planned[0], s.planned[1:]
+	}
+	if !s.holding {
+		s.startLocked(j)
+	}
+}
+
+func (s *Server) addLocked(j *job) {
+	if j.id == "" {
+		j.id = uuid.NewString()
+	}
+	if j.created.IsZero() {
+		j.created = time.Now()
+	}
+	j.done = make(chan struct{})
+	j.takes = s.processing
+	j.seq = len(s.order)
+	s.jobs[j.id] = j
+	s.order = append(s.order, j)
+}
+
+// process computes the result of a job and ends it, unless something else did.
+func (s *Server) process(j *job) {
+	s.mu.Lock()
+	p := j.plan
+	s.mu.Unlock()
+	switch {
+	case p.failure != nil:
+		s.end(j, statusFailed, nil, nil, p.failure)
+	case p.result != nil:
+		// The document is read all the same, for jobs that refer to this one.
+		d, _ := s.documentFor(j)
+		s.end(j, statusCompleted, d, &outcome{verbatim: p.result}, nil)
+	default:
+		d, out, err := s.compute(j)
+		if err != nil {
+			if err.name == "NOT_FOUND" && !j.sync {
+				err = newAPIError("INVALID_CONFIG", "%s", err.message) // as a job has it
+			}
+			s.end(j, statusFailed, d, nil, err)
+			return
+		}
+		s.end(j, statusCompleted, d, out, nil)
+	}
+}
+
+// end puts a job into its last state and sends its webhook. It does nothing
+// for a job that has ended before.
+func (s *Server) end(j *job, status string, d *document, out *outcome, failure *apiError) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.endLocked(j, status, d, out, failure)
+}
+
+func (s *Server) endLocked(j *job, status string, d *document, out *outcome, failure *apiError) {
+	if j.ended() || s.closed {
+		return
+	}
+	j.start++
+	if j.started.IsZero() {
+		j.started = time.Now()
+	}
+	j.status, j.finished, j.pinned = status, time.Now(), ""
+	j.document, j.outcome, j.failure = d, out, failure
+	s.storeLocked(j)
+	close(j.done)
+	if status != statusCancelled && !j.deleted {
+		s.sendLocked(j)
+	}
+}
+
+// documentFor reads the inputs of a job.
+func (s *Server) documentFor(j *job) (*document, *apiError) {
+	if j.text != nil {
+		return &document{pages: strings.Split(*j.text, "\f"), contentType: "text/plain; charset=utf-8"}, nil
+	}
+	d, err := s.resolve(j.refs)
+	if err != nil {
+		return nil, err
+	}
+	if d.encrypted && lookupString(j.request, "settings", "document_password") == "" &&
+		lookupString(j.request, "parsing", "settings", "document_password") == "" {
+		return nil, newAPIError("DOCUMENT_PASSWORD_PROTECTED", "The document of document_url is password-protected")
+	}
+	return d, nil
+}
+
+// JobInfo is a job as the server knows it.
+type JobInfo struct {
+	ID string
+	// Type is "Parse", "Extract", "Split", "Edit", "Pipeline" or "Classify".
+	Type   string
+	Status string
+	// Sync is whether a synchronous call made the job.
+	Sync bool
+	// Metadata is as it was submitted; nil if none was.
+	Metadata json.RawMessage
+	// WebhookMode is "direct", "svix" or empty for none.
+	WebhookMode string
+	// WebhookURL is the URL of a direct webhook.
+	WebhookURL string
+	// WebhookChannels are the channels of a Svix webhook.
+	WebhookChannels []string
+	// RawConfig is the request as it was submitted.
+	RawConfig string
+	CreatedAt time.Time
+	// FinishedAt is zero for a job that runs.
+	FinishedAt time.Time
+	// Expired and Deleted jobs are no longer known to the API.
+	Expired, Deleted bool
+}
+
+// Jobs lists all jobs ever made, oldest first, those of synchronous calls and
+// those that have expired or were deleted included.
+func (s *Server) Jobs() []JobInfo {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	list := make([]JobInfo, 0, len(s.order))
+	for _, j := range s.order {
+		status := j.phase(now)
+		if j.pinned != "" {
+			status = j.pinned
+		}
+		list = append(list, JobInfo{
+			ID: j.id, Type: j.jobType, Status: status, Sync: j.sync,
+			Metadata:    slices.Clone(j.metadata),
+			WebhookMode: j.hook.mode, WebhookURL: j.hook.url, WebhookChannels: slices.Clone(j.hook.channels),
+			RawConfig: j.config, CreatedAt: j.created, FinishedAt: j.finished,
+			Expired: s.expired(j), Deleted: j.deleted,
+		})
+	}
+	return list
+}

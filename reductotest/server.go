@@ -1,0 +1,301 @@
+package reductotest
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// TB is what [NewServer] needs of a test. *testing.T, *testing.B and
+// *testing.F have it.
+type TB interface {
+	Helper()
+	Cleanup(func())
+	Fatalf(format string, args ...any)
+	Logf(format string, args ...any)
+}
+
+// Server is a Reducto inside the process: the API, its object storage and the
+// sender of its webhooks. Its methods may be called concurrently.
+//
+// Methods that take a job id end the test, or panic if the server was made by
+// [Start], when there is no such job: a test that names a wrong job is wrong.
+type Server struct {
+	cfg       config
+	tb        TB // nil if made by Start
+	net       *network
+	linkKey   []byte // signs links
+	transport *http.Transport
+	sender    *http.Client // of webhooks
+
+	apiURL, storageURL, appURL string
+
+	ctx       context.Context // ends with Close
+	cancel    context.CancelFunc
+	servers   []*http.Server
+	serving   sync.WaitGroup // the accept loops
+	work      sync.WaitGroup // connections, jobs that end, deliveries
+	closeOnce sync.Once
+
+	mu       sync.Mutex // guards everything below
+	closed   bool
+	conns    map[net.Conn]bool
+	accepted int
+	apiKey   string
+	mounts   map[string]http.Handler
+
+	requests      []*Request
+	violations    []string
+	unknownFields []string
+	faults        []*faultRule
+
+	jobState
+	storageState
+	webhookState
+}
+
+// NewServer starts a server that the end of the test closes. In a
+// testing/synctest bubble call it inside the bubble, with the bubble's T.
+func NewServer(t TB, opts ...Option) *Server {
+	t.Helper()
+	s, err := newServer(t, opts)
+	if err != nil {
+		t.Fatalf("reductotest: %v", err)
+		return nil
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+// Start starts a server for a program. Whoever starts it closes it. The error
+// is an Option's, or that of listening with [OnTCP].
+func Start(opts ...Option) (*Server, error) {
+	s, err := newServer(nil, opts)
+	if err != nil {
+		return nil, fmt.Errorf("reductotest: %w", err)
+	}
+	return s, nil
+}
+
+func newServer(tb TB, opts []Option) (*Server, error) {
+	cfg := defaultConfig()
+	for _, opt := range opts {
+		if err := opt(&cfg); err != nil {
+			return nil, err
+		}
+	}
+	if cfg.svixSecret == "" {
+		cfg.svixSecret, cfg.svixKey = newSvixSecret()
+	}
+	s := &Server{
+		cfg:     cfg,
+		tb:      tb,
+		net:     newNetwork(cfg.tcp),
+		linkKey: make([]byte, 32),
+
+		apiURL:     "http://" + apiHost,
+		storageURL: "http://" + storageHost,
+		appURL:     "http://" + appHost,
+
+		conns:  map[net.Conn]bool{},
+		apiKey: cfg.apiKey,
+		mounts: map[string]http.Handler{},
+
+		jobState:     newJobState(cfg),
+		storageState: newStorageState(),
+		webhookState: newWebhookState(),
+	}
+	_, _ = rand.Read(s.linkKey) // never fails
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.transport = &http.Transport{
+		DialContext:         s.net.dial,
+		MaxIdleConnsPerHost: 1024, // as many as the caller is concurrent
+		IdleConnTimeout:     90 * time.Second,
+	}
+	s.sender = &http.Client{
+		// A connection for each attempt: whether an attempt reached the
+		// receiver must not depend on an earlier one.
+		Transport:     &http.Transport{DialContext: s.net.dial, DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	if err := s.listen(); err != nil {
+		s.Close()
+		return nil, err
+	}
+	s.work.Go(s.schedule)
+	return s, nil
+}
+
+// listen starts the three hosts, in memory and, with OnTCP, on loopback.
+func (s *Server) listen() error {
+	for _, host := range []struct {
+		name    string
+		url     *string
+		handler http.Handler
+	}{
+		{apiHost, &s.apiURL, s.observed(apiHost, http.HandlerFunc(s.serveAPI))},
+		{storageHost, &s.storageURL, s.observed(storageHost, http.HandlerFunc(s.serveStorage))},
+		{appHost, &s.appURL, http.HandlerFunc(s.serveMounted)},
+	} {
+		server := &http.Server{
+			Handler:     host.handler,
+			BaseContext: func(net.Listener) context.Context { return s.ctx },
+			ConnState:   s.connState(host.name != appHost),
+			ErrorLog:    s.errorLog(),
+		}
+		s.servers = append(s.servers, server)
+		listeners := []net.Listener{s.net.listeners[host.name]}
+		if s.cfg.tcp {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				return err
+			}
+			*host.url = "http://" + l.Addr().String()
+			listeners = append(listeners, l)
+		}
+		for _, l := range listeners {
+			s.serving.Go(func() { _ = server.Serve(l) }) // always http.ErrServerClosed
+		}
+	}
+	return nil
+}
+
+// connState keeps account of the connections of a host, so that Close can
+// end them and wait for their goroutines.
+func (s *Server) connState(counted bool) func(net.Conn, http.ConnState) {
+	return func(c net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			s.mu.Lock()
+			s.conns[c] = true
+			if counted {
+				s.accepted++
+			}
+			s.mu.Unlock()
+			s.work.Add(1)
+		case http.StateClosed, http.StateHijacked:
+			s.mu.Lock()
+			delete(s.conns, c)
+			s.mu.Unlock()
+			s.work.Done()
+		}
+	}
+}
+
+// Close stops the server and returns when none of its goroutines is left.
+// Handlers given to Mount have their context cancelled, and Close waits for
+// them. Jobs that run stay as they are and send no webhook. Calling it again
+// does nothing.
+func (s *Server) Close() {
+	s.closeOnce.Do(func() {
+		s.mu.Lock()
+		s.closed = true
+		s.mu.Unlock()
+		s.cancel()
+		for _, server := range s.servers {
+			_ = server.Close()
+		}
+		s.serving.Wait()
+		// net/http misses a connection that was accepted while it closed.
+		s.mu.Lock()
+		var left []net.Conn
+		for c := range s.conns {
+			left = append(left, c)
+		}
+		s.mu.Unlock()
+		for _, c := range left {
+			_ = c.Close()
+		}
+		s.transport.CloseIdleConnections()
+		s.sender.CloseIdleConnections()
+		s.work.Wait()
+	})
+}
+
+// goLocked starts f on a goroutine of its own unless the server is closed.
+// The caller holds the mutex.
+func (s *Server) goLocked(f func()) {
+	if !s.closed {
+		s.work.Go(f)
+	}
+}
+
+// sleep waits for d, and is false if ctx ended first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// URL is the base URL of the API, "http://reducto.test" or, with [OnTCP], an
+// address of 127.0.0.1.
+func (s *Server) URL() string { return s.apiURL }
+
+// APIKey is the key that the API accepts.
+func (s *Server) APIKey() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.apiKey
+}
+
+// SetAPIKey changes the key that the API accepts, from the next request on:
+// the earlier key is revoked.
+func (s *Server) SetAPIKey(key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.apiKey = key
+}
+
+// HTTPClient is a new client whose transport reaches the server's hosts in
+// memory: the API, the storage that links point to and the handlers given to
+// Mount. Any other host is an error. With [OnTCP] it reaches loopback addresses
+// too. All clients share one pool of connections.
+func (s *Server) HTTPClient() *http.Client {
+	return &http.Client{Transport: s.transport}
+}
+
+// NewConnections is the number of connections that the API and the storage
+// have accepted so far.
+func (s *Server) NewConnections() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.accepted
+}
+
+// fatalf ends the test, or panics where there is none.
+func (s *Server) fatalf(format string, args ...any) {
+	if s.tb == nil {
+		panic(fmt.Sprintf("reductotest: "+format, args...))
+	}
+	s.tb.Helper()
+	s.tb.Fatalf("reductotest: "+format, args...)
+}
+
+// errorLog sends what net/http logs, such as the panic of a mounted handler, to
+// the test; where there is none, net/http logs as it does by default.
+func (s *Server) errorLog() *log.Logger {
+	if s.tb == nil {
+		return nil
+	}
+	return log.New(logWriter{s.tb}, "", 0)
+}
+
+type logWriter struct{ tb TB }
+
+func (w logWriter) Write(p []byte) (int, error) {
+	w.tb.Logf("reductotest: %s", p)
+	return len(p), nil
+}

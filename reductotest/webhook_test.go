@@ -1,0 +1,319 @@
+package reductotest_test
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/reducto-go/reducto/reductotest"
+)
+
+// answering reads the request and answers with status.
+func answering(status int) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.WriteHeader(status)
+	})
+}
+
+// inbox is a receiver that keeps what it receives and answers with the next
+// status, the last one for ever.
+type inbox struct {
+	mu       sync.Mutex
+	statuses []int
+	bodies   []string
+	headers  []http.Header
+	times    []time.Time
+	now, max int // requests that are being served, and the most at once
+	takes    time.Duration
+}
+
+func (i *inbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	i.mu.Lock()
+	i.times = append(i.times, time.Now())
+	i.now++
+	i.max = max(i.max, i.now)
+	i.mu.Unlock()
+	raw, err := io.ReadAll(r.Body)
+	time.Sleep(i.takes)
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.now--
+	if err != nil {
+		return
+	}
+	i.bodies = append(i.bodies, string(raw))
+	i.headers = append(i.headers, r.Header)
+	status := 200
+	if len(i.statuses) > 0 {
+		status = i.statuses[0]
+		if len(i.statuses) > 1 {
+			i.statuses = i.statuses[1:]
+		}
+	}
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, "answer")
+}
+
+// delays are the times between the requests, rounded.
+func (i *inbox) delays() []time.Duration {
+	var list []time.Duration
+	for k := range len(i.times) - 1 {
+		list = append(list, i.times[k+1].Sub(i.times[k]).Round(10*time.Millisecond))
+	}
+	return list
+}
+
+// withInbox runs f with a job that has a webhook and is held.
+func withInbox(t *testing.T, in *inbox, f func(t *testing.T, srv *reductotest.Server, id string), opts ...reductotest.Option) {
+	t.Helper()
+	bubble(t, func(t *testing.T, srv *reductotest.Server) {
+		srv.Hold()
+		f(t, srv, submit(t, srv, "/parse_async", parse(srv.Mount("/webhook", in), m{"secret": "s", "n": 1})))
+	}, opts...)
+}
+
+func TestDirectWebhook(t *testing.T) {
+	in := &inbox{}
+	withInbox(t, in, func(t *testing.T, srv *reductotest.Server, id string) {
+		srv.Complete(id)
+		list, err := srv.AwaitDeliveries(t.Context(), id, 1)
+		require.NoError(t, err)
+		require.Len(t, list, 1)
+		d := list[0]
+		assert.JSONEq(t, `{"status":"Completed","job_id":"`+id+`","metadata":{"secret":"s","n":1}}`, string(d.Body))
+		assert.Equal(t, []string{string(d.Body)}, in.bodies)
+		assert.Equal(t, "application/json", in.headers[0].Get("Content-Type"))
+		assert.Empty(t, in.headers[0].Get("Svix-Id"))
+		assert.Equal(t, 200, d.StatusCode)
+		assert.Equal(t, "answer", string(d.Answer))
+		assert.Equal(t, 1, d.Attempt)
+		assert.NoError(t, d.Err)
+		pass(24 * time.Hour)
+		assert.Len(t, srv.AllDeliveries(), 1, "a success is not repeated")
+	})
+}
+
+func TestFailedJobsHaveAWebhook(t *testing.T) {
+	in := &inbox{}
+	withInbox(t, in, func(t *testing.T, srv *reductotest.Server, id string) {
+		srv.Fail(id, "no luck")
+		list, err := srv.AwaitDeliveries(t.Context(), id, 1)
+		require.NoError(t, err)
+		assert.JSONEq(t, `{"status":"Failed","job_id":"`+id+`","metadata":{"secret":"s","n":1}}`, string(list[0].Body))
+	})
+}
+
+// Numbers, order and spelling of the metadata survive.
+func TestMetadataIsEchoed(t *testing.T) {
+	for _, metadata := range []string{
+		`null`, `[]`, `"text"`, `12345678901234567890.10`, `{"z":1,"a":1e3,"u":"\u00e9<&>"}`,
+	} {
+		t.Run(metadata, func(t *testing.T) {
+			bubble(t, func(t *testing.T, srv *reductotest.Server) {
+				hook := srv.Mount("/webhook", answering(200))
+				id := submit(t, srv, "/parse_async",
+					`{"input":"https://example.com/a","async":{"webhook":{"mode":"direct","url":"`+hook+`"},"metadata": `+metadata+` }}`)
+				list, err := srv.AwaitDeliveries(t.Context(), id, 1)
+				require.NoError(t, err)
+				assert.Equal(t, `{"status":"Completed","job_id":"`+id+`","metadata":`+metadata+`}`, string(list[0].Body))
+			})
+		})
+	}
+}
+
+func TestEditWebhook(t *testing.T) {
+	bubble(t, func(t *testing.T, srv *reductotest.Server) {
+		hook := srv.Mount("/webhook", answering(200))
+		id := submit(t, srv, "/edit_async", m{
+			"document_url": "https://example.com/a", "edit_instructions": "x",
+			"webhook": m{"mode": "direct", "url": hook, "metadata": m{"k": "v"}},
+		})
+		list, err := srv.AwaitDeliveries(t.Context(), id, 1)
+		require.NoError(t, err)
+		assert.JSONEq(t, `{"status":"Completed","job_id":"`+id+`","metadata":{"k":"v"}}`, string(list[0].Body))
+	})
+}
+
+func TestRetries(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		statuses []int
+		delays   []time.Duration
+	}{
+		{"never accepted", []int{500}, []time.Duration{time.Second, 2 * time.Second, 4 * time.Second}},
+		{"accepted in the end", []int{503, 401, 404, 204}, []time.Duration{time.Second, 2 * time.Second, 4 * time.Second}},
+		{"accepted the second time", []int{500, 202}, []time.Duration{time.Second}},
+		{"redirects are failures", []int{301, 200}, []time.Duration{time.Second}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			in := &inbox{statuses: test.statuses}
+			withInbox(t, in, func(t *testing.T, srv *reductotest.Server, id string) {
+				srv.Complete(id)
+				pass(100 * time.Hour)
+				assert.Equal(t, test.delays, in.delays())
+				for i, d := range srv.Deliveries(id) {
+					assert.Equal(t, i+1, d.Attempt)
+					assert.Equal(t, in.bodies[0], string(d.Body))
+				}
+			})
+		})
+	}
+}
+
+func TestRetrySchedule(t *testing.T) {
+	in := &inbox{statuses: []int{500}}
+	withInbox(t, in, func(t *testing.T, srv *reductotest.Server, id string) {
+		srv.Complete(id)
+		pass(100 * time.Hour)
+		assert.Equal(t, []time.Duration{time.Minute, time.Hour}, in.delays())
+	}, reductotest.WithRetrySchedule(time.Minute, time.Hour))
+	none := &inbox{statuses: []int{500}}
+	t.Run("none", func(t *testing.T) {
+		withInbox(t, none, func(t *testing.T, srv *reductotest.Server, id string) {
+			srv.Complete(id)
+			pass(100 * time.Hour)
+			assert.Len(t, srv.Deliveries(id), 1)
+		}, reductotest.WithRetrySchedule())
+	})
+}
+
+func TestWebhookTimeout(t *testing.T) {
+	in := &inbox{takes: time.Minute}
+	withInbox(t, in, func(t *testing.T, srv *reductotest.Server, id string) {
+		srv.Complete(id)
+		pass(time.Hour)
+		assert.Equal(t, []time.Duration{11 * time.Second, 12 * time.Second, 14 * time.Second}, in.delays())
+		for _, d := range srv.Deliveries(id) {
+			assert.ErrorIs(t, d.Err, context.DeadlineExceeded)
+			assert.Zero(t, d.StatusCode)
+			assert.False(t, d.Lost)
+		}
+		assert.Len(t, in.bodies, 4, "the receiver goes on")
+	}, reductotest.WithWebhookTimeout(10*time.Second))
+}
+
+func TestUnreachableReceiver(t *testing.T) {
+	bubble(t, func(t *testing.T, srv *reductotest.Server) {
+		for _, hook := range []string{"http://nowhere.test/", "::", "gopher://x/"} {
+			id := submit(t, srv, "/parse_async", parse(hook, nil))
+			pass(time.Hour)
+			list := srv.Deliveries(id)
+			require.Len(t, list, 4, hook)
+			assert.Error(t, list[3].Err, hook)
+		}
+	})
+}
+
+func TestSvixWebhooks(t *testing.T) {
+	const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+	key, _ := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
+	signature := func(h http.Header, body string) string {
+		mac := hmac.New(sha256.New, key)
+		mac.Write([]byte(h.Get("svix-id") + "." + h.Get("svix-timestamp") + "." + body))
+		return "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil))
+	}
+	bubble(t, func(t *testing.T, srv *reductotest.Server) {
+		require.Equal(t, secret, srv.SvixSecret())
+		all, orders := &inbox{statuses: []int{500}}, &inbox{}
+		srv.AddSvixEndpoint(srv.Mount("/all", all))
+		srv.AddSvixEndpoint(srv.Mount("/orders", orders), "orders")
+		svix := func(channels ...any) m {
+			channels = append([]any{}, channels...)
+			return m{"input": "https://example.com/a", "async": m{"webhook": m{"mode": "svix", "channels": channels}, "metadata": m{"a": 1}}}
+		}
+		id := submit(t, srv, "/parse_async", svix("invoices"))
+		pass(100 * time.Hour)
+		assert.Equal(t, []time.Duration{
+			5 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour, 10 * time.Hour, 10 * time.Hour,
+		}, all.delays())
+		assert.JSONEq(t, `{"status":"Completed","job_id":"`+id+`","metadata":{"a":1}}`, all.bodies[0])
+		for i, h := range all.headers {
+			assert.Equal(t, signature(h, all.bodies[i]), h.Get("svix-signature"))
+			assert.Equal(t, all.headers[0].Get("svix-id"), h.Get("svix-id"), "the id stays, the time does not")
+		}
+		assert.NotEqual(t, all.headers[0].Get("svix-timestamp"), all.headers[7].Get("svix-timestamp"))
+		assert.Empty(t, orders.bodies)
+
+		all.statuses = nil
+		submit(t, srv, "/parse_async", svix("orders", "x"))
+		submit(t, srv, "/parse_async", svix())
+		pass(time.Hour)
+		assert.Len(t, orders.bodies, 2)
+		assert.Len(t, all.bodies, 10)
+
+		srv.WebhookFault(reductotest.Combine(
+			reductotest.ForgeBefore(reductotest.Forgery{}), reductotest.ForgeBefore(reductotest.Forgery{Secret: "other"}),
+			reductotest.ForgeBefore(reductotest.Forgery{Secret: secret})))
+		submit(t, srv, "/parse_async", svix("z"))
+		pass(time.Hour)
+		require.Len(t, all.bodies, 14)
+		assert.Empty(t, all.headers[10].Get("svix-signature"))
+		assert.NotEqual(t, signature(all.headers[11], all.bodies[11]), all.headers[11].Get("svix-signature"))
+		assert.NotEmpty(t, all.headers[11].Get("svix-signature"))
+		assert.Equal(t, signature(all.headers[12], all.bodies[12]), all.headers[12].Get("svix-signature"))
+		d := srv.Redeliver(id)
+		assert.Equal(t, 200, d.StatusCode)
+		assert.NotEqual(t, all.headers[0].Get("svix-id"), d.Header.Get("svix-id"))
+	}, reductotest.WithSvixSecret(secret))
+	t.Run("default secret", func(t *testing.T) {
+		bubble(t, func(t *testing.T, srv *reductotest.Server) {
+			assert.True(t, strings.HasPrefix(srv.SvixSecret(), "whsec_"))
+			id := submit(t, srv, "/parse_async", m{"input": "https://example.com/a", "async": m{"webhook": m{"mode": "svix"}}})
+			pass(time.Hour)
+			assert.Empty(t, srv.Deliveries(id), "no endpoint, no delivery")
+		})
+	})
+}
+
+func TestDeliver(t *testing.T) {
+	bubble(t, func(t *testing.T, srv *reductotest.Server) {
+		in := &inbox{statuses: []int{418}}
+		hook := srv.Mount("/webhook", in)
+		d := srv.Deliver(t.Context(), hook, "no-job", []byte("raw"), http.Header{"X-A": {"b"}})
+		assert.Equal(t, 418, d.StatusCode)
+		assert.True(t, d.Forged)
+		assert.Equal(t, "raw", in.bodies[0])
+		assert.Equal(t, "b", in.headers[0].Get("X-A"))
+		assert.Len(t, srv.Deliveries("no-job"), 1)
+		srv.Deliver(t.Context(), hook, "", nil, nil)
+		assert.Equal(t, "application/json", in.headers[1].Get("Content-Type"))
+		assert.Len(t, srv.AllDeliveries(), 2)
+	})
+}
+
+func TestAwaitDeliveries(t *testing.T) {
+	in := &inbox{statuses: []int{500}}
+	withInbox(t, in, func(t *testing.T, srv *reductotest.Server, id string) {
+		srv.WebhookFault(reductotest.LoseAttempts(1))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		list, err := srv.AwaitDeliveries(ctx, id, 1)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		assert.Empty(t, list)
+		srv.Complete(id)
+		list, err = srv.AwaitDeliveries(t.Context(), id, 3)
+		require.NoError(t, err)
+		assert.Len(t, list, 4, "a lost one is listed and does not count")
+
+		failed := make(chan error)
+		go func() {
+			_, err := srv.AwaitDeliveries(t.Context(), id, 100)
+			failed <- err
+		}()
+		synctest.Wait()
+		srv.Close()
+		assert.ErrorContains(t, <-failed, "closed")
+	})
+}
