@@ -1,0 +1,201 @@
+package webhook
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+
+	"github.com/reducto-go/reducto"
+	"github.com/reducto-go/reducto/internal/members"
+	"github.com/reducto-go/reducto/internal/wireid"
+)
+
+// metadata is a body's metadata, with the members that belong to this library
+// found in it.
+type metadata struct {
+	raw        []byte // as it came; nil if it is absent or null
+	secret     reserved
+	submission reserved
+
+	// Where the reserved members are, as far as there is room; decoded is set where
+	// their places are not known.
+	spans   [2]span
+	count   int
+	decoded bool
+}
+
+type span struct{ start, end int }
+
+// reserved is a member of ours. It counts only if it is there exactly once:
+// readers disagree about which of two would.
+type reserved struct {
+	value []byte
+	count int
+}
+
+// text is the member's text if it is a string.
+func (r reserved) text() ([]byte, bool) {
+	if r.count != 1 || r.value[0] != '"' {
+		return nil, false
+	}
+	inner := r.value[1 : len(r.value)-1]
+	if bytes.IndexByte(inner, '\\') < 0 {
+		return inner, true
+	}
+	text, ok := decodeText(r.value)
+	return []byte(text), ok
+}
+
+// reserved is the place for a member of that name; nil if the name is not ours.
+func (m *metadata) reserved(name []byte) *reserved {
+	switch string(name) {
+	case reducto.MetadataSecret:
+		return &m.secret
+	case reducto.MetadataSubmissionID:
+		return &m.submission
+	}
+	return nil
+}
+
+// scan reads metadata of the usual form. False means that it is unusual, or not
+// JSON.
+func (m *metadata) scan(s *scanner) bool {
+	first := s.peek()
+	start := s.pos
+	switch first {
+	case 'n':
+		return s.literal("null")
+	case '{':
+		ok := s.members(func(name []byte, at int) bool {
+			s.peek()
+			valueStart := s.pos
+			if !s.value(maxScanDepth) {
+				return false
+			}
+			r := m.reserved(name)
+			if r == nil {
+				return true
+			}
+			if m.count == len(m.spans) {
+				return false
+			}
+			r.value = s.data[valueStart:s.pos]
+			r.count++
+			m.spans[m.count] = span{at - start, s.pos - start}
+			m.count++
+			return true
+		})
+		m.raw = s.data[start:s.pos]
+		return ok
+	}
+	ok := s.value(maxScanDepth)
+	m.raw = s.data[start:s.pos]
+	return ok
+}
+
+// decode reads metadata of any form; value is valid JSON.
+func (m *metadata) decode(value []byte) {
+	if members.IsNull(value) {
+		return
+	}
+	m.raw, m.decoded = value, true
+	if members.Kind(value) != '{' {
+		return
+	}
+	_ = members.Each(value, func(name string, value []byte) error {
+		if r := m.reserved([]byte(name)); r != nil {
+			r.value = value
+			r.count++
+			m.count++
+		}
+		return nil
+	})
+}
+
+// submissionID is the id of the submission; empty unless it is one that this
+// library could have sent.
+func (m *metadata) submissionID() string {
+	text, ok := m.submission.text()
+	if !ok || len(text) > wireid.MaxLen {
+		return ""
+	}
+	for i, c := range text { // wireid.Check, without what separates the parts of tokens
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_', c == '-' && i > 0:
+		default:
+			return ""
+		}
+	}
+	return string(text)
+}
+
+// stripped is a copy of the metadata without the reserved members; nil if there
+// is nothing else in it. The other members keep their bytes.
+func (m *metadata) stripped() json.RawMessage {
+	switch {
+	case m.raw == nil:
+		return nil
+	case m.count == 0:
+		return bytes.Clone(m.raw)
+	case m.decoded:
+		return m.rebuilt()
+	}
+	out := make([]byte, 1, len(m.raw))
+	out[0] = '{'
+	at := 1
+	for i := range m.count + 1 {
+		next := len(m.raw) - 1
+		if i < m.count {
+			next = m.spans[i].start
+		}
+		if kept := trim(m.raw[at:next]); len(kept) > 0 {
+			if len(out) > 1 {
+				out = append(out, ',')
+			}
+			out = append(out, kept...)
+		}
+		if i < m.count {
+			at = m.spans[i].end
+		}
+	}
+	if len(out) == 1 {
+		return nil
+	}
+	return append(out, '}')
+}
+
+// trim takes commas and white space off the ends of a run of members, none of
+// which begins or ends with these.
+func trim(b []byte) []byte {
+	between := func(c byte) bool { return c == ',' || c == ' ' || c == '\n' || c == '\t' || c == '\r' }
+	for len(b) > 0 && between(b[0]) {
+		b = b[1:]
+	}
+	for len(b) > 0 && between(b[len(b)-1]) {
+		b = b[:len(b)-1]
+	}
+	return b
+}
+
+// rebuilt is stripped for unusual metadata: names are written anew, values keep
+// their bytes.
+func (m *metadata) rebuilt() json.RawMessage {
+	var b strings.Builder
+	_ = members.Each(m.raw, func(name string, value []byte) error {
+		if m.reserved([]byte(name)) != nil {
+			return nil
+		}
+		if b.Len() > 0 {
+			b.WriteByte(',')
+		}
+		quoted, _ := json.Marshal(name) // a string always marshals
+		b.Write(quoted)
+		b.WriteByte(':')
+		b.Write(value)
+		return nil
+	})
+	if b.Len() == 0 {
+		return nil
+	}
+	return json.RawMessage("{" + b.String() + "}")
+}

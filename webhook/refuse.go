@@ -1,0 +1,76 @@
+package webhook
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+var errVerifierPanicked = errors.New("webhook: the verifier panicked")
+
+// verify asks the verifier, which can be the user's and must not take the
+// connection down.
+func (h *Handler) verify(r *http.Request, body []byte) (e Event, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			h.stats.panics.Add(1)
+			e, err = Event{}, errVerifierPanicked
+			// Its text could hold what the request said: the type has to do.
+			h.log.log(r.Context(), slog.LevelError, "the verifier panicked", slog.String("panic", fmt.Sprintf("%T", p)))
+		}
+	}()
+	return h.verifier.Verify(r.Header, body)
+}
+
+// unauthorized counts and reports a delivery that was not believed.
+func (h *Handler) unauthorized(r *http.Request, err error) {
+	h.stats.unauthorized.Add(1)
+	reason := "unauthorized"
+	switch { // a verifier's own text could repeat what the request said
+	case errors.Is(err, ErrNoSecret):
+		reason = "no secret"
+	case errors.Is(err, ErrWrongSecret):
+		reason = "wrong secret"
+	}
+	h.logRefused(r, "delivery refused: "+reason)
+	if h.drift.failed(time.Now()) {
+		h.log.log(r.Context(), slog.LevelError, fmt.Sprintf("the last %d deliveries were all refused: "+
+			"either somebody forges them, or the secret with which jobs are submitted is not among those that are accepted here; "+
+			"was it rotated? (see Secret)", driftStreak), slog.Uint64("unauthorized", h.stats.unauthorized.Load()))
+	}
+}
+
+// logRefused reports a request that was refused, without anything that it said.
+func (h *Handler) logRefused(r *http.Request, msg string) {
+	if h.log.handler == nil {
+		return
+	}
+	if suppressed, ok := h.refusals.allow(time.Now()); ok {
+		h.log.log(r.Context(), slog.LevelWarn, msg, slog.Int("suppressed", suppressed))
+	}
+}
+
+// drift notices that nothing is believed any more.
+type drift struct {
+	streak atomic.Int64
+	alarms limiter
+}
+
+// passed ends the streak.
+func (d *drift) passed() {
+	if d.streak.Load() != 0 { // a load is cheap for all cores, a store is not
+		d.streak.Store(0)
+	}
+}
+
+// failed reports whether it is time to raise the alarm.
+func (d *drift) failed(now time.Time) bool {
+	if d.streak.Add(1) != driftStreak {
+		return false
+	}
+	_, ok := d.alarms.allow(now)
+	return ok
+}

@@ -1,0 +1,198 @@
+package webhook
+
+import "bytes"
+
+// scanner reads JSON that looks like what the service sends, in one pass and
+// without allocating. Everything that it accepts is valid JSON; it gives up on
+// what is unusual, valid or not, for encoding/json to judge.
+type scanner struct {
+	data []byte
+	pos  int
+}
+
+// maxScanDepth is how deeply nested a value may be before it is unusual.
+const maxScanDepth = 64
+
+// peek is the next byte that is no white space; 0 at the end.
+func (s *scanner) peek() byte {
+	for s.pos < len(s.data) {
+		switch c := s.data[s.pos]; c {
+		case ' ', '\t', '\n', '\r':
+			s.pos++
+		default:
+			return c
+		}
+	}
+	return 0
+}
+
+// take consumes c if it comes next.
+func (s *scanner) take(c byte) bool {
+	if s.peek() != c {
+		return false
+	}
+	s.pos++
+	return true
+}
+
+// atEnd reports whether nothing but white space is left.
+func (s *scanner) atEnd() bool { return s.peek() == 0 && s.pos == len(s.data) }
+
+// members reads an object with plain names. value must read each member's value;
+// start is where the member's name begins.
+func (s *scanner) members(value func(name []byte, start int) bool) bool {
+	if !s.take('{') {
+		return false
+	}
+	if s.take('}') {
+		return true
+	}
+	for {
+		s.peek()
+		start := s.pos
+		name, ok := s.plain()
+		if !ok || !s.take(':') || !value(name, start) {
+			return false
+		}
+		if s.take(',') {
+			continue
+		}
+		return s.take('}')
+	}
+}
+
+// plain reads a string of printable ASCII without escapes, which is its own
+// meaning.
+func (s *scanner) plain() ([]byte, bool) {
+	if !s.take('"') {
+		return nil, false
+	}
+	for i := s.pos; i < len(s.data); i++ {
+		switch c := s.data[i]; {
+		case c == '"':
+			text := s.data[s.pos:i]
+			s.pos = i + 1
+			return text, true
+		case c < ' ' || c > '~' || c == '\\':
+			return nil, false
+		}
+	}
+	return nil, false
+}
+
+// value passes over any value.
+func (s *scanner) value(depth int) bool {
+	switch c := s.peek(); c {
+	case '"':
+		return s.str()
+	case '{':
+		return depth > 0 && s.list('}', func() bool {
+			return s.peek() == '"' && s.str() && s.take(':') && s.value(depth-1)
+		})
+	case '[':
+		return depth > 0 && s.list(']', func() bool { return s.value(depth - 1) })
+	case 't':
+		return s.literal("true")
+	case 'f':
+		return s.literal("false")
+	case 'n':
+		return s.literal("null")
+	default:
+		return s.number()
+	}
+}
+
+// list passes over what stands between a bracket, which is next, and its partner.
+func (s *scanner) list(end byte, item func() bool) bool {
+	s.pos++
+	if s.take(end) {
+		return true
+	}
+	for item() {
+		if !s.take(',') {
+			return s.take(end)
+		}
+	}
+	return false
+}
+
+// str passes over a string, whose quote is next.
+func (s *scanner) str() bool {
+	for i := s.pos + 1; i < len(s.data); i++ {
+		switch c := s.data[i]; {
+		case c == '"':
+			s.pos = i + 1
+			return true
+		case c < ' ':
+			return false
+		case c == '\\':
+			i++
+			if i == len(s.data) {
+				return false
+			}
+			if s.data[i] == 'u' {
+				if !isHex(s.data[i+1:]) {
+					return false
+				}
+				i += 4
+			} else if bytes.IndexByte([]byte(`"\/bfnrt`), s.data[i]) < 0 {
+				return false
+			}
+		}
+	}
+	return false
+}
+
+// isHex reports whether b begins with four hexadecimal digits.
+func isHex(b []byte) bool {
+	if len(b) < 4 {
+		return false
+	}
+	for _, c := range b[:4] {
+		if !('0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F') {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *scanner) literal(text string) bool {
+	if !bytes.HasPrefix(s.data[s.pos:], []byte(text)) {
+		return false
+	}
+	s.pos += len(text)
+	return true
+}
+
+// number passes over a number in JSON's grammar.
+func (s *scanner) number() bool {
+	s.skip('-')
+	if !s.skip('0') && !s.digits() {
+		return false
+	}
+	if s.skip('.') && !s.digits() {
+		return false
+	}
+	if s.skip('e') || s.skip('E') {
+		_ = s.skip('+') || s.skip('-')
+		return s.digits()
+	}
+	return true
+}
+
+// skip consumes c if it is the very next byte.
+func (s *scanner) skip(c byte) bool {
+	if s.pos < len(s.data) && s.data[s.pos] == c {
+		s.pos++
+		return true
+	}
+	return false
+}
+
+func (s *scanner) digits() bool {
+	start := s.pos
+	for s.pos < len(s.data) && '0' <= s.data[s.pos] && s.data[s.pos] <= '9' {
+		s.pos++
+	}
+	return s.pos > start
+}

@@ -1,0 +1,22 @@
+package webhook
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+)
+
+// Execer is what is needed of a transaction: *sql.Tx has it, and other drivers'
+// transactions get it with an adapter of a few lines.
+type Execer interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
+// ErrTxUnsupported: the delivery does not come from a store that could complete it
+// within a transaction of yours.
+var ErrTxUnsupported = errors.New("webhook: this delivery cannot be completed in a transaction")
+
+// CompleteTx completes the delivery within tx, so that your effect and the
+// completion are committed together or not at all. It needs a durable store: a
+// Handler keeps nothing in a database, and its deliveries answer ErrTxUnsupported.
+func (d *Delivery) CompleteTx(_ context.Context, _ Execer) error { return ErrTxUnsupported }
