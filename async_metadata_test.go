@@ -139,6 +139,22 @@ func TestCallersMetadataIsNotWrittenTo(t *testing.T) {
 	assert.JSONEq(t, `{"user_id":"u","list":[1],"k":"before"}`, string(s.wireMetadata()))
 }
 
+// What a hook may ask of a submission before it adds to it.
+func TestSubmissionMetadata(t *testing.T) {
+	t.Parallel()
+	for want, metadata := range map[string]any{"": nil, `{"a":1}`: map[string]int{"a": 1}, `[1]`: []int{1}, `"{"`: "{"} {
+		s := prepared(t, metadata)
+		assert.Equal(t, want, string(s.Metadata()))
+		takes := s.TakesMetadata()
+		assert.Equal(t, want == "" || want[0] == '{', takes)
+		assert.False(t, s.HasMetadata("k"))
+		assert.Equal(t, takes, s.AddMetadata("k", 1) == nil)
+		assert.Equal(t, takes, s.HasMetadata("k"))
+		assert.False(t, s.HasMetadata("a"), "it is the user's")
+		assert.Equal(t, want, string(s.Metadata()), "it is the user's alone")
+	}
+}
+
 func TestSubmissionSecrets(t *testing.T) {
 	t.Parallel()
 	s := prepared(t, map[string]string{"user_id": "u"})

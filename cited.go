@@ -62,16 +62,20 @@ var citedType = reflect.TypeFor[citedField]()
 // splitCited takes {"value": …, "citations": […]} apart.
 func splitCited(raw []byte) (value, cites json.RawMessage, ok bool) {
 	o := object(raw)
-	if len(o) != 2 {
-		return nil, nil, false
-	}
 	value, hasValue := o["value"]
 	cites, hasCites := o["citations"]
 	if !hasValue || !hasCites {
 		return nil, nil, false
 	}
-	kind := members.Kind(cites)
-	return value, cites, kind == '[' || kind == 'n'
+	if members.Kind(cites) == 'n' {
+		return value, cites, len(o) == 2
+	}
+	var list []json.RawMessage
+	if members.Kind(cites) != '[' || json.Unmarshal(cites, &list) != nil {
+		return nil, nil, false
+	}
+	// With further members only what is certainly made of citations.
+	return value, cites, len(o) == 2 || isCitations(list)
 }
 
 // wantsCitations reports whether a value of the type t has a Cited in it.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/reducto-go/reducto/internal/redact"
 )
@@ -72,6 +73,9 @@ func (c *Client) fetch(ctx context.Context, link Link, read func(io.Reader) erro
 		var urlErr *url.Error
 		if errors.As(err, &urlErr) {
 			err = urlErr.Err
+			if strings.Contains(err.Error(), "Location") {
+				err = errors.New("storage answered with a redirect that cannot be followed") // its text has the URL
+			}
 		}
 		return &failure{
 			err:       &ConnectionError{Method: http.MethodGet, URL: shown, Err: err},

@@ -289,9 +289,8 @@ func TestDecodeCitedShapes(t *testing.T) {
 	})
 	t.Run("tags", func(t *testing.T) {
 		t.Parallel()
-		r := extraction(t, `{"response_type":"v3_extract","result":{"-":`+leaf(`1`)+`,"UPPER":`+leaf(`2`)+`,"Skipped":`+leaf(`3`)+`,"text":`+leaf(`"4"`)+`,"in":{"deep":`+leaf(`5`)+`}}}`)
+		r := extraction(t, `{"response_type":"v3_extract","result":{"UPPER":`+leaf(`2`)+`,"Skipped":`+leaf(`3`)+`,"text":`+leaf(`"4"`)+`,"in":{"deep":`+leaf(`5`)+`}}}`)
 		var v struct {
-			Dash    int `json:"-,"`
 			Upper   int
 			Skipped int `json:"-"`
 			Text    int `json:"text,string"`
@@ -299,7 +298,7 @@ func TestDecodeCitedShapes(t *testing.T) {
 			In      struct{ Deep int } `json:"in"`
 		}
 		require.NoError(t, r.Decode(t.Context(), &v))
-		assert.Equal(t, []int{1, 2, 0, 4, 0, 5}, []int{v.Dash, v.Upper, v.Skipped, v.Text, v.in, v.In.Deep})
+		assert.Equal(t, []int{2, 0, 4, 0, 5}, []int{v.Upper, v.Skipped, v.Text, v.in, v.In.Deep})
 	})
 	t.Run("a type of itself", func(t *testing.T) {
 		t.Parallel()

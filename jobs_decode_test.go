@@ -67,7 +67,7 @@ func TestFailureReason(t *testing.T) {
 func TestJobsThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
-		`[]`, `"Completed"`, `7`, `{"status":7}`, `{"progress":"half"}`, `{"created_at":"soon"}`, `{"error":[]}`, `{"num_pages":1.5}`,
+		`[]`, `"Completed"`, `7`, `{"status":7}`,
 		`{"status":"Pending","status":"Completed"}`, `{"result":null,"result":{}}`, `{"new":1,"new":1}`,
 	} {
 		job := Job{ID: "kept"}
@@ -189,4 +189,22 @@ func TestHandle(t *testing.T) {
 		require.ErrorAs(t, err, &refused)
 		require.ErrorAs(t, h.Cancel(t.Context()), &refused)
 	}
+}
+
+// One member of another form than today's must not make a whole job unreadable.
+func TestOptionalMembersOfAnotherFormAreKept(t *testing.T) {
+	t.Parallel()
+	const text = `{"status":"Failed","progress":"half","created_at":"soon","error":{"code":"E7","name":"X","message":"m"},
+		"num_pages":3.5,"raw_config":{"a":1},"reason":"because"}`
+	var job Job
+	require.NoError(t, json.Unmarshal([]byte(text), &job))
+	assert.Equal(t, StatusFailed, job.Status)
+	assert.Equal(t, "because", job.Reason)
+	assert.Nil(t, job.Progress)
+	assert.Nil(t, job.NumPages)
+	assert.JSONEq(t, `3.5`, string(job.Extra["num_pages"]))
+	assert.JSONEq(t, `{"a":1}`, string(job.Extra["raw_config"]))
+	again, err := json.Marshal(job)
+	require.NoError(t, err)
+	assert.JSONEq(t, text, string(again))
 }

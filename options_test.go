@@ -208,6 +208,63 @@ func TestOptionsAreTaken(t *testing.T) {
 	assert.Equal(t, "sk-rotated", key)
 }
 
+func TestClientWith(t *testing.T) {
+	t.Setenv(EnvBaseURL, "")
+	c := newTestClient(t, WithMaxRetries(7), WithUserAgent("a/1"), WithSubmitHook(idleHook{}), WithWebhook(SvixWebhook()))
+	same, err := c.With()
+	require.NoError(t, err)
+	assert.NotSame(t, c, same)
+	assert.Equal(t, c.base, same.base)
+	assert.Equal(t, c.agent, same.agent)
+	assert.Same(t, c.api, same.api, "they share their connections")
+
+	d, err := c.With(WithMaxRetries(2), WithUserAgent("b/2"), WithSubmitHook(idleHook{}), WithWebhook(NoWebhook()), WithAPIKey("sk-other"))
+	require.NoError(t, err)
+	assert.Equal(t, 2, d.cfg.maxRetries)
+	assert.Regexp(t, "^b/2 reducto-go/", d.agent)
+	assert.Len(t, d.cfg.hooks, 2)
+	assert.Equal(t, "disabled", d.cfg.webhook.Mode())
+	assert.Equal(t, c.base, d.base)
+	assert.Same(t, c.storage, d.storage)
+	key, err := d.cfg.key(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, "sk-other", key)
+	// Siblings share nothing that one of them adds to.
+	e, err := c.With(WithSubmitHook(canaryHooks{"e"}))
+	require.NoError(t, err)
+	f, err := c.With(WithSubmitHook(canaryHooks{"f"}))
+	require.NoError(t, err)
+	assert.Equal(t, canaryHooks{"e"}, e.cfg.hooks[1])
+	assert.Equal(t, canaryHooks{"f"}, f.cfg.hooks[1])
+
+	assert.Equal(t, 7, c.cfg.maxRetries)
+	assert.Len(t, c.cfg.hooks, 1)
+	assert.Equal(t, "svix", c.cfg.webhook.Mode())
+
+	moved, err := c.With(WithRegion(RegionEU))
+	require.NoError(t, err)
+	assert.Equal(t, "https://eu.platform.reducto.ai", moved.base.String())
+	moved, err = moved.With(WithBaseURL("http://localhost:8080/x/"))
+	require.NoError(t, err)
+	assert.Equal(t, "http://localhost:8080/x", moved.base.String())
+	again, err := moved.With(WithTimeout(time.Second))
+	require.NoError(t, err)
+	assert.Equal(t, moved.base, again.base)
+	mine := &http.Client{}
+	other, err := c.With(WithHTTPClient(mine))
+	require.NoError(t, err)
+	assert.NotSame(t, c.api, other.api)
+	assert.Nil(t, mine.CheckRedirect)
+
+	for _, bad := range [][]Option{{nil}, {WithMaxRetries(-1)}, {WithAPIKey("")}, {WithBaseURL("")}, {WithBaseURL("x")}, {WithRegion(RegionEU), WithBaseURL("https://example.com")}} {
+		var refused *RequestError
+		none, err := c.With(bad...)
+		require.ErrorAs(t, err, &refused)
+		assert.Equal(t, "With", refused.Op)
+		assert.Nil(t, none)
+	}
+}
+
 func TestHTTPClientIsCopied(t *testing.T) {
 	t.Parallel()
 	jar, err := cookiejar.New(nil)

@@ -1,6 +1,7 @@
 package reducto
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -87,6 +88,17 @@ func (r *PipelineResult) bind(s source) {
 			return nil
 		}))
 	}
+	if r.Split != nil {
+		split := s
+		split.link = func(j *Job) (Link, bool) {
+			fresh, ok := j.Result.(*PipelineResult)
+			if !ok || fresh.Split == nil {
+				return "", false
+			}
+			return fresh.Split.content.link, true
+		}
+		r.Split.bind(split)
+	}
 	if r.Extract != nil {
 		r.Extract.bind(step(func(fresh *PipelineResult) Result {
 			if fresh.Extract == nil {
@@ -106,6 +118,14 @@ func (r *PipelineResult) bind(s source) {
 			return nil
 		}))
 	}
+}
+
+// resolve gets splits that lie behind a URL. Getting a job calls it.
+func (r *PipelineResult) resolve(ctx context.Context) error {
+	if r.Split == nil {
+		return nil
+	}
+	return r.Split.resolve(ctx)
 }
 
 // UnmarshalJSON reads the steps in each of their forms.

@@ -125,7 +125,18 @@ type splitContent struct {
 // ResponseType is "split".
 func (r *SplitResult) ResponseType() string { return responseSplit }
 
-func (r *SplitResult) bind(s source) { r.src = s }
+func (r *SplitResult) bind(s source) {
+	if s.link == nil {
+		s.link = func(j *Job) (Link, bool) {
+			fresh, ok := j.Result.(*SplitResult)
+			if !ok {
+				return "", false
+			}
+			return fresh.content.link, true
+		}
+	}
+	r.src = s
+}
 
 // resolve gets splits that lie behind a URL. Getting a job calls it, so that the
 // fields are always filled.
@@ -133,15 +144,7 @@ func (r *SplitResult) resolve(ctx context.Context) error {
 	if r.content.link == "" || r.inner != nil {
 		return nil
 	}
-	src := r.src
-	src.link = func(j *Job) (Link, bool) {
-		fresh, ok := j.Result.(*SplitResult)
-		if !ok {
-			return "", false
-		}
-		return fresh.content.link, true
-	}
-	raw, err := readValue(ctx, src, r.content.link)
+	raw, err := readValue(ctx, r.src, r.content.link)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -30,6 +31,8 @@ func WithResubmit() SubmitOption { return func(c *submitConfig) { c.resend = tru
 type submission interface {
 	// check refuses what certainly cannot be accepted.
 	check() error
+	// private has what the request holds that no error may repeat.
+	private() []string
 	// wire is the body, given the async object in its common form.
 	wire(*asyncWire) any
 }
@@ -38,7 +41,9 @@ type submission interface {
 func submit[R Result](ctx context.Context, c *Client, op, path string, kind JobType, req submission, a Async, opts []SubmitOption) (*Handle[R], error) {
 	var cfg submitConfig
 	for _, opt := range opts {
-		opt(&cfg)
+		if opt != nil {
+			opt(&cfg)
+		}
 	}
 	s, err := c.prepare(op, kind, req, a)
 	if err != nil {
@@ -108,12 +113,10 @@ func (c *Client) submit(ctx context.Context, op, path string, s *Submission, req
 	}
 	for i, hook := range c.cfg.hooks {
 		if err := hook.BeforeSubmit(ctx, s); err != nil {
-			if withOp(err, op) == nil {
-				err = &RequestError{Op: op, Reason: "a submit hook refused", Err: err}
-			} else {
-				err = withOp(err, op)
+			if _, direct := err.(*RequestError); direct { //nolint:errorlint // what wraps one has more to say
+				return "", reject(withOp(err, op))
 			}
-			return "", reject(err)
+			return "", reject(&RequestError{Op: op, Reason: "a submit hook refused", Err: err})
 		}
 		told = i + 1
 	}
@@ -124,7 +127,7 @@ func (c *Client) submit(ctx context.Context, op, path string, s *Submission, req
 	r := &call{
 		op: op, method: http.MethodPost, path: path,
 		resend: cfg.resend, timeout: c.cfg.timeout,
-		secrets: s.secrets(),
+		secrets: append(s.secrets(), req.private()...),
 		read: func(a *answer) error {
 			if err := readJSON(&accepted)(a); err != nil {
 				return err
@@ -187,6 +190,32 @@ func (c *Client) tellHooks(ctx context.Context, s *Submission, n int, r SubmitRe
 		}()
 	}
 }
+
+// private are the permissions in a request: the queries of presigned URLs, and the
+// document's password.
+func private(in Input, p Password) []string {
+	var secrets []string
+	for _, ref := range in.refs {
+		if _, query, ok := strings.Cut(ref, "?"); ok && query != "" {
+			secrets = append(secrets, query)
+		}
+	}
+	if p != "" {
+		secrets = append(secrets, string(p))
+	}
+	return secrets
+}
+
+func (r ParseRequest) private() []string { return private(r.Input, r.Settings.DocumentPassword) }
+func (r ExtractRequest) private() []string {
+	return private(r.Input, r.Parsing.Settings.DocumentPassword)
+}
+func (r SplitRequest) private() []string {
+	return private(r.Input, r.Parsing.Settings.DocumentPassword)
+}
+func (r PipelineRequest) private() []string { return private(r.Input, r.Settings.DocumentPassword) }
+func (r EditRequest) private() []string     { return private(r.Input, "") }
+func (r ClassifyRequest) private() []string { return private(r.Input, "") }
 
 // secrets are the strings that hooks added, which no error may repeat.
 func (s *Submission) secrets() []string {

@@ -92,7 +92,7 @@ func callSync[R Result](ctx context.Context, c *Client, op, path string, kind Jo
 	var result Result
 	var jobID string
 	r := &call{
-		op: op, method: http.MethodPost, path: path, timeout: c.cfg.syncTimeout,
+		op: op, method: http.MethodPost, path: path, timeout: c.cfg.syncTimeout, secrets: req.private(),
 		read: func(a *answer) error {
 			var raw json.RawMessage
 			if err := readJSON(&raw)(a); err != nil {

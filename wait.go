@@ -43,7 +43,9 @@ func WithOnUpdate(f func(*Job)) WaitOption { return func(c *waitConfig) { c.upda
 func waiting(opts []WaitOption) waitConfig {
 	c := waitConfig{min: pollMin, max: pollMax}
 	for _, opt := range opts {
-		opt(&c)
+		if opt != nil {
+			opt(&c)
+		}
 	}
 	return c
 }
@@ -131,13 +133,17 @@ func (c *Client) look(ctx context.Context, w *waitedJob, cfg *waitConfig) (asked
 		}
 		if w.survives(f) {
 			w.failed = f.err
-			return f.after, false, nil
+			return min(f.after, c.cfg.maxRetryAfter), false, nil
 		}
 		return 0, true, f.err
 	}
 	if job, err = c.received(ctx, job, w.id); err != nil {
 		if ended := contextError(ctx); ended != nil {
 			return 0, true, w.stopped(ended)
+		}
+		if passes(err) {
+			w.failed = err
+			return 0, false, nil
 		}
 		return 0, true, err
 	}
@@ -152,6 +158,15 @@ func (c *Client) look(ctx context.Context, w *waitedJob, cfg *waitConfig) (asked
 		return 0, true, &ResultTypeError{JobID: w.id, Want: "any"}
 	}
 	return 0, true, nil
+}
+
+// passes reports whether a download failed in a way that may pass.
+func passes(err error) bool {
+	if _, lost := errors.AsType[*ConnectionError](err); lost {
+		return !errors.Is(err, ErrTooLarge)
+	}
+	api, ok := errors.AsType[*APIError](err)
+	return ok && (api.StatusCode >= 500 || api.StatusCode == http.StatusTooManyRequests)
 }
 
 // survives tells a failure that will pass from one that will not.
@@ -264,7 +279,7 @@ func (g *waitGroup) list(ctx context.Context) (asked time.Duration, err error) {
 			if !f.transient {
 				return 0, f.err
 			}
-			return f.after, nil
+			return min(f.after, g.client.cfg.maxRetryAfter), nil
 		}
 		for _, s := range page.Jobs {
 			j, ok := wanted[s.ID]

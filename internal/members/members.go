@@ -4,12 +4,15 @@
 // map[string]json.RawMessage (or a type of that form) tagged `json:"-"`, which
 // receives every member without a field. Unlike encoding/json, names match only
 // exactly, and an object that has a member twice is an error: both are ways in
-// which two readers of one document come to different conclusions.
+// which two readers of one document come to different conclusions. An optional
+// member (omitzero) whose value does not fit its field is treated as unknown, so
+// that it is kept, and the rest can be read.
 package members
 
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -93,9 +96,21 @@ func Decode(data []byte, v any) error {
 		if value[0] == 'n' {
 			return nil
 		}
-		if err := json.Unmarshal(value, target.FieldByIndex(l.fields[i].index).Addr().Interface()); err != nil {
+		f := target.FieldByIndex(l.fields[i].index)
+		err := json.Unmarshal(value, f.Addr().Interface())
+		if err == nil {
+			return nil
+		}
+		_, twice := errors.AsType[*DuplicateError](err)
+		if twice || !l.fields[i].omitZero || l.extra == nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
+		// An optional member of another form than today's must not cost the rest.
+		f.SetZero()
+		if extra == nil {
+			extra = map[string]json.RawMessage{}
+		}
+		extra[name] = bytes.Clone(value)
 		return nil
 	})
 	if err != nil {

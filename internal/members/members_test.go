@@ -117,8 +117,12 @@ func TestDecodeRefuses(t *testing.T) {
 		assert.ErrorIs(t, Decode([]byte(text), &v), ErrNotObject, text)
 	}
 	var v outer
-	assert.ErrorContains(t, Decode([]byte(`{"list":[{"deep":"1"}]}`), &v), "list: deep: ")
-	assert.ErrorContains(t, Decode([]byte(`{"count":1.5}`), &v), "count: ")
+	assert.ErrorContains(t, Decode([]byte(`{"name":1}`), &v), "name: ")
+	v = outer{}
+	require.NoError(t, Decode([]byte(`{"name":"a","count":1.5}`), &v), "an optional member of another form is kept")
+	assert.Nil(t, v.Count)
+	assert.JSONEq(t, `1.5`, string(v.Extra["count"]))
+
 }
 
 func TestEncodeRefuses(t *testing.T) {
