@@ -24,7 +24,7 @@ run_fuzz() {
 
 fuzz_one() {
   local log=$work/fuzz.log status=0 input
-  timeout "$(($3 + 300))" go test -run='^$' -fuzz="^$2\$" -fuzztime="$3s" -fuzzminimizetime=10s -parallel=2 . >"$log" 2>&1 || status=$?
+  timeout "$(($3 + 300))" go test -run='^$' -fuzz="^$2\$" -fuzztime="$3s" -fuzzminimizetime=10x -parallel=2 . >"$log" 2>&1 || status=$?
   if [[ $status == 0 ]] || only_deadline "$log"; then
     printf '%s %s: %s\n' "$1" "$2" "$(grep '^fuzz: elapsed' "$log" | tail -n 1)"
     return 0
