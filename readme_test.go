@@ -1,0 +1,229 @@
+package reducto_test
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/reducto-go/reducto"
+	"github.com/reducto-go/reducto/webhook"
+)
+
+func readme(t *testing.T) string {
+	t.Helper()
+	raw, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	return string(raw)
+}
+
+// Go code in the README is code that is compiled and tested: every block names
+// where it comes from, in a comment on the line before, and consists of whole lines
+// of that, without the indentation that they share:
+//
+//	<!-- example: ExampleClient_ParseAsync -->   a function in an example_*_test.go
+//	<!-- example: examples/minimal/main.go -->   a file
+func TestReadmeCodeIsThatOfExamples(t *testing.T) {
+	t.Parallel()
+	functions := exampleFunctions(t)
+	blocks := goBlocks(readme(t))
+	require.NotEmpty(t, blocks)
+	for _, b := range blocks {
+		at := fmt.Sprintf("README.md:%d", b.line)
+		if !assert.NotEmpty(t, b.example, "%s: a go block without a comment that names its example", at) {
+			continue
+		}
+		source, ok := functions[b.example]
+		if strings.HasSuffix(b.example, ".go") {
+			raw, err := os.ReadFile(filepath.FromSlash(b.example))
+			ok, source = err == nil, string(raw)
+		}
+		if assert.True(t, ok, "%s: there is no example %s", at, b.example) {
+			assert.True(t, hasLines(source, b.code), "%s: this is not, or no longer, in %s:\n%s", at, b.example, b.code)
+		}
+	}
+}
+
+type goBlock struct {
+	line    int
+	example string
+	code    string
+}
+
+var exampleComment = regexp.MustCompile(`^<!-- example: (\S+) -->$`)
+
+func goBlocks(markdown string) []goBlock {
+	var blocks []goBlock
+	lines := strings.Split(markdown, "\n")
+	for i := 0; i < len(lines); i++ {
+		fence, isFence := strings.CutPrefix(strings.TrimSpace(lines[i]), "```")
+		if !isFence {
+			continue
+		}
+		end := i + 1
+		for end < len(lines) && strings.TrimSpace(lines[end]) != "```" {
+			end++
+		}
+		if language, _, _ := strings.Cut(fence, " "); language == "go" || language == "golang" {
+			b := goBlock{line: i + 1, code: strings.Join(lines[i+1:end], "\n")}
+			if m := exampleComment.FindStringSubmatch(lines[max(0, i-1)]); m != nil {
+				b.example = m[1]
+			}
+			blocks = append(blocks, b)
+		}
+		i = end
+	}
+	return blocks
+}
+
+// exampleFunctions has the text of each function in the files of examples.
+func exampleFunctions(t *testing.T) map[string]string {
+	t.Helper()
+	functions := map[string]string{}
+	paths, err := filepath.Glob("example_*_test.go")
+	require.NoError(t, err)
+	for _, path := range paths {
+		raw, err := os.ReadFile(path)
+		require.NoError(t, err)
+		files := token.NewFileSet()
+		file, err := parser.ParseFile(files, path, raw, parser.ParseComments)
+		require.NoError(t, err)
+		for _, decl := range file.Decls {
+			f, ok := decl.(*ast.FuncDecl)
+			if !ok {
+				continue
+			}
+			start := f.Pos()
+			if f.Doc != nil {
+				start = f.Doc.Pos()
+			}
+			functions[f.Name.Name] = string(raw[files.Position(start).Offset:files.Position(f.End()).Offset])
+		}
+	}
+	return functions
+}
+
+// hasLines reports whether excerpt is a sequence of lines of source, indentation
+// that they share aside.
+func hasLines(source, excerpt string) bool {
+	all, want := strings.Split(source, "\n"), dedent(strings.Split(excerpt, "\n"))
+	for i := range len(all) - len(want) + 1 {
+		if slices.Equal(dedent(all[i:i+len(want)]), want) {
+			return true
+		}
+	}
+	return false
+}
+
+func dedent(lines []string) []string {
+	shared := -1
+	for _, l := range lines {
+		if l == "" {
+			continue
+		}
+		if tabs := len(l) - len(strings.TrimLeft(l, "\t")); shared < 0 || tabs < shared {
+			shared = tabs
+		}
+	}
+	out := slices.Clone(lines)
+	for i, l := range out {
+		if l != "" {
+			out[i] = l[shared:]
+		}
+	}
+	return out
+}
+
+func TestHasLines(t *testing.T) {
+	t.Parallel()
+	source := "func f() {\n\ta()\n\tif b {\n\t\tc()\n\t}\n\n\td()\n}"
+	for _, excerpt := range []string{"a()", "\ta()", "if b {\n\tc()\n}", "c()", "}\n\nd()", source} {
+		assert.True(t, hasLines(source, excerpt), "%q", excerpt)
+	}
+	for _, excerpt := range []string{"a", "a()\nc()", "if b {\nc()", "e()", source + "\n", "if b {\n\t\tc()\n}"} {
+		assert.False(t, hasLines(source, excerpt), "%q", excerpt)
+	}
+	blocks := goBlocks("text\n<!-- example: f -->\n```go\na()\n```\n\n```go\nb()\n```\n```sh\n<!-- no comment -->\n```")
+	assert.Equal(t, []goBlock{{3, "f", "a()"}, {7, "", "b()"}}, blocks)
+}
+
+// The tables of options have all of them, with their defaults.
+func TestReadmeOptions(t *testing.T) {
+	t.Parallel()
+	text := readme(t)
+	for path, heading := range map[string]string{"options.go": "### The client", "webhook/options.go": "### The handler"} {
+		_, section, ok := strings.Cut(text, heading+"\n")
+		require.True(t, ok, heading)
+		section, _, _ = strings.Cut(section, "\n#")
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+		require.NoError(t, err)
+		for _, decl := range file.Decls {
+			f, ok := decl.(*ast.FuncDecl)
+			if ok && f.Recv == nil && strings.HasPrefix(f.Name.Name, "With") {
+				assert.Contains(t, section, "`"+f.Name.Name+"`", "the table does not have %s of %s", f.Name.Name, path)
+			}
+		}
+	}
+	for option, value := range map[string]string{
+		"WithMaxRetries":       fmt.Sprint(reducto.DefaultMaxRetries),
+		"WithMaxRetryAfter":    spelled(reducto.DefaultMaxRetryAfter),
+		"WithTimeout":          spelled(reducto.DefaultTimeout),
+		"WithSyncTimeout":      spelled(reducto.DefaultSyncTimeout),
+		"WithIdleTimeout":      spelled(reducto.DefaultIdleTimeout),
+		"WithMaxResponseBytes": fmt.Sprint(reducto.DefaultMaxResponseBytes>>20, " MiB"),
+		"WithMaxResultBytes":   fmt.Sprint(reducto.DefaultMaxResultBytes>>30, " GiB"),
+		"WithMaxDirectUpload":  fmt.Sprint(reducto.MaxDirectUpload/1_000_000, " MB"),
+		"WithAPIKey":           reducto.EnvAPIKey,
+		"WithBaseURL":          reducto.EnvBaseURL,
+		"WithRegion":           string(reducto.RegionUS),
+		"WithFuncTimeout":      spelled(webhook.DefaultFuncTimeout),
+		"WithJoinTimeout":      spelled(webhook.DefaultJoinTimeout),
+		"WithReadTimeout":      spelled(webhook.DefaultReadTimeout),
+		"WithRetryAfter":       spelled(webhook.DefaultRetryAfter),
+		"WithMaxBodyBytes":     fmt.Sprint(webhook.DefaultMaxBodyBytes>>20, " MiB"),
+		"WithRemember":         fmt.Sprintf("%s, %d jobs", spelled(webhook.DefaultRememberFor), webhook.DefaultRememberJobs),
+	} {
+		row := regexp.MustCompile("(?m)^\\| .*`" + option + "`.*$").FindString(text)
+		assert.Contains(t, row, value, option)
+	}
+}
+
+// spelled is a duration as the README has it.
+func spelled(d time.Duration) string {
+	switch {
+	case d >= 2*time.Hour:
+		return fmt.Sprint(d.Hours(), " h")
+	case d >= 2*time.Minute:
+		return fmt.Sprint(d.Minutes(), " min")
+	}
+	return fmt.Sprint(d.Seconds(), " s")
+}
+
+func TestReadmeLinks(t *testing.T) {
+	t.Parallel()
+	text := regexp.MustCompile("(?s)```.*?```|`[^`\n]*`").ReplaceAllString(readme(t), "")
+	for _, m := range regexp.MustCompile(`\]\(([^)#]+)(?:#[^)]*)?\)`).FindAllStringSubmatch(text, -1) {
+		if !strings.Contains(m[1], "://") {
+			assert.FileExists(t, filepath.FromSlash(m[1]))
+		}
+	}
+}
+
+// What CI runs as it is printed: see .ci/readme.sh.
+func TestReadmeCommands(t *testing.T) {
+	t.Parallel()
+	text := readme(t)
+	assert.Contains(t, text, "<!-- ci:quickstart -->\n```sh\ngo run ./examples/quickstart\n```\n")
+	assert.Contains(t, text, "<!-- ci:test -->\n```sh\ngo test ./...\n```\n")
+	assert.LessOrEqual(t, strings.Count(text, "\n"), 325, "it is to be read")
+}
