@@ -296,6 +296,25 @@ func (e *JobError) Is(target error) bool {
 	return target == ErrPasswordProtected && e.Job.Error != nil && e.Job.Error.Name == ErrorDocumentPasswordProtected
 }
 
+// DecodeError is an extraction that does not fit the value it was to be decoded
+// into. Trying again cannot help.
+type DecodeError struct {
+	// JobID is the job, where the result names it.
+	JobID string
+	// Target is the type of the value, such as "main.Invoice".
+	Target string
+	// Err is what does not fit.
+	Err error
+}
+
+// Error implements error.
+func (e *DecodeError) Error() string {
+	return fmt.Sprintf("reducto: the extraction of job %s does not fit %s: %v", e.JobID, e.Target, e.Err)
+}
+
+// Unwrap returns what does not fit.
+func (e *DecodeError) Unwrap() error { return e.Err }
+
 // WaitError is a wait that ended before the job did. The job goes on: wait for
 // it again with the same id.
 type WaitError struct {

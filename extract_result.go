@@ -197,14 +197,15 @@ func (r *ExtractResult) Decode(ctx context.Context, v any) error {
 			return err
 		}
 		if len(values) != 1 {
-			return fmt.Errorf("reducto: the extraction has %d values: decode it into a slice", len(values))
+			return &DecodeError{JobID: r.JobID, Target: t.String(),
+				Err: fmt.Errorf("it has %d values: decode it into a slice", len(values))}
 		}
 		raw = values[0]
 	case !isList && wantsList && !decodesItself(base):
 		raw = slices.Concat([]byte("["), raw, []byte("]"))
 	}
 	if err := json.Unmarshal(uncite(raw, t), v); err != nil {
-		return fmt.Errorf("reducto: the extraction does not fit %s: %w", t, err)
+		return &DecodeError{JobID: r.JobID, Target: t.String(), Err: err}
 	}
 	return nil
 }

@@ -73,11 +73,7 @@ func (c *Client) prepare(op string, kind JobType, req submission, a Async) (*Sub
 	}
 	switch {
 	case s.ID == "":
-		id, err := uuid.NewV7()
-		if err != nil {
-			return nil, &RequestError{Op: op, Field: "Async.SubmissionID", Reason: "no random numbers to make one", Err: err}
-		}
-		s.ID = id.String()
+		s.ID = NewSubmissionID()
 	case !validSubmissionID(s.ID):
 		return nil, &RequestError{Op: op, Field: "Async.SubmissionID", Reason: "it has to be 1 to 128 letters, digits, '-' and '_'"}
 	}
@@ -91,6 +87,13 @@ func (c *Client) prepare(op string, kind JobType, req submission, a Async) (*Sub
 		}
 	}
 	return s, nil
+}
+
+// NewSubmissionID makes an id for Async.SubmissionID, for programs that write it down
+// before they submit: a UUIDv7, as submissions without one are given.
+func NewSubmissionID() string {
+	// It fails only if crypto/rand does, which ends the program instead.
+	return uuid.Must(uuid.NewV7()).String()
 }
 
 // validSubmissionID excludes the characters that separate the parts of a token.

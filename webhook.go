@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/url"
 	"slices"
 	"strings"
@@ -75,6 +76,9 @@ func (w Webhook) String() string {
 
 // Format prints String with every verb, so that %+v does not show more.
 func (w Webhook) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, w.String()) }
+
+// LogValue logs String.
+func (w Webhook) LogValue() slog.Value { return slog.StringValue(w.String()) }
 
 func (w Webhook) check() error {
 	if w.mode != webhookDirect {

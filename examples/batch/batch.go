@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -110,7 +109,7 @@ func (b *batch) submit(soft, hard context.Context, file string) error {
 		return b.refused(before, file, err)
 	}
 
-	id := rand.Text()
+	id := reducto.NewSubmissionID()
 	if before.unknown() {
 		id = before.SubmissionID
 	}
