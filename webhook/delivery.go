@@ -22,7 +22,7 @@ import (
 // that says so. Make the effect idempotent, by the job's id for example.
 type Func func(ctx context.Context, d *Delivery) error
 
-// ErrNoClient: the delivery's job was asked for, but nobody gave a client.
+// ErrNoClient is returned where a delivery's job is asked for, but nobody gave a client.
 var ErrNoClient = errors.New("webhook: no client to fetch the job with: give the handler one with WithClient")
 
 // Delivery is the end of a job, as a Func gets it. It is safe for concurrent use,

@@ -12,8 +12,8 @@ type Execer interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 }
 
-// ErrTxUnsupported: the delivery does not come from a store that could complete it
-// within a transaction of yours.
+// ErrTxUnsupported is returned for a delivery that does not come from a store that
+// could complete it within a transaction of yours.
 var ErrTxUnsupported = errors.New("webhook: this delivery cannot be completed in a transaction")
 
 // CompleteTx completes the delivery within tx, so that your effect and the
