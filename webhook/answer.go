@@ -40,9 +40,20 @@ func (e ending) answer() *answer {
 	return &answerFailed
 }
 
+// label is a refusal as a metric's label.
+func (a *answer) label() string {
+	switch a.status {
+	case http.StatusUnauthorized:
+		return "unauthorized"
+	case http.StatusRequestEntityTooLarge:
+		return "too_large"
+	}
+	return "invalid"
+}
+
 // respond writes an answer, whatever became of the request: a handler that
 // returns without writing answers 200.
-func (h *Handler) respond(w http.ResponseWriter, a *answer) {
+func (h *receiver) respond(w http.ResponseWriter, a *answer) {
 	values := [...]string{"application/json", "no-store", h.retryAfter}
 	header := w.Header()
 	header["Content-Type"] = values[0:1:1]

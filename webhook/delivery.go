@@ -22,7 +22,8 @@ import (
 // that says so. Make the effect idempotent, by the job's id for example.
 type Func func(ctx context.Context, d *Delivery) error
 
-// ErrNoClient is returned where a delivery's job is asked for, but nobody gave a client.
+// ErrNoClient is returned where a delivery's job is asked for, but nobody gave a
+// client.
 var ErrNoClient = errors.New("webhook: no client to fetch the job with: give the handler one with WithClient")
 
 // Delivery is the end of a job, as a Func gets it. It is safe for concurrent use,
@@ -39,7 +40,8 @@ type Delivery struct {
 	// ReceivedAt is when the delivery arrived.
 	ReceivedAt time.Time
 
-	source *jobSource // nil without a client
+	source    *jobSource // nil without a client
+	completer *completer // nil without a store
 }
 
 // Job fetches the job, with its result if it completed. It is fetched once,

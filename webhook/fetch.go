@@ -116,3 +116,16 @@ func (s *jobSource) fetch(ctx context.Context) (*reducto.Job, error) {
 	}
 	return job, err
 }
+
+// brokenSource answers with an error, whoever asks.
+func brokenSource(err error) *jobSource {
+	s := newJobSource(func(context.Context, string) (*reducto.Job, error) { return nil, err }, "", nil)
+	s.err = err
+	return s
+}
+
+var (
+	errNoJob          = errors.New("webhook: the submission's answer was lost, and no job of it was found")
+	errNotFoundBefore = errors.New("the API did not know it any more")
+	errNeverEnded     = errors.New("webhook: an end of the job was announced, but the API says that it still runs")
+)

@@ -23,19 +23,10 @@ import (
 // A Handler starts no goroutine of its own until there is something to do, and is
 // safe for concurrent use.
 type Handler struct {
-	verifier   Verifier
-	checked    bool // the verifier is ours, and lets no illegal job id through
-	fn         Func
-	cfg        *config
-	get        getJob // nil without a client
-	retryAfter string
-
-	memory   *memory
-	log      *safeLog
-	stats    counters
-	refusals limiter // of log records about requests that were refused
-	consumed limiter // of log records about bodies that were gone
-	drift    drift
+	receiver
+	fn     Func
+	get    getJob // nil without a client
+	memory *memory
 }
 
 // NewHandler makes a Handler that believes what v verifies and calls f. Everything
@@ -54,18 +45,14 @@ func NewHandler(v Verifier, f Func, opts ...Option) (*Handler, error) {
 	if err != nil {
 		return refuse("", err)
 	}
-	h := &Handler{
-		verifier:   v,
-		fn:         f,
-		cfg:        cfg,
-		retryAfter: retryAfterSeconds(cfg.retryAfter),
-		memory:     newMemory(cfg.rememberFor, cfg.rememberJobs),
-		log:        newSafeLog(cfg.logger),
-		refusals:   limiter{every: refusalLogEvery},
-		consumed:   limiter{every: refusalLogEvery},
-		drift:      drift{alarms: limiter{every: driftEvery}},
+	if len(cfg.forInbox) > 0 {
+		return refuse("options", fmt.Errorf("%s is for an Inbox: leave it out", cfg.forInbox[0]))
 	}
-	_, h.checked = v.(*Secret)
+	h := &Handler{
+		fn:     f,
+		memory: newMemory(cfg.rememberFor, cfg.rememberJobs),
+	}
+	h.init(v, cfg)
 	if cfg.client != nil {
 		h.get = cfg.client.GetJob
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"strings"
 	"sync"
@@ -72,19 +73,21 @@ func TestVerifierOfAUsers(t *testing.T) {
 			panic(testSecret)
 		case "illegal":
 			return webhook.Event{JobID: "../cancel/x"}, nil
+		case "illegal submission":
+			return webhook.Event{JobID: jobA, SubmissionID: strings.Repeat("s", 1000)}, nil
 		}
 		return webhook.Event{JobID: string(body)}, nil
 	}), f.process, webhook.WithLogger(log.logger()))
 	require.NoError(t, err)
 	for name, want := range map[string]int{
-		"malformed": 400, "unauthorized": 401, "other": 401, "panic": 500, "illegal": 400, "": 200,
+		"malformed": 400, "unauthorized": 401, "other": 401, "panic": 500, "illegal": 400, "illegal submission": 400, "": 200,
 	} {
 		r := request(jobA)
 		r.Header.Set("X-Test", name)
 		requireAnswer(t, serveRequest(h, r), want)
 	}
 	assert.Equal(t, 1, f.count())
-	assert.Equal(t, webhook.Stats{Accepted: 1, Unauthorized: 2, Invalid: 2, Panics: 1, Calls: 1, Remembered: 1}, h.Stats())
+	assert.Equal(t, webhook.Stats{Accepted: 1, Unauthorized: 2, Invalid: 3, Panics: 1, Calls: 1, Remembered: 1}, h.Stats())
 	flush(t, h)
 	assert.Len(t, log.records(slog.LevelError, "the verifier panicked"), 1)
 	assert.NotContains(t, log.text.String(), canary)
@@ -205,6 +208,25 @@ func TestErrorsOfTheFunc(t *testing.T) {
 	}
 }
 
+// With a client the answers are the same.
+func TestErrorsOfTheFuncWithAClient(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := reductotest.NewServer(t)
+		srv.SeedJob(reductotest.SeedJob{ID: jobA, Status: "Completed"})
+		f := counter{err: errors.New("no luck")}
+		h := newHandler(t, f.process, webhook.WithClient(srv.Client()))
+		requireAnswer(t, post(h, genuine(jobA)), http.StatusInternalServerError)
+		f.then = func(context.Context, *webhook.Delivery) error { runtime.Goexit(); return nil }
+		requireAnswer(t, post(h, genuine(jobA)), http.StatusInternalServerError)
+		f.then = func(context.Context, *webhook.Delivery) error { panic("boom") }
+		requireAnswer(t, post(h, genuine(jobA)), http.StatusInternalServerError)
+		f.then = func(context.Context, *webhook.Delivery) error { return webhook.Permanent(f.err) }
+		requireAnswer(t, post(h, genuine(jobA)), http.StatusOK)
+		assert.Equal(t, 4, f.last().Attempt)
+	})
+}
+
 func TestPermanent(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, webhook.Permanent(nil))
@@ -265,6 +287,34 @@ func TestJoinTimeout(t *testing.T) {
 		all.Wait()
 		assert.Equal(t, 2, f.count())
 		assert.Equal(t, webhook.Stats{Accepted: 1, Duplicates: 1, Refused: 1, Calls: 1, Remembered: 1}, h.Stats())
+	})
+}
+
+// deadlineWriter notes the read deadlines that are set.
+type deadlineWriter struct {
+	*httptest.ResponseRecorder
+	deadlines []time.Time
+}
+
+func (w *deadlineWriter) SetReadDeadline(t time.Time) error {
+	w.deadlines = append(w.deadlines, t)
+	return nil
+}
+
+func TestReadDeadlines(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHandler(t, nothing, webhook.WithMaxBodyBytes(1000))
+		limit := time.Now().Add(webhook.DefaultReadTimeout)
+		set := func(r *http.Request) []time.Time {
+			w := &deadlineWriter{ResponseRecorder: httptest.NewRecorder()}
+			h.ServeHTTP(w, r)
+			return w.deadlines
+		}
+		assert.Equal(t, []time.Time{limit, {}}, set(request(genuine(jobA))), "reset once the body is read")
+		assert.Equal(t, []time.Time{limit, {}}, set(request("nonsense")))
+		assert.Equal(t, []time.Time{limit}, set(request(strings.Repeat(" ", 1001))), "what is left unread stays limited")
+		assert.Equal(t, []time.Time{limit}, set(httptest.NewRequest(http.MethodPut, "/", strings.NewReader("x"))))
 	})
 }
 

@@ -21,7 +21,7 @@ const maxPooled = 64 << 10
 
 // intake makes a verified event of a request, or the answer that refuses it.
 // Until it returns, nothing of the request has touched the handler's memory.
-func (h *Handler) intake(w http.ResponseWriter, r *http.Request, received time.Time) (Event, *answer) {
+func (h *receiver) intake(w http.ResponseWriter, r *http.Request, received time.Time) (Event, *answer) {
 	// What is answered early has a body too, which net/http reads on for a while.
 	limited := h.limitReading(w, r, received)
 	if r.Method != http.MethodPost {
@@ -62,9 +62,10 @@ func (h *Handler) intake(w http.ResponseWriter, r *http.Request, received time.T
 		return Event{}, &answerUnauthorized
 	}
 	h.drift.passed()
-	if !h.checked && wireid.Check(event.JobID) != "" || h.cfg.strictIDs && !isUUID(event.JobID) {
+	illegal := !h.checked && (wireid.Check(event.JobID) != "" || event.SubmissionID != "" && wireid.Check(event.SubmissionID) != "")
+	if illegal || h.cfg.strictIDs && !isUUID(event.JobID) {
 		h.stats.invalid.Add(1)
-		h.logRefused(r, "delivery refused: its job id is not one that is accepted")
+		h.logRefused(r, "delivery refused: its ids are not ones that are accepted")
 		return Event{}, &answerMalformed
 	}
 	return event, nil
@@ -72,7 +73,7 @@ func (h *Handler) intake(w http.ResponseWriter, r *http.Request, received time.T
 
 // limitReading bounds how long the request may take to arrive, where the server
 // lets it. It leaves a stricter limit of the server's alone.
-func (h *Handler) limitReading(w http.ResponseWriter, r *http.Request, received time.Time) bool {
+func (h *receiver) limitReading(w http.ResponseWriter, r *http.Request, received time.Time) bool {
 	if s, ok := r.Context().Value(http.ServerContextKey).(*http.Server); ok && s.ReadTimeout > 0 && s.ReadTimeout <= h.cfg.readTimeout {
 		return false
 	}
@@ -80,7 +81,7 @@ func (h *Handler) limitReading(w http.ResponseWriter, r *http.Request, received 
 }
 
 // readBody reads the whole body into buf, which it may replace.
-func (h *Handler) readBody(w http.ResponseWriter, r *http.Request, buf []byte) ([]byte, *answer) {
+func (h *receiver) readBody(w http.ResponseWriter, r *http.Request, buf []byte) ([]byte, *answer) {
 	if r.ContentLength > h.cfg.maxBody {
 		return buf, h.tooLarge(w)
 	}
@@ -110,7 +111,7 @@ func (h *Handler) readBody(w http.ResponseWriter, r *http.Request, buf []byte) (
 	return buf, nil
 }
 
-func (h *Handler) tooLarge(w http.ResponseWriter) *answer {
+func (h *receiver) tooLarge(w http.ResponseWriter) *answer {
 	w.Header().Set("Connection", "close")
 	h.stats.tooLarge.Add(1)
 	return &answerTooLarge

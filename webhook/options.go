@@ -46,6 +46,10 @@ type config struct {
 	retryAfter   time.Duration
 	requireJSON  bool
 	strictIDs    bool
+	observer     Observer
+	inbox        inboxConfig
+	forInbox     []string // options that were given and are for an Inbox only
+	forHandler   []string // the same for a Handler
 }
 
 func configure(opts []Option) (*config, error) {
@@ -58,6 +62,7 @@ func configure(opts []Option) (*config, error) {
 		rememberFor:  DefaultRememberFor,
 		rememberJobs: DefaultRememberJobs,
 		retryAfter:   DefaultRetryAfter,
+		inbox:        defaultInbox(),
 	}
 	for _, opt := range opts {
 		if opt == nil {
@@ -82,6 +87,7 @@ func WithClient(c *reducto.Client) Option {
 			return errors.New("WithClient: the client is nil")
 		}
 		cfg.client = c
+		cfg.forHandler = append(cfg.forHandler, "WithClient")
 		return nil
 	}
 }
@@ -134,6 +140,7 @@ func WithJoinTimeout(d time.Duration) Option {
 			return fmt.Errorf("WithJoinTimeout: %v is negative: use 0 to answer at once", d)
 		}
 		c.joinTimeout = d
+		c.forHandler = append(c.forHandler, "WithJoinTimeout")
 		return nil
 	}
 }
@@ -157,6 +164,7 @@ func WithRemember(ttl time.Duration, maxJobs int) Option {
 			return fmt.Errorf("WithRemember: %v and %d are not both positive", ttl, maxJobs)
 		}
 		c.rememberFor, c.rememberJobs = ttl, maxJobs
+		c.forHandler = append(c.forHandler, "WithRemember")
 		return nil
 	}
 }

@@ -14,7 +14,8 @@ const (
 	// OutcomeCancelled: the job was cancelled.
 	OutcomeCancelled Outcome = "cancelled"
 	// OutcomeExpired: the job or its result is gone. A Handler does not call the
-	// function for such a job, since it cannot know whether it was processed before.
+	// function for such a job, since it cannot know whether it was processed before;
+	// an Inbox knows its submissions, and hands it on.
 	OutcomeExpired Outcome = "expired"
 	// OutcomeUnknown: nobody can tell. Without a client, a Handler hands on a status
 	// that it does not know as this.

@@ -13,7 +13,7 @@ var errVerifierPanicked = errors.New("webhook: the verifier panicked")
 
 // verify asks the verifier, which can be the user's and must not take the
 // connection down.
-func (h *Handler) verify(r *http.Request, body []byte) (e Event, err error) {
+func (h *receiver) verify(r *http.Request, body []byte) (e Event, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			h.stats.panics.Add(1)
@@ -26,7 +26,7 @@ func (h *Handler) verify(r *http.Request, body []byte) (e Event, err error) {
 }
 
 // unauthorized counts and reports a delivery that was not believed.
-func (h *Handler) unauthorized(r *http.Request, err error) {
+func (h *receiver) unauthorized(r *http.Request, err error) {
 	h.stats.unauthorized.Add(1)
 	reason := "unauthorized"
 	switch { // a verifier's own text could repeat what the request said
@@ -44,7 +44,7 @@ func (h *Handler) unauthorized(r *http.Request, err error) {
 }
 
 // logRefused reports a request that was refused, without anything that it said.
-func (h *Handler) logRefused(r *http.Request, msg string) {
+func (h *receiver) logRefused(r *http.Request, msg string) {
 	if h.log.handler == nil {
 		return
 	}

@@ -160,7 +160,7 @@ func (h *Handler) judge(ctx context.Context, c *call, d *Delivery, err error) {
 }
 
 // report logs what became of a delivery.
-func (h *Handler) report(ctx context.Context, level slog.Level, msg string, d *Delivery, more ...slog.Attr) {
+func (h *receiver) report(ctx context.Context, level slog.Level, msg string, d *Delivery, more ...slog.Attr) {
 	if h.log.handler == nil {
 		return
 	}
@@ -169,7 +169,7 @@ func (h *Handler) report(ctx context.Context, level slog.Level, msg string, d *D
 }
 
 // conflict counts and logs that a job seems to have ended in two ways.
-func (h *Handler) conflict(ctx context.Context, e *Event, msg string, more ...slog.Attr) {
+func (h *receiver) conflict(ctx context.Context, e *Event, msg string, more ...slog.Attr) {
 	h.stats.conflicts.Add(1)
 	if h.log.handler != nil {
 		h.log.log(ctx, slog.LevelWarn, msg, append(e.attrs(), more...)...)

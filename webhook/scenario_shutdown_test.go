@@ -126,6 +126,23 @@ func TestScenario53_ShutdownAtAnyTime(t *testing.T) {
 		})
 	})
 
+	t.Run("between two looks at the API", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			srv := reductotest.NewServer(t)
+			srv.SeedJob(reductotest.SeedJob{ID: jobA, Status: "InProgress"})
+			h, err := webhook.NewHandler(newSecret(t, testSecret), nothing, webhook.WithClient(srv.Client()))
+			require.NoError(t, err)
+			var all sync.WaitGroup
+			all.Go(func() { requireAnswer(t, post(h, genuine(jobA)), http.StatusServiceUnavailable) })
+			synctest.Wait()
+			began := time.Now()
+			assert.Error(t, h.Shutdown(expired))
+			all.Wait()
+			assert.Zero(t, time.Since(began), "it does not wait for the next look")
+		})
+	})
+
 	t.Run("with a logger that is stuck", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {

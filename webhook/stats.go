@@ -30,22 +30,25 @@ type Stats struct {
 
 // Stats returns the counters as they stand. They are read one after the other.
 func (h *Handler) Stats() Stats {
-	running, settled := h.memory.sizes()
+	s := h.stats.read()
+	s.LogLost = h.log.lost.Load()
+	s.InFlight, s.Remembered = h.memory.sizes()
+	return s
+}
+
+func (c *counters) read() Stats {
 	return Stats{
-		Accepted:     h.stats.accepted.Load(),
-		Duplicates:   h.stats.duplicates.Load(),
-		Refused:      h.stats.refused.Load(),
-		Unauthorized: h.stats.unauthorized.Load(),
-		Invalid:      h.stats.invalid.Load(),
-		TooLarge:     h.stats.tooLarge.Load(),
-		Conflicts:    h.stats.conflicts.Load(),
-		Calls:        h.stats.calls.Load(),
-		Failures:     h.stats.failures.Load(),
-		Panics:       h.stats.panics.Load(),
-		Expired:      h.stats.expired.Load(),
-		LogLost:      h.log.lost.Load(),
-		InFlight:     running,
-		Remembered:   settled,
+		Accepted:     c.accepted.Load(),
+		Duplicates:   c.duplicates.Load(),
+		Refused:      c.refused.Load(),
+		Unauthorized: c.unauthorized.Load(),
+		Invalid:      c.invalid.Load(),
+		TooLarge:     c.tooLarge.Load(),
+		Conflicts:    c.conflicts.Load(),
+		Calls:        c.calls.Load(),
+		Failures:     c.failures.Load(),
+		Panics:       c.panics.Load(),
+		Expired:      c.expired.Load(),
 	}
 }
 

@@ -13,9 +13,11 @@ import (
 
 // NewTestRequest makes the request with which the service would deliver a job's
 // end, for tests of your own: give it to your handler's ServeHTTP, or send it to
-// your server's url. v is the verifier that is to believe it; with nil, or the
-// Secret of somebody else, it is a forgery. The metadata comes as it is, so a
-// "submission_id" in it is the submission's.
+// your server's url. v is the Secret, Signer or Svix that is to believe it; with
+// nil, or that of somebody else, it is a forgery. The metadata comes as it is, so a
+// "submission_id" in it is the submission's, which a Signer makes a token for; it
+// makes an id up where there is none. A Secret's current value is used, and the
+// first key.
 //
 // It panics, as httptest.NewRequest does, if the url does not parse, the metadata
 // does not marshal, or v is a verifier that it cannot imitate.
@@ -34,17 +36,17 @@ func newTestRequest(url string, v Verifier, jobID string, status reducto.JobStat
 		Metadata map[string]any    `json:"metadata"`
 	}{status, jobID, maps.Clone(metadata)}
 	if v != nil {
-		s, ok := v.(interface {
-			sign(metadata map[string]any) error
-		})
-		if !ok {
+		s, ok := v.(metadataSigner)
+		if _, signsBodies := v.(bodySigner); !ok && !signsBodies {
 			return nil, fmt.Errorf("no %T can be imitated", v)
 		}
-		if body.Metadata == nil {
-			body.Metadata = map[string]any{}
-		}
-		if err := s.sign(body.Metadata); err != nil {
-			return nil, err
+		if ok {
+			if body.Metadata == nil {
+				body.Metadata = map[string]any{}
+			}
+			if err := s.sign(body.Metadata); err != nil {
+				return nil, err
+			}
 		}
 	}
 	raw, err := json.Marshal(body)
@@ -56,5 +58,21 @@ func newTestRequest(url string, v Verifier, jobID string, status reducto.JobStat
 		return nil, err
 	}
 	r.Header.Set("Content-Type", "application/json")
+	if s, ok := v.(bodySigner); ok {
+		if err := s.signBody(r.Header, raw); err != nil {
+			return nil, err
+		}
+	}
 	return r, nil
 }
+
+// metadataSigner and bodySigner do for NewTestRequest what a verifier's hook and
+// the service do together.
+type (
+	metadataSigner interface {
+		sign(metadata map[string]any) error
+	}
+	bodySigner interface {
+		signBody(h http.Header, body []byte) error
+	}
+)

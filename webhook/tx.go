@@ -15,8 +15,3 @@ type Execer interface {
 // ErrTxUnsupported is returned for a delivery that does not come from a store that
 // could complete it within a transaction of yours.
 var ErrTxUnsupported = errors.New("webhook: this delivery cannot be completed in a transaction")
-
-// CompleteTx completes the delivery within tx, so that your effect and the
-// completion are committed together or not at all. It needs a durable store: a
-// Handler keeps nothing in a database, and its deliveries answer ErrTxUnsupported.
-func (d *Delivery) CompleteTx(_ context.Context, _ Execer) error { return ErrTxUnsupported }

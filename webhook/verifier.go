@@ -47,14 +47,23 @@ func checkVerifier(v Verifier) error {
 	if v == nil {
 		return errors.New("it is nil: make a Secret with NewSecret")
 	}
-	switch r := reflect.ValueOf(v); r.Kind() {
-	case reflect.Pointer, reflect.Func, reflect.Map, reflect.Slice, reflect.Chan:
-		if r.IsNil() {
-			return errors.New("it is a nil " + r.Type().String() + ": was the error of its constructor ignored?")
-		}
+	if isNil(v) {
+		return fmt.Errorf("it is a nil %T: was the error of its constructor ignored?", v)
 	}
 	if c, ok := v.(interface{ check() error }); ok {
 		return c.check()
 	}
 	return nil
+}
+
+// isNil reports whether v is nil, or holds a pointer that is.
+func isNil(v any) bool {
+	if v == nil {
+		return true
+	}
+	switch r := reflect.ValueOf(v); r.Kind() {
+	case reflect.Pointer, reflect.Func, reflect.Map, reflect.Slice, reflect.Chan:
+		return r.IsNil()
+	}
+	return false
 }

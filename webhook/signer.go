@@ -1,0 +1,268 @@
+package webhook
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/reducto-go/reducto"
+	"github.com/reducto-go/reducto/internal/redact"
+	"github.com/reducto-go/reducto/internal/wireid"
+)
+
+// Errors of a Signer, besides those of every Verifier. Both are ErrUnauthorized.
+var (
+	// ErrExpiredToken: the token was made too long ago.
+	ErrExpiredToken = fmt.Errorf("%w: the token has expired", ErrUnauthorized)
+	// ErrUnknownKey: the token was made with a key that is not configured.
+	ErrUnknownKey = fmt.Errorf("%w: unknown key", ErrUnauthorized)
+)
+
+// Key is a key of a Signer. It prints as its id alone; keep it out of structs'
+// unexported fields all the same, which fmt prints without asking.
+type Key struct {
+	// ID names the key in tokens and logs: 1 to 32 letters, digits, '-' and '_'.
+	ID string
+	// Secret is the key: at least 16 bytes, better 32 random ones.
+	Secret []byte
+}
+
+// Format prints the id, with every verb.
+func (k Key) Format(f fmt.State, _ rune) {
+	_, _ = io.WriteString(f, "webhook.Key("+k.ID+" "+redact.Mark+")")
+}
+
+// LogValue logs what Format prints.
+func (k Key) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(k)) }
+
+// MarshalJSON writes the id.
+func (k Key) MarshalJSON() ([]byte, error) { return json.Marshal(fmt.Sprint(k)) }
+
+// DefaultTokenLife is how long a token is accepted. A job of the batch lane can
+// take twelve hours, and its announcement be late.
+const DefaultTokenLife = 48 * time.Hour
+
+// clockSkew is by how much the clocks of submitters and receivers may differ.
+const clockSkew = 5 * time.Minute
+
+// SignerOption configures a Signer.
+type SignerOption func(*signerConfig) error
+
+type signerConfig struct{ life time.Duration }
+
+// WithTokenLife sets how long after its submission a token is accepted. Default:
+// DefaultTokenLife.
+func WithTokenLife(d time.Duration) SignerOption {
+	return func(c *signerConfig) error {
+		if d <= 0 {
+			return fmt.Errorf("WithTokenLife: %v is not positive", d)
+		}
+		c.life = d
+		return nil
+	}
+}
+
+// Signer is a Secret that differs for each submission: it puts a token into the
+// metadata's member "secret",
+//
+//	v1.<key id>.<submission id>.<expiry, Unix seconds>.<HMAC-SHA256, base64url>
+//
+// so that one body that leaks lets nobody announce any job but those of that
+// submission, and that for a limited time. Checking it needs no store. That the
+// token is not used with another job's id is checked by an Inbox, whose store
+// knows the submission's jobs.
+//
+// The first key signs, all verify. To rotate, give the new key in second place
+// everywhere, then in first place, and drop the old one when no delivery has shown
+// it (Event.KeyID) for longer than the token's life.
+//
+// A Signer is safe for concurrent use. It prints, logs and marshals as
+// "[redacted]".
+type Signer struct {
+	// fmt prints unexported fields; it cannot look into closures.
+	mac  func(kid string, message []byte) (sum [sha256.Size]byte, ok bool)
+	kid  string
+	life time.Duration
+}
+
+var (
+	_ Verifier           = (*Signer)(nil)
+	_ reducto.SubmitHook = (*Signer)(nil)
+)
+
+// NewSigner makes a Signer that signs with the first key and accepts all. The
+// error is a *reducto.RequestError and does not repeat them.
+func NewSigner(keys []Key, opts ...SignerOption) (*Signer, error) {
+	refuse := func(field, reason string) (*Signer, error) {
+		return nil, &reducto.RequestError{Op: "webhook.NewSigner", Field: field, Reason: reason}
+	}
+	if len(keys) == 0 {
+		return refuse("keys", "there is none: give at least one")
+	}
+	cfg := signerConfig{life: DefaultTokenLife}
+	for _, opt := range opts {
+		if err := opt(&cfg); err != nil {
+			return refuse("options", err.Error())
+		}
+	}
+	hashes := make(map[string]func() hash.Hash, len(keys))
+	for i, k := range keys {
+		field := fmt.Sprintf("keys[%d]", i)
+		switch {
+		case wireid.Check(k.ID) != "" || len(k.ID) > 32 || strings.ContainsAny(k.ID, ".:~"):
+			return refuse(field, "its ID has to be 1 to 32 letters, digits, '-' and '_'")
+		case hashes[k.ID] != nil:
+			return refuse(field, "its ID is used by another key")
+		case len(k.Secret) < MinSecretLen || len(bytes.TrimSpace(k.Secret)) == 0:
+			return refuse(field, fmt.Sprintf("its Secret is shorter than %d bytes, and could be guessed: make 32 random ones", MinSecretLen))
+		}
+		secret := bytes.Clone(k.Secret)
+		hashes[k.ID] = func() hash.Hash { return hmac.New(sha256.New, secret) }
+	}
+	absent := hashes[keys[0].ID]
+	return &Signer{
+		kid:  keys[0].ID,
+		life: cfg.life,
+		mac: func(kid string, message []byte) (sum [sha256.Size]byte, ok bool) {
+			make, ok := hashes[kid]
+			if !ok {
+				make = absent // so that it takes as long
+			}
+			h := make()
+			_, _ = h.Write(message)
+			h.Sum(sum[:0])
+			return sum, ok
+		},
+	}, nil
+}
+
+// token is the token of a submission, from now on.
+func (s *Signer) token(submissionID string, now time.Time) string {
+	signed := "v1." + s.kid + "." + submissionID + "." + strconv.FormatInt(now.Add(s.life).Unix(), 10)
+	sum, _ := s.mac(s.kid, []byte(signed))
+	return signed + "." + base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// Verify accepts a body whose metadata has a token of one of the keys as its
+// member "secret". The event's SubmissionID is the token's.
+func (s *Signer) Verify(_ http.Header, body []byte) (Event, error) {
+	if err := s.check(); err != nil {
+		return Event{}, fmt.Errorf("%w: %w", ErrNoSecret, err)
+	}
+	var m message
+	if err := m.parse(body); err != nil {
+		return Event{}, err
+	}
+	token, ok := m.metadata.secret.text()
+	if !ok {
+		return Event{}, ErrNoSecret
+	}
+	kid, submission, err := s.read(token, time.Now())
+	if err != nil {
+		return Event{}, err
+	}
+	e, err := m.event(kid)
+	if err != nil {
+		return Event{}, err
+	}
+	e.SubmissionID = submission
+	return e, nil
+}
+
+// read checks a token and takes it apart.
+func (s *Signer) read(token []byte, now time.Time) (kid, submission string, err error) {
+	last := bytes.LastIndexByte(token, '.')
+	if last < 0 {
+		return "", "", ErrWrongSecret
+	}
+	parts := strings.Split(string(token[:last]), ".")
+	if len(parts) != 4 || parts[0] != "v1" {
+		return "", "", ErrWrongSecret
+	}
+	kid, submission = parts[1], parts[2]
+	want, known := s.mac(kid, token[:last])
+	// Texts are compared, so that there is no second spelling of the same bytes: even
+	// a strict decoder passes over line ends.
+	spelled := base64.RawURLEncoding.AppendEncode(nil, want[:])
+	equal := subtle.ConstantTimeCompare(spelled, token[last+1:]) == 1
+	switch {
+	case !known:
+		return "", "", ErrUnknownKey
+	case !equal, wireid.Check(submission) != "":
+		return "", "", ErrWrongSecret
+	}
+	expiry, err := strconv.ParseInt(parts[3], 10, 64)
+	if err != nil {
+		return "", "", ErrWrongSecret
+	}
+	if now.Add(-clockSkew).Unix() > expiry {
+		return "", "", ErrExpiredToken
+	}
+	return kid, submission, nil
+}
+
+func (s *Signer) check() error {
+	if s == nil || s.mac == nil {
+		return errors.New("the Signer holds nothing: make it with NewSigner")
+	}
+	return nil
+}
+
+// BeforeSubmit adds the submission's token to the metadata, if it has a webhook.
+// It implements reducto.SubmitHook.
+func (s *Signer) BeforeSubmit(_ context.Context, sub *reducto.Submission) error {
+	if err := s.check(); err != nil {
+		return err
+	}
+	if !sub.Webhook.Enabled() {
+		return nil
+	}
+	if err := sub.AddMetadata(reducto.MetadataSecret, s.token(sub.ID, time.Now())); err != nil {
+		return err
+	}
+	return sub.AddMetadata(reducto.MetadataSubmissionID, sub.ID)
+}
+
+// sign does for NewTestRequest what BeforeSubmit and the service do together.
+func (s *Signer) sign(metadata map[string]any) error {
+	if err := s.check(); err != nil {
+		return err
+	}
+	id, ok := metadata[reducto.MetadataSubmissionID].(string)
+	if !ok {
+		id = uuid.NewString()
+		metadata[reducto.MetadataSubmissionID] = id
+	}
+	metadata[reducto.MetadataSecret] = s.token(id, time.Now())
+	return nil
+}
+
+// AfterSubmit does nothing. It implements reducto.SubmitHook.
+func (s *Signer) AfterSubmit(context.Context, *reducto.Submission, reducto.SubmitResult) {}
+
+// Format prints "webhook.Signer([redacted])" with every verb.
+func (s *Signer) Format(f fmt.State, _ rune) { redact.Print(f, "webhook.Signer") }
+
+// LogValue logs "[redacted]".
+func (s *Signer) LogValue() slog.Value { return slog.StringValue(redact.Mark) }
+
+// MarshalJSON writes "[redacted]".
+func (s *Signer) MarshalJSON() ([]byte, error) { return json.Marshal(redact.Mark) }
+
+// MarshalText writes "[redacted]".
+func (s *Signer) MarshalText() ([]byte, error) { return []byte(redact.Mark), nil }

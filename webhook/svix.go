@@ -1,0 +1,191 @@
+package webhook
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/reducto-go/reducto"
+	"github.com/reducto-go/reducto/internal/redact"
+)
+
+// Errors of a Svix, besides those of every Verifier. All are ErrUnauthorized.
+var (
+	// ErrNoSignature: the headers of a signed delivery are missing.
+	ErrNoSignature = fmt.Errorf("%w: not signed", ErrUnauthorized)
+	// ErrBadSignature: no signature fits any of the secrets.
+	ErrBadSignature = fmt.Errorf("%w: wrong signature", ErrUnauthorized)
+	// ErrTimestamp: the delivery was signed too long ago, or is from the future.
+	ErrTimestamp = fmt.Errorf("%w: timestamp out of tolerance", ErrUnauthorized)
+)
+
+// svixTolerance is by how much a delivery's time may differ from ours, both ways.
+const svixTolerance = 5 * time.Minute
+
+// maxSignatures bounds how many signatures of one delivery are looked at.
+const maxSignatures = 32
+
+// Svix verifies deliveries of the signed mode (reducto.SvixWebhook): headers
+// svix-id, svix-timestamp and svix-signature, or the same of Standard Webhooks
+// with webhook- in front. A delivery is accepted if one of its version 1 signatures
+// fits one of the secrets, and its time is within five minutes of ours.
+//
+// As a reducto.SubmitHook it adds nothing. It prints, logs and marshals as
+// "[redacted]".
+// See https://docs.reducto.ai/workflows/svix-webhooks.
+type Svix struct {
+	kids   []string
+	hashes []func() hash.Hash // fmt cannot look into closures
+}
+
+var (
+	_ Verifier           = (*Svix)(nil)
+	_ reducto.SubmitHook = (*Svix)(nil)
+)
+
+// NewSvix makes a Svix from the endpoint's secret, as the portal shows it
+// ("whsec_" and base64), and those that it had before, while it is rotated. The
+// error is a *reducto.RequestError and does not repeat them.
+func NewSvix(current string, previous ...string) (*Svix, error) {
+	s := &Svix{}
+	for i, text := range append([]string{current}, previous...) {
+		kid := "current"
+		if i > 0 {
+			kid = fmt.Sprintf("previous-%d", i)
+		}
+		refuse := func(reason string) (*Svix, error) {
+			return nil, &reducto.RequestError{Op: "webhook.NewSvix", Field: kid, Reason: reason}
+		}
+		encoded := strings.TrimPrefix(text, "whsec_")
+		if strings.TrimSpace(encoded) == "" {
+			return refuse("it is empty: is the variable set that it comes from?")
+		}
+		key, err := base64.StdEncoding.DecodeString(encoded)
+		if err != nil {
+			return refuse("it is not base64: copy the whole signing secret of the endpoint, whsec_…")
+		}
+		if len(key) < MinSecretLen {
+			return refuse(fmt.Sprintf("it is shorter than %d bytes", MinSecretLen))
+		}
+		s.kids = append(s.kids, kid)
+		s.hashes = append(s.hashes, func() hash.Hash { return hmac.New(sha256.New, key) })
+	}
+	return s, nil
+}
+
+// Verify accepts a signed body.
+func (s *Svix) Verify(h http.Header, body []byte) (Event, error) {
+	if err := s.check(); err != nil {
+		return Event{}, fmt.Errorf("%w: %w", ErrNoSignature, err)
+	}
+	id, stamp, signatures := svixHeaders(h)
+	if id == "" || stamp == "" || signatures == "" {
+		return Event{}, ErrNoSignature
+	}
+	seconds, err := strconv.ParseInt(stamp, 10, 64)
+	if err != nil {
+		return Event{}, ErrTimestamp
+	}
+	kid, ok := s.match(id, stamp, signatures, body)
+	if !ok {
+		return Event{}, ErrBadSignature
+	}
+	now := time.Now()
+	if at := time.Unix(seconds, 0); at.Before(now.Add(-svixTolerance)) || at.After(now.Add(svixTolerance)) {
+		return Event{}, ErrTimestamp
+	}
+	var m message
+	if err := m.parse(body); err != nil {
+		return Event{}, err
+	}
+	return m.event(kid)
+}
+
+// match looks for a signature that fits one of the secrets. It compares all with
+// all, so that the time says nothing about which.
+func (s *Svix) match(id, stamp, signatures string, body []byte) (kid string, ok bool) {
+	var given [][]byte
+	for signature := range strings.FieldsSeq(signatures) {
+		version, encoded, found := strings.Cut(signature, ",")
+		if !found || version != "v1" || len(given) == maxSignatures {
+			continue
+		}
+		if sum, err := base64.StdEncoding.Strict().DecodeString(encoded); err == nil {
+			given = append(given, sum)
+		}
+	}
+	for i, make := range s.hashes {
+		sum := sign(make(), id, stamp, body)
+		for _, g := range given {
+			if hmac.Equal(sum, g) && !ok {
+				kid, ok = s.kids[i], true
+			}
+		}
+	}
+	return kid, ok
+}
+
+func sign(h hash.Hash, id, stamp string, body []byte) []byte {
+	_, _ = h.Write([]byte(id + "." + stamp + "."))
+	_, _ = h.Write(body)
+	return h.Sum(nil)
+}
+
+// svixHeaders takes one of the two spellings, never a mixture.
+func svixHeaders(h http.Header) (id, stamp, signatures string) {
+	for _, prefix := range []string{"Svix-", "Webhook-"} {
+		id, stamp, signatures = h.Get(prefix+"Id"), h.Get(prefix+"Timestamp"), h.Get(prefix+"Signature")
+		if signatures != "" {
+			return id, stamp, signatures
+		}
+	}
+	return id, stamp, signatures
+}
+
+func (s *Svix) check() error {
+	if s == nil || len(s.hashes) == 0 {
+		return errors.New("the Svix holds nothing: make it with NewSvix")
+	}
+	return nil
+}
+
+// BeforeSubmit does nothing: the service signs. It implements reducto.SubmitHook.
+func (s *Svix) BeforeSubmit(context.Context, *reducto.Submission) error { return nil }
+
+// signBody does for NewTestRequest what the service does.
+func (s *Svix) signBody(h http.Header, body []byte) error {
+	if err := s.check(); err != nil {
+		return err
+	}
+	id, stamp := "msg_"+rand.Text(), strconv.FormatInt(time.Now().Unix(), 10)
+	h.Set("Svix-Id", id)
+	h.Set("Svix-Timestamp", stamp)
+	h.Set("Svix-Signature", "v1,"+base64.StdEncoding.EncodeToString(sign(s.hashes[0](), id, stamp, body)))
+	return nil
+}
+
+// AfterSubmit does nothing. It implements reducto.SubmitHook.
+func (s *Svix) AfterSubmit(context.Context, *reducto.Submission, reducto.SubmitResult) {}
+
+// Format prints "webhook.Svix([redacted])" with every verb.
+func (s *Svix) Format(f fmt.State, _ rune) { redact.Print(f, "webhook.Svix") }
+
+// LogValue logs "[redacted]".
+func (s *Svix) LogValue() slog.Value { return slog.StringValue(redact.Mark) }
+
+// MarshalJSON writes "[redacted]".
+func (s *Svix) MarshalJSON() ([]byte, error) { return json.Marshal(redact.Mark) }
+
+// MarshalText writes "[redacted]".
+func (s *Svix) MarshalText() ([]byte, error) { return []byte(redact.Mark), nil }
