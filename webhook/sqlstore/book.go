@@ -1,0 +1,107 @@
+package sqlstore
+
+import (
+	"slices"
+
+	"github.com/reducto-go/reducto/webhook"
+)
+
+// book is what has been read of the store to carry something out, and what
+// becomes of it. The rules of the state machine that look at more than one
+// column are here and in rules.go, in Go, the same for every database; the book
+// is then written back if nobody else has changed those records meanwhile.
+type book struct {
+	now   int64
+	stamp func() int64 // the time at which something is received, in the order of calls
+
+	rows   map[string]*row
+	owners map[string]*row // by the job, folded
+
+	dirty map[string]*row   // rows to write
+	taken map[string]string // jobs to be added, with their record's key
+	freed map[string]string // jobs to be removed, with the key of the record that had them
+
+	used []string // keys that have been asked for since use was last cleared
+}
+
+func newBook(rows []*row, now int64, stamp func() int64) *book {
+	b := &book{
+		now: now, stamp: stamp,
+		rows: map[string]*row{}, owners: map[string]*row{},
+		dirty: map[string]*row{}, taken: map[string]string{}, freed: map[string]string{},
+	}
+	for _, r := range rows {
+		b.rows[r.Key] = r
+		for _, j := range r.Jobs {
+			b.owners[fold(j.ID)] = r
+		}
+	}
+	return b
+}
+
+// record is the record of that key, nil if there is none.
+func (b *book) record(key string) *row {
+	if key == "" {
+		return nil
+	}
+	b.used = append(b.used, key)
+	return b.rows[key]
+}
+
+// owner is the record that has the job, nil if there is none, or no job.
+func (b *book) owner(job string) *row {
+	r := b.owners[job]
+	if r != nil {
+		b.used = append(b.used, r.Key)
+	}
+	return r
+}
+
+// add makes a pending record, due at once.
+func (b *book) add(id string) *row {
+	r := &row{Key: fold(id), State: webhook.StatePending, DueAt: b.now}
+	b.used = append(b.used, r.Key)
+	b.rows[r.Key] = r
+	b.changed(r)
+	return r
+}
+
+func (b *book) remove(r *row) {
+	for _, j := range r.Jobs {
+		b.free(r, fold(j.ID))
+	}
+	r.Gone = true
+	b.changed(r)
+	delete(b.rows, r.Key)
+}
+
+func (b *book) changed(r *row) { b.dirty[r.Key] = r }
+
+// attach makes the job one of the record's.
+func (b *book) attach(r *row, jobID string, bound bool) {
+	key := fold(jobID)
+	if j := r.job(key); j != nil {
+		j.Bound = j.Bound || bound
+		return
+	}
+	r.Jobs = append(r.Jobs, job{ID: storable(jobID), Bound: bound})
+	b.owners[key] = r
+	b.taken[key] = r.Key
+}
+
+func (b *book) free(r *row, job string) {
+	delete(b.owners, job)
+	b.freed[job] = r.Key
+}
+
+// disown makes pending a record that was received for a job that is not its own.
+func (b *book) disown(r *row) {
+	r.Jobs = slices.DeleteFunc(r.Jobs, func(j job) bool {
+		if !j.Bound {
+			b.free(r, fold(j.ID))
+		}
+		return !j.Bound
+	})
+	r.Heard, r.Status, r.Outcome, r.Source, r.Metadata = "", "", "", "", new("")
+	r.State, r.ReceivedAt, r.DueAt, r.Attempt = webhook.StatePending, 0, b.now, 0
+}

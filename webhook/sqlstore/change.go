@@ -1,0 +1,152 @@
+package sqlstore
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+)
+
+// ref names what has to be read: the record of a key, that of a job, or both.
+// Both are folded, and can be empty.
+type ref struct {
+	Key string `json:"key"`
+	Job string `json:"job"`
+}
+
+// tries bounds how often something is begun anew because others were faster. Each
+// time some of them have got on.
+const tries = 50
+
+var errContended = errors.New("others have changed the same records over and over: try again")
+
+// change reads what refs names, applies what is to be done to n elements, and
+// writes the records that have changed, all in one commit, unless somebody else
+// changed them meanwhile. The elements that looked at such records are begun
+// anew. Nobody's row lock is waited for: a user's transaction may hold one.
+func (s *Store) change(ctx context.Context, n int, refs func(i int) ref, apply func(b *book, i int)) error {
+	todo := make([]int, n)
+	for i := range todo {
+		todo[i] = i
+	}
+	for attempt := range tries {
+		wanted := make([]ref, 0, len(todo))
+		for _, i := range todo {
+			wanted = append(wanted, refs(i))
+		}
+		b, err := s.load(ctx, wanted)
+		if err != nil {
+			return err
+		}
+		uses := make([][]string, len(todo))
+		for at, i := range todo {
+			b.used = nil
+			apply(b, i)
+			uses[at] = b.used
+		}
+		lost, err := s.save(ctx, b)
+		if err != nil {
+			return err
+		}
+		if len(lost) == 0 {
+			return nil
+		}
+		var again []int
+		for at, i := range todo {
+			if slices.ContainsFunc(uses[at], func(key string) bool { return lost[key] }) {
+				again = append(again, i)
+			}
+		}
+		todo = again
+		if err := pause(ctx, attempt); err != nil {
+			return err
+		}
+	}
+	return errContended
+}
+
+// load reads the records that refs name.
+func (s *Store) load(ctx context.Context, refs []ref) (*book, error) {
+	list, err := json.Marshal(refs)
+	if err != nil {
+		return nil, err
+	}
+	var rows []*row
+	var now int64
+	err = s.query(ctx, func(q querier) error {
+		rows, now, err = readRows(q.QueryContext(ctx, s.sql.load, s.namespace, string(list)))
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return newBook(rows, now, func() int64 { return s.order.stamp(now) }), nil
+}
+
+// entry is a row of reducto_jobs.
+type entry struct {
+	Job string `json:"job"`
+	Key string `json:"key"`
+}
+
+// changes are what is to be written in one commit.
+type changes struct {
+	rows         []*row
+	taken, freed []entry
+}
+
+// save writes back the records that have changed, and says which it could not
+// write, because somebody else has changed them since they were read.
+func (s *Store) save(ctx context.Context, b *book) (lost map[string]bool, err error) {
+	if len(b.dirty) == 0 {
+		return nil, nil
+	}
+	lost = make(map[string]bool, len(b.dirty))
+	c := changes{rows: make([]*row, 0, len(b.dirty))}
+	for key, r := range b.dirty {
+		c.rows = append(c.rows, r)
+		lost[key] = true
+	}
+	for job, key := range b.taken {
+		c.taken = append(c.taken, entry{job, key})
+	}
+	for job, key := range b.freed {
+		c.freed = append(c.freed, entry{job, key})
+	}
+	saved, err := s.write(ctx, &c)
+	if errors.Is(err, errJobTaken) {
+		return lost, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	for key := range saved {
+		delete(lost, key)
+	}
+	return lost, nil
+}
+
+// errJobTaken: somebody else has just given the job to another record. Nothing
+// was written.
+var errJobTaken = errors.New("a job has got another record meanwhile")
+
+// order hands out times at which something is received, in the order of calls:
+// what one process received later is later, also where the clock is coarse.
+type order struct {
+	mu   sync.Mutex
+	last int64
+}
+
+func (o *order) stamp(now int64) int64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	// A clock that was set back is believed.
+	if now > o.last || o.last-now > int64(time.Second/time.Microsecond) {
+		o.last = now
+	} else {
+		o.last++
+	}
+	return o.last
+}

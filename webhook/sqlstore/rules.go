@@ -1,0 +1,174 @@
+package sqlstore
+
+import (
+	"github.com/reducto-go/reducto"
+	"github.com/reducto-go/reducto/webhook"
+)
+
+// submit carries out Store.Submit.
+func (b *book) submit(s webhook.Submitted) {
+	id := s.ID
+	if id == "" {
+		if b.owner(fold(s.JobID)) != nil {
+			return
+		}
+		id = s.JobID
+	}
+	r := b.record(fold(id))
+	if r == nil {
+		r = b.add(id)
+		r.SubmissionID, r.Type, r.Webhook = storable(s.ID), reducto.JobType(storable(string(s.Type))), s.Webhook
+		r.SubmittedAt, r.DueAt = b.now, b.now+micros(s.LookAfter)
+		if len(s.Metadata) > 0 {
+			r.Given = new(encodeMetadata(s.Metadata))
+		}
+	}
+	if s.ID == "" {
+		r.Sent++
+		b.attach(r, s.JobID, true)
+	} else {
+		r.Open++
+	}
+	b.changed(r)
+}
+
+// bind carries out Store.Bind.
+func (b *book) bind(submissionID, jobID string, sent int) {
+	r := b.record(fold(submissionID))
+	owner := b.owner(fold(jobID))
+	switch {
+	case owner == nil:
+	case owner == r:
+		if r.job(fold(jobID)).Bound {
+			return // said before
+		}
+	case owner.SubmissionID == "":
+		// The job was heard of, or tracked, before anybody knew whose it is. That record
+		// stands for the submission.
+		if r == nil {
+			return
+		}
+		if r.State == webhook.StatePending {
+			b.remove(r)
+			return
+		}
+	}
+	if r == nil {
+		r = b.add(submissionID)
+		r.SubmissionID, r.SubmittedAt = storable(submissionID), b.now
+	}
+	if jobID != "" && (owner == nil || owner == r) {
+		b.attach(r, jobID, true)
+	}
+	r.Sent += max(sent, 1)
+	b.settle(r)
+}
+
+// withdraw carries out Store.Withdraw.
+func (b *book) withdraw(submissionID string) {
+	r := b.record(fold(submissionID))
+	if r == nil {
+		return
+	}
+	b.settle(r)
+	if r.State == webhook.StatePending && r.Open == 0 && r.Sent == 0 {
+		b.remove(r)
+	}
+}
+
+// settle takes account of a send of which it has become known what became of it.
+func (b *book) settle(r *row) {
+	b.changed(r)
+	r.Open = max(r.Open-1, 0)
+	if !r.Held {
+		return
+	}
+	heard := r.job(r.Heard)
+	switch {
+	case heard != nil && heard.Bound:
+		r.Held = false
+		if r.State == webhook.StateReceived {
+			r.DueAt = min(r.DueAt, b.now)
+		}
+	case r.Open == 0 && r.Sent > 0 && r.bound() >= r.Sent:
+		r.Held = false
+		if r.State == webhook.StateReceived || r.State == webhook.StateClaimed {
+			b.disown(r)
+		}
+	}
+}
+
+// receive carries out Store.Receive for one arrival.
+func (b *book) receive(a *webhook.Arrival) webhook.Receipt {
+	refused := webhook.Receipt{Kind: webhook.ReceiptRefused}
+	status := reducto.JobStatus(storable(string(a.Status)))
+	key := fold(a.JobID)
+	owner := b.owner(key)
+	name := fold(a.SubmissionID)
+	if name == "" && owner == nil {
+		name = key // an id that a submission has, too, is that submission's
+	}
+	r := b.record(name)
+	switch {
+	case r != nil:
+		if owner != nil && owner != r {
+			return refused
+		}
+		if owner == nil && key != "" && r.full() {
+			return refused
+		}
+	case owner != nil:
+		if a.SubmissionID != "" && owner.SubmissionID != "" {
+			return refused
+		}
+		r = owner
+	case key == "":
+		return refused
+	case a.SubmissionID != "":
+		r = b.add(a.SubmissionID)
+		r.SubmissionID = storable(a.SubmissionID)
+		// Whoever sent it does not tell this store how often: that is never known.
+		r.Open = 1
+		b.attach(r, a.JobID, false)
+	default:
+		r = b.add(a.JobID)
+		r.Sent = 1
+		b.attach(r, a.JobID, true)
+	}
+
+	if r.State != webhook.StatePending {
+		// While the number of jobs is not known, a duplicate's is not kept: nothing
+		// would bound their number.
+		if owner == nil && key != "" && r.Open == 0 {
+			b.attach(r, a.JobID, false)
+			b.changed(r)
+		}
+		return webhook.Receipt{
+			Kind:     webhook.ReceiptDuplicate,
+			Conflict: key != "" && key == r.Heard && status != r.Status,
+			State:    r.State,
+			Key:      r.Key,
+		}
+	}
+
+	r.DueAt = b.now
+	if r.Open > 0 && len(r.Jobs) == 0 {
+		r.Held = true
+		r.DueAt += micros(a.Hold)
+	}
+	if key != "" {
+		b.attach(r, a.JobID, false)
+	}
+	r.Heard = key
+	r.State, r.Status = webhook.StateReceived, status
+	r.Outcome, r.Source = webhook.Outcome(storable(string(a.Outcome))), webhook.Source(storable(string(a.Source)))
+	if len(a.Metadata) > 0 {
+		r.Metadata = new(encodeMetadata(a.Metadata))
+		if !r.Held {
+			r.Given = new("") // the record cannot become pending again
+		}
+	}
+	r.ReceivedAt = b.stamp()
+	b.changed(r)
+	return webhook.Receipt{Kind: webhook.ReceiptAccepted, State: webhook.StateReceived, Key: r.Key}
+}

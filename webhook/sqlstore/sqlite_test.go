@@ -1,0 +1,207 @@
+package sqlstore_test
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"modernc.org/sqlite"
+
+	"github.com/reducto-go/reducto/webhook"
+	"github.com/reducto-go/reducto/webhook/sqlstore"
+	"github.com/reducto-go/reducto/webhook/storetest"
+)
+
+// sqliteDSN is the name under which modernc.org/sqlite opens the file as it has
+// to be opened.
+func sqliteDSN(file string) string {
+	return "file:" + file + "?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(5000)&_txlock=immediate"
+}
+
+func openPool(dsn string) (*sql.DB, error) { return sql.Open("sqlite", dsn) }
+
+func sqlitePool(t testing.TB, dsn string) *sql.DB {
+	t.Helper()
+	db, err := openPool(dsn)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	return db
+}
+
+func openSQLite(t testing.TB, opts ...sqlstore.Option) (*sqlstore.Store, *sql.DB) {
+	t.Helper()
+	db := sqlitePool(t, sqliteDSN(filepath.Join(t.TempDir(), "inbox.db")))
+	store, err := sqlstore.Open(t.Context(), db, sqlstore.SQLite, opts...)
+	require.NoError(t, err)
+	return store, db
+}
+
+func TestSQLite(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, sqliteHarness)
+}
+
+func sqliteHarness(t *testing.T) storetest.Harness {
+	file := filepath.Join(t.TempDir(), "inbox.db")
+	clock, advance := sqliteTime(t)
+	connector := &breakable{dsn: sqliteDSN(file)}
+	open := func() (*sqlstore.Store, *sql.DB) {
+		db := sql.OpenDB(connector)
+		t.Cleanup(func() { require.NoError(t, db.Close()) })
+		store, err := sqlstore.Open(t.Context(), db, sqlstore.SQLite, sqlstore.WithClock(clock))
+		require.NoError(t, err)
+		return store, db
+	}
+	store, db := open()
+	_, err := db.Exec(`CREATE TABLE test_effects (n integer)`)
+	require.NoError(t, err)
+	return storetest.Harness{
+		Store:   store,
+		Advance: advance,
+		Reopen: func() webhook.Store {
+			store, _ := open()
+			return store
+		},
+		Break: func() func() {
+			connector.broken.Store(true)
+			return func() { connector.broken.Store(false) }
+		},
+		Begin: func() storetest.Tx {
+			tx, err := db.Begin()
+			require.NoError(t, err)
+			return storetest.Tx{Execer: tx, Commit: tx.Commit, Rollback: tx.Rollback}
+		},
+		Effect: `INSERT INTO test_effects VALUES (1)`,
+		Effects: func() (n int) {
+			require.NoError(t, db.QueryRow(`SELECT count(*) FROM test_effects`).Scan(&n))
+			return n
+		},
+		Features: storetest.Features{OneWriter: true},
+	}
+}
+
+// ahead is by how many microseconds the time of each test has been advanced. A
+// table cannot keep that: nobody could write to it during a transaction.
+var ahead sync.Map
+
+func init() {
+	sqlite.MustRegisterScalarFunction("test_ahead", 1, func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
+		us, ok := ahead.Load(args[0])
+		if !ok {
+			return nil, fmt.Errorf("no test %v", args[0])
+		}
+		return us.(*atomic.Int64).Load(), nil
+	})
+}
+
+// sqliteTime is a clock that can be advanced.
+func sqliteTime(t testing.TB) (clock string, advance func(time.Duration)) {
+	us := new(atomic.Int64)
+	name := fmt.Sprintf("%p", us)
+	ahead.Store(name, us)
+	t.Cleanup(func() { ahead.Delete(name) })
+	return "(" + sqlstore.SQLiteClock + " + (SELECT test_ahead('" + name + "')))",
+		func(d time.Duration) { us.Add(d.Microseconds()) }
+}
+
+// breakable connects to a file whose disk can be taken away.
+type breakable struct {
+	dsn    string
+	broken atomic.Bool
+}
+
+var errBroken = errors.New("disk I/O error (the test took the disk away)")
+
+func (b *breakable) check() error {
+	if b.broken.Load() {
+		return errBroken
+	}
+	return nil
+}
+
+// Driver is the one that functions are registered with.
+func (b *breakable) Driver() driver.Driver { return sqliteDriver() }
+
+var sqliteDriver = sync.OnceValue(func() driver.Driver {
+	db, err := sql.Open("sqlite", "")
+	if err != nil {
+		panic(err)
+	}
+	defer db.Close()
+	return db.Driver()
+})
+
+func (b *breakable) Connect(context.Context) (driver.Conn, error) {
+	if err := b.check(); err != nil {
+		return nil, err
+	}
+	conn, err := b.Driver().Open(b.dsn)
+	if err != nil {
+		return nil, err
+	}
+	return &breakableConn{conn, b}, nil
+}
+
+type breakableConn struct {
+	driver.Conn
+	b *breakable
+}
+
+func (c *breakableConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	if err := c.b.check(); err != nil {
+		return nil, err
+	}
+	return c.Conn.(driver.ExecerContext).ExecContext(ctx, query, args)
+}
+
+func (c *breakableConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	if err := c.b.check(); err != nil {
+		return nil, err
+	}
+	return c.Conn.(driver.QueryerContext).QueryContext(ctx, query, args)
+}
+
+func (c *breakableConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
+	if err := c.b.check(); err != nil {
+		return nil, err
+	}
+	return c.Conn.(driver.ConnBeginTx).BeginTx(ctx, opts)
+}
+
+func (c *breakableConn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
+	if err := c.b.check(); err != nil {
+		return nil, err
+	}
+	stmt, err := c.Conn.(driver.ConnPrepareContext).PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return &breakableStmt{stmt, c.b}, nil
+}
+
+type breakableStmt struct {
+	driver.Stmt
+	b *breakable
+}
+
+func (s *breakableStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
+	if err := s.b.check(); err != nil {
+		return nil, err
+	}
+	return s.Stmt.(driver.StmtExecContext).ExecContext(ctx, args)
+}
+
+func (s *breakableStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
+	if err := s.b.check(); err != nil {
+		return nil, err
+	}
+	return s.Stmt.(driver.StmtQueryContext).QueryContext(ctx, args)
+}

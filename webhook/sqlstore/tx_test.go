@@ -1,0 +1,168 @@
+package sqlstore_test
+
+import (
+	"context"
+	"database/sql"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/reducto-go/reducto/webhook"
+	"github.com/reducto-go/reducto/webhook/sqlstore"
+)
+
+func begin(t testing.TB, db *sql.DB, isolation sql.IsolationLevel) *sql.Tx {
+	t.Helper()
+	tx, err := db.BeginTx(t.Context(), &sql.TxOptions{Isolation: isolation})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = tx.Rollback() })
+	return tx
+}
+
+func finishTx(t testing.TB, store *sqlstore.Store, tx *sql.Tx, r webhook.Record) {
+	t.Helper()
+	held, err := store.FinishTx(within(t, 10*time.Second), tx, done(r))
+	require.NoError(t, err)
+	require.True(t, held)
+}
+
+func TestPostgresHeartbeatsDuringTransaction(t *testing.T) {
+	t.Parallel()
+	store, db := openPostgres(t)
+	receive(t, store, "a", "b")
+	claimed := claim(t, store, 2)
+	tx := begin(t, db, sql.LevelReadCommitted)
+	finishTx(t, store, tx, claimed[0])
+	for range 3 {
+		held, err := store.Extend(within(t, 2*time.Second), []webhook.Lease{leaseOf(claimed[0]), leaseOf(claimed[1])}, 3*time.Hour)
+		require.NoError(t, err)
+		assert.Equal(t, []bool{true, true}, held)
+	}
+	records, err := store.List(t.Context(), webhook.Filter{Keys: []string{claimed[1].Key}})
+	require.NoError(t, err)
+	assert.InDelta(t, 3*time.Hour, records[0].DueAt.Sub(records[0].ReadAt), float64(time.Minute))
+
+	// Deliveries of what is held are answered at once, too.
+	receipts, err := store.Receive(within(t, 2*time.Second), []webhook.Arrival{completed("a"), completed("c")})
+	require.NoError(t, err)
+	assert.Equal(t, webhook.ReceiptDuplicate, receipts[0].Kind)
+	assert.Equal(t, webhook.ReceiptAccepted, receipts[1].Kind)
+	require.NoError(t, tx.Commit())
+	held, err := store.Extend(t.Context(), []webhook.Lease{leaseOf(claimed[0])}, time.Hour)
+	require.NoError(t, err)
+	assert.Equal(t, []bool{false}, held)
+}
+
+// Finish is for the record, too, that a transaction holds: the others are ended at
+// once, and that one when the transaction has ended.
+func TestPostgresFinishWaitsForTransaction(t *testing.T) {
+	t.Parallel()
+	for _, commit := range []bool{true, false} {
+		store, db := openPostgres(t)
+		receive(t, store, "a", "b")
+		claimed := claim(t, store, 2)
+		tx := begin(t, db, sql.LevelReadCommitted)
+		finishTx(t, store, tx, claimed[0])
+		answers := make(chan []bool, 1)
+		go func() {
+			held, err := store.Finish(within(t, 10*time.Second), []webhook.Verdict{
+				{Lease: leaseOf(claimed[0]), State: webhook.StateReceived}, done(claimed[1]),
+			})
+			assert.NoError(t, err)
+			answers <- held
+		}()
+		require.Eventually(t, func() bool { return stateOf(t, store, "b") == webhook.StateDone }, 5*time.Second, 10*time.Millisecond)
+		select {
+		case held := <-answers:
+			t.Fatal("did not wait:", held)
+		case <-time.After(100 * time.Millisecond):
+		}
+		want, state := []bool{true, true}, webhook.StateReceived
+		if commit {
+			want[0], state = false, webhook.StateDone
+			require.NoError(t, tx.Commit())
+		} else {
+			require.NoError(t, tx.Rollback())
+		}
+		assert.Equal(t, want, <-answers)
+		assert.Equal(t, state, stateOf(t, store, "a"))
+	}
+}
+
+// Heartbeats change the record after a transaction has taken its snapshot.
+func TestPostgresRepeatableRead(t *testing.T) {
+	t.Parallel()
+	store, db := openPostgres(t)
+	receive(t, store, "job")
+	r := claim(t, store, 1)[0]
+	tx := begin(t, db, sql.LevelRepeatableRead)
+	var one int
+	require.NoError(t, tx.QueryRow(`SELECT 1 FROM reducto_records LIMIT 1`).Scan(&one))
+	_, err := store.Extend(t.Context(), []webhook.Lease{leaseOf(r)}, 2*time.Hour)
+	require.NoError(t, err)
+	_, err = store.FinishTx(t.Context(), tx, done(r))
+	var state *pgconn.PgError
+	require.ErrorAs(t, err, &state)
+	assert.Equal(t, "40001", state.Code)
+	require.NoError(t, tx.Rollback())
+
+	tx = begin(t, db, sql.LevelRepeatableRead)
+	finishTx(t, store, tx, r)
+	require.NoError(t, tx.Commit())
+	assert.Equal(t, webhook.StateDone, stateOf(t, store, "job"))
+}
+
+// In SQLite a transaction has the database to itself. A heartbeat does not wait for
+// it while there is time, and waits when there is not.
+func TestSQLiteHeartbeatsDuringTransaction(t *testing.T) {
+	t.Parallel()
+	clock, advance := sqliteTime(t)
+	store, db := openSQLite(t, sqlstore.WithClock(clock))
+	receive(t, store, "a", "b")
+	claimed := claim(t, store, 2)
+	tx := begin(t, db, sql.LevelDefault)
+	finishTx(t, store, tx, claimed[0])
+	leases := []webhook.Lease{leaseOf(claimed[0]), leaseOf(claimed[1]), {Key: "a", Token: 7}}
+	advance(20 * time.Minute)
+	held, err := store.Extend(within(t, 2*time.Second), leases, time.Hour)
+	require.NoError(t, err)
+	assert.Equal(t, []bool{true, true, false}, held)
+
+	advance(20 * time.Minute)
+	_, err = store.Extend(within(t, 500*time.Millisecond), leases, time.Hour)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	time.AfterFunc(200*time.Millisecond, func() { _ = tx.Commit() })
+	held, err = store.Extend(within(t, 5*time.Second), leases, time.Hour)
+	require.NoError(t, err)
+	assert.Equal(t, []bool{false, true, false}, held)
+}
+
+func TestFinishTxTakesOnlyVerdicts(t *testing.T) {
+	both(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		store := open(t, db, d)
+		receive(t, store, "job")
+		r := claim(t, store, 1)[0]
+		tx := begin(t, db, sql.LevelDefault)
+		_, err := store.FinishTx(t.Context(), tx, webhook.Verdict{Lease: leaseOf(r), State: webhook.StatePending})
+		require.ErrorContains(t, err, `"pending" is no state to end a claim with`)
+		verdict := webhook.Verdict{
+			Lease: leaseOf(r), State: webhook.StateReceived, After: time.Hour, Keep: true,
+			Outcome: webhook.OutcomeExpired, Error: "not \x00 now \xff",
+		}
+		held, err := store.FinishTx(t.Context(), tx, verdict)
+		require.NoError(t, err)
+		require.True(t, held)
+		require.NoError(t, tx.Commit())
+		records, err := store.List(t.Context(), webhook.Filter{})
+		require.NoError(t, err)
+		got := records[0]
+		assert.Equal(t, webhook.StateReceived, got.State)
+		assert.Equal(t, 0, got.Attempt)
+		assert.Equal(t, webhook.OutcomeExpired, got.Outcome)
+		assert.Equal(t, "not \uFFFD now \uFFFD", got.Error)
+		assert.InDelta(t, time.Hour, got.DueAt.Sub(got.ReadAt), float64(time.Minute))
+	})
+}
