@@ -12,18 +12,16 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"sync"
 
 	"github.com/reducto-go/reducto"
 	"github.com/reducto-go/reducto/webhook"
 )
 
 // archive keeps results as files: job ids live twelve hours, documents longer. What
-// it writes, it writes whole or not at all, and writing it again changes nothing:
-// a webhook may arrive twice.
+// it writes, it writes whole or not at all, and writing it again changes nothing: a
+// process can die between the writing and the inbox's hearing of it.
 type archive struct {
 	root *os.Root
-	mu   sync.Mutex // held while a summary gets its name
 }
 
 // summary is what is kept of a job beside its text.
@@ -51,53 +49,50 @@ func openArchive(dir string) (*archive, error) {
 
 func (a *archive) close() error { return a.root.Close() }
 
-// receive is the function of the webhook handler: nil is answered 200, and the job
-// is done with; an error is answered 500, and the job delivered again.
+// statusExpired is what a summary says of a job whose result was gone before
+// anybody could fetch it. The API has no such status.
+const statusExpired reducto.JobStatus = "Expired"
+
+// receive is the function of the inbox. It is called for every job that was
+// submitted, in whatever way it ended, until it returns nil or an error that is
+// permanent: those are what "server dead" lists.
 func (a *archive) receive(ctx context.Context, d *webhook.Delivery) error {
 	var m metadata
 	if err := d.DecodeMetadata(&m); err != nil {
 		return webhook.Permanent(err) // not a submission of this service
 	}
-	job, err := d.Job(ctx)
-	if err != nil {
+	if d.Outcome == webhook.OutcomeUnknown {
+		return webhook.Permanent(fmt.Errorf("nobody knows what became of submission %s of %q", d.SubmissionID, m.Name))
+	}
+	switch _, err := a.get(d.JobID); {
+	case err == nil:
+		return nil // it is here already
+	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
-	_, err = a.keep(ctx, job, &m)
-	return err
+	s := &summary{ID: d.JobID, Name: m.Name, Reference: m.Reference}
+	job, err := d.Job(ctx)
+	switch {
+	case errors.Is(err, reducto.ErrExpired):
+		s.Status, s.Reason = statusExpired, "its result was gone before it could be fetched"
+	case err != nil:
+		return err
+	default:
+		s.Status, s.Reason = job.Status, job.FailureReason()
+		if err := a.keepText(ctx, job, s); err != nil {
+			return err
+		}
+	}
+	// The summary comes last: where it is, all is.
+	return a.write(fileName(d.JobID, ".json"), func(w io.Writer) error { return json.NewEncoder(w).Encode(s) })
 }
 
-// get returns a job's summary. A job that has ended but is not here yet is kept
-// now: all of its webhooks may have been lost.
-func (a *archive) get(ctx context.Context, client *reducto.Client, jobID string) (*summary, error) {
-	raw, err := a.root.ReadFile(fileName(jobID, ".json"))
-	if err == nil {
-		s := new(summary)
-		return s, json.Unmarshal(raw, s)
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	job, err := client.GetJob(ctx, jobID)
-	if err != nil {
-		return nil, err
-	}
-	if !job.Status.Terminal() {
-		return &summary{ID: job.ID, Status: job.Status}, nil
-	}
-	return a.keep(ctx, job, nil)
-}
-
-// keep writes what a job has brought. The summary comes last: where it is, all is.
-// Only a webhook knows the metadata, so without it a summary replaces no other.
-func (a *archive) keep(ctx context.Context, job *reducto.Job, m *metadata) (*summary, error) {
-	s := &summary{ID: job.ID, Status: job.Status, Reason: job.FailureReason()}
-	if m != nil {
-		s.Name, s.Reference = m.Name, m.Reference
-	}
+// keepText writes the text that a job has brought, if it has, and counts it.
+func (a *archive) keepText(ctx context.Context, job *reducto.Job, s *summary) error {
 	switch result := job.Result.(type) {
 	case *reducto.ParseResult:
 		s.Pages = result.Usage.NumPages
-		err := a.write(fileName(job.ID, ".txt"), true, func(w io.Writer) error {
+		return a.write(fileName(job.ID, ".txt"), func(w io.Writer) error {
 			for block, err := range result.Blocks(ctx) {
 				if err != nil {
 					return err
@@ -110,22 +105,21 @@ func (a *archive) keep(ctx context.Context, job *reducto.Job, m *metadata) (*sum
 			}
 			return nil
 		})
-		if err != nil {
-			return nil, err
-		}
 	case nil:
-		if job.Status == reducto.StatusCompleted {
-			return nil, fmt.Errorf("job %s has no result any more: %w", job.ID, reducto.ErrExpired)
-		}
-		// It failed, or was cancelled: the summary says so.
+		return nil // it failed, or was cancelled: the summary says so
 	default:
-		return nil, webhook.Permanent(fmt.Errorf("job %s has a result of type %T", job.ID, result))
+		return webhook.Permanent(fmt.Errorf("job %s has a result of type %T", job.ID, result))
 	}
-	err := a.write(fileName(job.ID, ".json"), m != nil, func(w io.Writer) error { return json.NewEncoder(w).Encode(s) })
+}
+
+// get returns a job's summary; the error is fs.ErrNotExist while there is none.
+func (a *archive) get(jobID string) (*summary, error) {
+	raw, err := a.root.ReadFile(fileName(jobID, ".json"))
 	if err != nil {
 		return nil, err
 	}
-	return s, nil
+	s := new(summary)
+	return s, json.Unmarshal(raw, s)
 }
 
 func (a *archive) openText(jobID string) (*os.File, error) {
@@ -139,9 +133,9 @@ func fileName(jobID, extension string) string {
 	return hex.EncodeToString(sum[:16]) + extension
 }
 
-// write makes a file, on disk and under its name only when it is whole. If there is
-// one of this name it is replaced or left alone.
-func (a *archive) write(name string, replace bool, content func(io.Writer) error) (err error) {
+// write makes a file, on disk and under its name only when it is whole. One that
+// is there is replaced.
+func (a *archive) write(name string, content func(io.Writer) error) (err error) {
 	temporary := name + "." + rand.Text()
 	f, err := a.root.OpenFile(temporary, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o640)
 	if err != nil {
@@ -162,11 +156,6 @@ func (a *archive) write(name string, replace bool, content func(io.Writer) error
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if _, err := a.root.Stat(name); err == nil && !replace {
-		return a.root.Remove(temporary)
 	}
 	return a.root.Rename(temporary, name)
 }

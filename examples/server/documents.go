@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
 	"log/slog"
 	"mime/multipart"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/reducto-go/reducto"
+	"github.com/reducto-go/reducto/webhook"
 )
 
 // submitTimeout bounds a submission, retries included. It goes on when the caller
@@ -94,10 +96,10 @@ func fileOf(r *http.Request) (*multipart.Part, error) {
 
 // getDocument answers with the summary of a job.
 //
-// Whoever has the token may ask for any job of the account: a service with callers
-// that must not see each other's documents has to remember whose they are.
+// Whoever has the token may ask for any document: a service with callers that must
+// not see each other's has to remember whose they are.
 func (s *service) getDocument(w http.ResponseWriter, r *http.Request) {
-	summary, err := s.archive.get(r.Context(), s.client, r.PathValue("id"))
+	summary, err := s.document(r.Context(), r.PathValue("id"))
 	if err != nil {
 		s.refuse(w, r, err)
 		return
@@ -105,10 +107,31 @@ func (s *service) getDocument(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, summary)
 }
 
+// document is what is kept of a job, or, until there is that, how it stands. Nobody
+// is asked but the disk: the inbox hears of every job by itself.
+func (s *service) document(ctx context.Context, jobID string) (*summary, error) {
+	kept, err := s.archive.get(jobID)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return kept, err
+	}
+	for r, err := range s.receiver.inbox.List(ctx, webhook.Filter{JobID: jobID, Limit: 1}) {
+		switch {
+		case err != nil:
+			return nil, err
+		case r.State == webhook.StateDead:
+			return &summary{ID: jobID, Status: reducto.StatusFailed, Reason: "its result could not be kept"}, nil
+		case r.State == webhook.StateDone:
+			return s.archive.get(jobID) // since just now
+		}
+		return &summary{ID: jobID, Status: reducto.StatusPending}, nil
+	}
+	return nil, reducto.ErrNotFound
+}
+
 // getText answers with the text of a document that was parsed.
 func (s *service) getText(w http.ResponseWriter, r *http.Request) {
-	if _, err := s.archive.get(r.Context(), s.client, r.PathValue("id")); err != nil {
-		s.refuse(w, r, err)
+	if _, err := s.archive.get(r.PathValue("id")); err != nil {
+		writeError(w, http.StatusNotFound, "there is no text, or not yet")
 		return
 	}
 	text, err := s.archive.openText(r.PathValue("id"))
@@ -126,7 +149,6 @@ func (s *service) getText(w http.ResponseWriter, r *http.Request) {
 func (s *service) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	tooLarge, isTooLarge := errors.AsType[*http.MaxBytesError](err)
 	unknown, isUnknown := errors.AsType[*reducto.UnknownOutcomeError](err)
-	_, notSent := errors.AsType[*reducto.RequestError](err)
 	switch {
 	case isTooLarge:
 		writeError(w, http.StatusRequestEntityTooLarge, "the document is larger than "+strconv.FormatInt(tooLarge.Limit, 10)+" bytes")
@@ -140,7 +162,7 @@ func (s *service) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.Is(err, reducto.ErrEmptyUpload):
 		writeError(w, http.StatusBadRequest, "the document is empty")
 		return
-	case errors.Is(err, reducto.ErrNotFound), errors.Is(err, reducto.ErrExpired), notSent && r.Method == http.MethodGet:
+	case errors.Is(err, reducto.ErrNotFound), errors.Is(err, fs.ErrNotExist):
 		writeError(w, http.StatusNotFound, "there is no such document, or no longer")
 		return
 	case r.Context().Err() != nil:

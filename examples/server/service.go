@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
+	"expvar"
 	"log/slog"
 	"net"
 	"net/http"
@@ -15,8 +16,8 @@ import (
 	"github.com/reducto-go/reducto"
 )
 
-// Limits of the http.Server. An upload may be slow; everything else is quick, but
-// the answer to a webhook waits for the function, which may take its time.
+// Limits of the http.Server. An upload may be slow; everything else is quick: the
+// answer to a webhook waits for the disk, and not for the work.
 const (
 	readHeaderTimeout = 10 * time.Second
 	readTimeout       = 15 * time.Minute
@@ -35,12 +36,12 @@ type service struct {
 	draining atomic.Bool
 }
 
-func newService(cfg *config, log *slog.Logger) (*service, error) {
+func newService(ctx context.Context, cfg *config, log *slog.Logger) (*service, error) {
 	archive, err := openArchive(cfg.results)
 	if err != nil {
 		return nil, err
 	}
-	receiver, err := newReceiver(cfg, archive.receive, log)
+	receiver, err := newReceiver(ctx, cfg, archive.receive, log)
 	if err != nil {
 		return nil, errors.Join(err, archive.close())
 	}
@@ -52,21 +53,34 @@ func newService(cfg *config, log *slog.Logger) (*service, error) {
 
 func (s *service) routes() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("POST "+webhookPath, s.receiver.handler)
+	if s.cfg.publicURL != "" {
+		mux.Handle("POST "+webhookPath, s.receiver.inbox)
+	}
 	mux.Handle("POST /documents", s.authorized(s.postDocument))
 	mux.Handle("GET /documents/{id}", s.authorized(s.getDocument))
 	mux.Handle("GET /documents/{id}/text", s.authorized(s.getText))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
+	mux.Handle("GET /debug/vars", s.authorized(expvar.Handler().ServeHTTP))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) {
+		s.report(w, r, "ok", s.receiver.inbox.Healthy())
 	})
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		if s.draining.Load() {
 			writeJSON(w, http.StatusServiceUnavailable, map[string]string{"status": "draining"})
 			return
 		}
-		writeJSON(w, http.StatusOK, map[string]string{"status": "ready"})
+		s.report(w, r, "ready", s.receiver.inbox.Ready(r.Context()))
 	})
 	return s.logged(mux)
+}
+
+// report answers a check. Anybody may ask, so what is wrong goes into the log.
+func (s *service) report(w http.ResponseWriter, r *http.Request, well string, err error) {
+	if err != nil {
+		s.log.WarnContext(r.Context(), "check failed", slog.String("path", r.URL.Path), slog.Any("error", err))
+		writeJSON(w, http.StatusServiceUnavailable, map[string]string{"status": "not " + well})
+		return
+	}
+	writeJSON(w, http.StatusOK, map[string]string{"status": well})
 }
 
 // serve answers requests until ctx ends, and then finishes what it has begun.
@@ -79,6 +93,7 @@ func (s *service) serve(ctx context.Context, listener net.Listener) error {
 		IdleTimeout:       idleTimeout,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}
+	go s.receiver.run(ctx)
 	served := make(chan error, 1)
 	go func() {
 		if s.cfg.tlsCert != "" {
@@ -88,10 +103,12 @@ func (s *service) serve(ctx context.Context, listener net.Listener) error {
 		}
 	}()
 	s.log.Info("listening", slog.String("addr", listener.Addr().String()), slog.Bool("tls", s.cfg.tlsCert != ""),
-		slog.String("webhook", s.cfg.publicURL+webhookPath))
+		slog.String("public_url", s.cfg.publicURL), slog.String("db", s.cfg.db))
 
 	select {
 	case err := <-served:
+		return errors.Join(err, s.close(ctx, server))
+	case err := <-s.receiver.ran: // it could not even begin
 		return errors.Join(err, s.close(ctx, server))
 	case <-ctx.Done():
 	}
@@ -115,15 +132,12 @@ func (s *service) serve(ctx context.Context, listener net.Listener) error {
 }
 
 // close stops in the order in which nothing is lost: first no more requests are
-// taken in, then the work that webhooks began is finished (it goes on when the
-// sender has gone, and http.Server does not wait for it), then what it writes to
-// is closed.
+// taken in, then the inbox finishes what it has begun, then what that writes to is
+// closed.
 func (s *service) close(ctx context.Context, server *http.Server) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.shutdownTimeout)
 	defer cancel()
-	err := errors.Join(server.Shutdown(ctx), s.receiver.shutdown(ctx), s.archive.close())
-	s.client.CloseIdleConnections()
-	return err
+	return errors.Join(server.Shutdown(ctx), s.receiver.close(ctx), s.archive.close())
 }
 
 // authorized lets requests through that carry the token.

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/reducto-go/reducto/webhook"
+)
+
+// pgxExecer makes a webhook.Execer of a transaction of pgx.
+type pgxExecer struct{ pgx.Tx }
+
+// ExecContext implements webhook.Execer.
+func (x pgxExecer) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	tag, err := x.Exec(ctx, query, args...)
+	return driver.RowsAffected(tag.RowsAffected()), err
+}
+
+// pgxLedger is a ledger behind pgx's own interface. The store takes its connections
+// from the same pool, through database/sql.
+type pgxLedger struct {
+	pool *pgxpool.Pool
+	db   *sql.DB
+}
+
+func openPostgres(ctx context.Context, url string) (*pgxLedger, error) {
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, err
+	}
+	// Each worker can hold a connection for its transaction, and the store needs some
+	// besides, or leases are not renewed in time.
+	config.MaxConns = max(config.MaxConns, webhook.DefaultWorkers+4)
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := pool.Exec(ctx, createLedger); err != nil {
+		pool.Close()
+		return nil, err
+	}
+	return &pgxLedger{pool: pool, db: stdlib.OpenDBFromPool(pool)}, nil
+}
+
+func (l *pgxLedger) close() {
+	_ = l.db.Close() // first: it holds connections of the pool
+	l.pool.Close()
+}
+
+// process enters a job, and completes it, together or not at all.
+func (l *pgxLedger) process(ctx context.Context, d *webhook.Delivery) error {
+	e, err := entryFor(ctx, d)
+	if err != nil {
+		return err
+	}
+	tx, err := l.pool.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback(ctx) }() // nothing happens after a commit
+	if err := l.enter(ctx, tx, d, e); err != nil {
+		return err
+	}
+	return tx.Commit(ctx)
+}
+
+func (l *pgxLedger) enter(ctx context.Context, tx pgx.Tx, d *webhook.Delivery, e entry) error {
+	if _, err := tx.Exec(ctx, insertEntry, e.jobID, e.customer, e.pages); err != nil {
+		return err
+	}
+	return d.CompleteTx(ctx, pgxExecer{tx}) // last: ErrLeaseLost says that another process has the job
+}
