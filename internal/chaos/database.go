@@ -1,0 +1,228 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+	_ "modernc.org/sqlite"             // the driver "sqlite"
+
+	"github.com/reducto-go/reducto/webhook"
+	"github.com/reducto-go/reducto/webhook/sqlstore"
+)
+
+// The databases that a run can be on.
+const (
+	onSQLite   = "sqlite"
+	onPostgres = "postgres"
+)
+
+// address is where a database is. It is told to children.
+type address struct {
+	Kind string
+	DSN  string
+}
+
+// open opens the database under a name that its server shows.
+func (a address) open(name string) (*sql.DB, error) {
+	if a.Kind == onSQLite {
+		db, err := sql.Open("sqlite", a.DSN)
+		return db, err
+	}
+	u, err := url.Parse(a.DSN)
+	if err != nil {
+		return nil, fmt.Errorf("the address of PostgreSQL is no URL") // it may hold a password
+	}
+	q := u.Query()
+	q.Set("application_name", name)
+	u.RawQuery = q.Encode()
+	db, err := sql.Open("pgx", u.String())
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(8) // the server is others' too
+	db.SetMaxIdleConns(8)
+	return db, nil
+}
+
+func (a address) dialect() sqlstore.Dialect {
+	if a.Kind == onSQLite {
+		return sqlstore.SQLite
+	}
+	return sqlstore.PostgreSQL
+}
+
+// database is the database of a run, as the parent sees it.
+type database struct {
+	address
+	db     *sql.DB
+	store  *sqlstore.Store
+	schema string // PostgreSQL's, empty in SQLite
+}
+
+// newDatabase makes a database for one run: a file in dir, or a schema.
+func newDatabase(ctx context.Context, kind, dir string) (*database, error) {
+	d := &database{address: address{Kind: kind}}
+	if kind == onSQLite {
+		d.DSN = "file:" + filepath.ToSlash(filepath.Join(dir, "inbox.db")) +
+			"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(10000)&_txlock=immediate"
+	} else {
+		d.schema = "chaos_" + rand.Text()[:12]
+		if err := d.makeSchema(ctx); err != nil {
+			return nil, err
+		}
+	}
+	err := d.prepare(ctx)
+	if err != nil {
+		d.close()
+		return nil, err
+	}
+	return d, nil
+}
+
+func (d *database) prepare(ctx context.Context) (err error) {
+	if d.db, err = d.open(d.application(-1)); err != nil {
+		return err
+	}
+	if d.store, err = sqlstore.Open(ctx, d.db, d.dialect()); err != nil {
+		return err
+	}
+	_, err = d.db.ExecContext(ctx, `CREATE TABLE chaos_effects
+		(submission text NOT NULL, job text NOT NULL, outcome text NOT NULL, n integer NOT NULL,
+		attempt integer NOT NULL, child text NOT NULL)`)
+	return err
+}
+
+// application is the name under which a child's connections are known.
+func (d *database) application(slot int) string { return fmt.Sprintf("%s_%d", d.schema, slot) }
+
+// postgresAddress is the server for tests.
+func postgresAddress() string {
+	for _, name := range []string{"REDUCTO_TEST_POSTGRES", "TEST_POSTGRES_URL"} {
+		if v := os.Getenv(name); v != "" {
+			return v
+		}
+	}
+	return "postgres://postgres@127.0.0.1:5432/test?sslmode=disable"
+}
+
+// noPostgresError: there is no server to test with.
+type noPostgresError struct{ err error }
+
+func (e *noPostgresError) Error() string {
+	return "no PostgreSQL: start one, and name it in REDUCTO_TEST_POSTGRES (postgres://user@host:port/database): " + e.err.Error()
+}
+
+func (e *noPostgresError) Unwrap() error { return e.err }
+
+// inCI reports whether everything that is needed has to be there.
+func inCI() bool { return os.Getenv("CI") != "" || os.Getenv("REDUCTO_CI") != "" }
+
+func (d *database) makeSchema(ctx context.Context) error {
+	root := address{Kind: onPostgres, DSN: postgresAddress()}
+	db, err := root.open("chaos")
+	if err != nil {
+		return &noPostgresError{err}
+	}
+	defer db.Close()
+	soon, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if err := db.PingContext(soon); err != nil {
+		return &noPostgresError{err}
+	}
+	if _, err := db.ExecContext(ctx, "CREATE SCHEMA "+d.schema); err != nil {
+		return err
+	}
+	u, err := url.Parse(root.DSN)
+	if err != nil {
+		return err
+	}
+	q := u.Query()
+	q.Set("search_path", d.schema)
+	u.RawQuery = q.Encode()
+	d.DSN = u.String()
+	return nil
+}
+
+// close closes the database, and drops the schema.
+func (d *database) close() error {
+	var err error
+	if d.schema != "" && d.db != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		_, err = d.db.ExecContext(ctx, "DROP SCHEMA "+d.schema+" CASCADE")
+	}
+	if d.db != nil {
+		_ = d.db.Close()
+	}
+	return err
+}
+
+// drop breaks a child's connections, and returns how many there were.
+func (d *database) drop(ctx context.Context, slot int) (n int, err error) {
+	err = d.db.QueryRowContext(ctx, `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+		WHERE application_name = $1 AND pid <> pg_backend_pid()`, d.application(slot)).Scan(&n)
+	return n, err
+}
+
+// effect is what the user's function did.
+type effect struct {
+	Submission, Job, Outcome string
+	N, Attempt               int
+	Child                    string
+}
+
+// execer is a transaction, or no transaction.
+type execer interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
+// write makes the effect visible to the world.
+func (e *effect) write(ctx context.Context, to execer) error {
+	// Both databases number parameters in this way.
+	_, err := to.ExecContext(ctx, `INSERT INTO chaos_effects (submission, job, outcome, n, attempt, child)
+		VALUES ($1, $2, $3, $4, $5, $6)`, e.Submission, e.Job, e.Outcome, e.N, e.Attempt, e.Child)
+	return err
+}
+
+// effects are all effects so far.
+func (d *database) effects(ctx context.Context) ([]effect, error) {
+	rows, err := d.db.QueryContext(ctx, `SELECT submission, job, outcome, n, attempt, child FROM chaos_effects`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var list []effect
+	for rows.Next() {
+		var e effect
+		if err := rows.Scan(&e.Submission, &e.Job, &e.Outcome, &e.N, &e.Attempt, &e.Child); err != nil {
+			return nil, err
+		}
+		list = append(list, e)
+	}
+	return list, rows.Err()
+}
+
+// records are all records that f chooses.
+func (d *database) records(ctx context.Context, f webhook.Filter) ([]webhook.Record, error) {
+	const page = 500
+	f.Limit = page
+	var list []webhook.Record
+	for {
+		found, err := d.store.List(ctx, f)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, found...)
+		if len(found) < page {
+			return list, nil
+		}
+		f.After = found[len(found)-1].Key
+	}
+}

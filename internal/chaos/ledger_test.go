@@ -1,0 +1,96 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/reducto-go/reducto/reductotest"
+	"github.com/reducto-go/reducto/webhook"
+)
+
+// goodFacts are those of a run in which all went well.
+func goodFacts() *facts {
+	return &facts{
+		Tx:          true,
+		Submissions: []submission{{ID: "a", N: 0}, {ID: "b", N: 1}, {ID: "c", N: 2}},
+		Jobs: []reductotest.JobInfo{
+			{ID: "a1", Status: "Completed"}, {ID: "a2", Status: "Completed"},
+			{ID: "b1", Status: "Completed", Expired: true},
+		},
+		Owners: map[string]string{"a1": "a", "a2": "a", "b1": "b"},
+		Records: []webhook.Record{
+			{Key: "a", SubmissionID: "a", State: webhook.StateDone, JobIDs: []string{"a1", "a2"}, Source: webhook.SourceSweep, Webhook: true},
+			{Key: "b", SubmissionID: "b", State: webhook.StateDone, JobIDs: []string{"b1"}, Source: webhook.SourceWebhook},
+			{Key: "c", SubmissionID: "c", State: webhook.StatePending}, // never reached the service
+		},
+		Effects: []effect{
+			{Submission: "a", Job: "a2", Outcome: "completed", N: 0},
+			{Submission: "b", Job: "b1", Outcome: "expired", N: 1},
+		},
+		Deliveries: []reductotest.Delivery{
+			{JobID: "b1", StatusCode: 200}, {JobID: "a1", Lost: true}, {JobID: "a1"},
+			{JobID: "a1", Forged: true, StatusCode: 401, Body: []byte(forgedSecret)},
+		},
+		Acked: []string{"b", "b"},
+	}
+}
+
+func TestLedger(t *testing.T) {
+	t.Parallel()
+	l := settle(goodFacts())
+	assert.True(t, l.ok(), "%s", l)
+	assert.Equal(t, 2, l.Submitted)
+	assert.Equal(t, 3, l.Jobs)
+	assert.Equal(t, map[string]int{"completed": 1, "expired": 1}, l.Outcomes)
+	assert.Equal(t, map[int]int{1: 2}, l.Effects)
+	assert.Equal(t, map[string]int{"200": 1, "lost": 1, "broken": 1, "401": 1}, l.Delivered)
+	assert.Equal(t, 1, l.Acknowledged)
+	assert.Equal(t, 1, l.Forged)
+	assert.Equal(t, 1, l.Swept)
+	assert.Contains(t, l.String(), "completed: 1, expired: 1")
+}
+
+func TestLedgerFindsWhatIsBroken(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name string
+		do   func(f *facts)
+		find func(l *ledger) []string
+	}{
+		{"lost", func(f *facts) { f.Effects = f.Effects[1:] }, func(l *ledger) []string { return l.Lost }},
+		{"lost after 2xx", func(f *facts) { f.Effects = f.Effects[:1] }, func(l *ledger) []string { return l.Forgotten }},
+		{"forgotten for a while", func(f *facts) { f.Broken = []string{"b"} }, func(l *ledger) []string { return l.Forgotten }},
+		{"not done", func(f *facts) { f.Records[0].State = webhook.StateClaimed }, func(l *ledger) []string { return l.Unfinished }},
+		{"dead", func(f *facts) { f.Records[0].State = webhook.StateDead }, func(l *ledger) []string { return l.Unfinished }},
+		{"twice with CompleteTx", func(f *facts) { f.Effects = append(f.Effects, f.Effects[0]) }, func(l *ledger) []string { return l.Repeated }},
+		{"wrong outcome", func(f *facts) { f.Effects[0].Outcome = "failed" }, func(l *ledger) []string { return l.Wrong }},
+		{"expired without reason", func(f *facts) { f.Effects[0].Outcome = "expired" }, func(l *ledger) []string { return l.Wrong }},
+		{"another's metadata", func(f *facts) { f.Effects[0].N = 1 }, func(l *ledger) []string { return l.Wrong }},
+		{"a job that is not there", func(f *facts) { f.Effects[0].Job = "x" }, func(l *ledger) []string { return l.Foreign }},
+		{"another's job", func(f *facts) { f.Effects[0].Job = "b1" }, func(l *ledger) []string { return l.Foreign }},
+		{"forged", func(f *facts) { f.Deliveries[3].StatusCode = 200 }, func(l *ledger) []string { return l.ForgedAnswers }},
+		{"a child that crashed", func(f *facts) { f.Troubles = []string{"x"} }, func(l *ledger) []string { return l.Troubles }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			f := goodFacts()
+			test.do(f)
+			l := settle(f)
+			assert.False(t, l.ok())
+			assert.Len(t, test.find(l), 1)
+			assert.Contains(t, l.String(), test.find(l)[0])
+		})
+	}
+}
+
+func TestLedgerCountsRepeats(t *testing.T) {
+	t.Parallel()
+	f := goodFacts()
+	f.Tx = false
+	f.Effects = append(f.Effects, f.Effects[0], f.Effects[0])
+	l := settle(f)
+	assert.True(t, l.ok(), "repeats are what is promised without CompleteTx")
+	assert.Equal(t, 2, l.Repeats)
+	assert.Equal(t, map[int]int{1: 1, 3: 1}, l.Effects)
+}

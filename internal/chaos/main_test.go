@@ -1,0 +1,47 @@
+package main
+
+import (
+	"flag"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// TestMain lets the test binary be the children of its own runs.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && os.Args[1] == childFlag {
+		os.Exit(childMain())
+	}
+	os.Exit(m.Run())
+}
+
+func TestCommandRefuses(t *testing.T) {
+	for _, args := range []string{"-store redis", "-ci -long", "-jobs 0", "-kills -1", "more", "-parallel 0"} {
+		var out strings.Builder
+		require.ErrorIs(t, command(t.Context(), strings.Fields(args), &out), flag.ErrHelp, args)
+		assert.Contains(t, out.String(), "-seed", args)
+	}
+	var out strings.Builder
+	require.ErrorContains(t, command(t.Context(), []string{"-ci", "-budget", "1m"}, &out), "too short")
+}
+
+// Without PostgreSQL a run on it fails with what to do, several leave it out, and
+// in CI that is a failure.
+func TestCommandWithoutPostgres(t *testing.T) {
+	t.Setenv("REDUCTO_TEST_POSTGRES", "postgres://nobody@127.0.0.1:1/none?sslmode=disable")
+	t.Setenv("CI", "")
+	t.Setenv("REDUCTO_CI", "")
+	runs := four(1, 1, 0, 0, 0)[2:]
+	var out strings.Builder
+	err := doAll(t.Context(), runs[:1], 1, t.TempDir(), &out)
+	require.ErrorContains(t, err, "REDUCTO_TEST_POSTGRES")
+	out.Reset()
+	runs[0].Limit, runs[1].Limit = startTimeout, startTimeout
+	require.NoError(t, doAll(t.Context(), runs, 2, t.TempDir(), &out))
+	assert.Contains(t, out.String(), "left out: postgres, CompleteTx: no PostgreSQL")
+	t.Setenv("CI", "true")
+	require.Error(t, doAll(t.Context(), runs, 2, t.TempDir(), &out))
+}

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// process is a child as its parent sees it.
+type process struct {
+	cfg     childConfig
+	cmd     *exec.Cmd
+	stdin   io.Closer
+	address string
+	exited  chan struct{} // closed when it has, and all that it said was heard
+	err     error         // how; read it after that
+	meant   atomic.Bool   // whether it is meant to end
+}
+
+// startTimeout is generous: the race detector is slow, and other runs share the
+// machine.
+const startTimeout = 30 * time.Second
+
+// startProcess starts this program as a child, and returns when it serves. What it
+// says goes to hear.
+func startProcess(ctx context.Context, cfg childConfig, hear func(event)) (*process, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	line, err := json.Marshal(cfg)
+	if err != nil {
+		return nil, err
+	}
+	// It does not end with ctx: a child that is to be stopped is told so.
+	p := &process{cfg: cfg, cmd: exec.Command(self, childFlag), exited: make(chan struct{})}
+	stdin, err := p.cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	stdout, err := p.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	p.stdin = stdin
+	stderr, err := os.OpenFile(cfg.Log, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	p.cmd.Stderr = stderr // a crash belongs to what it said before
+	err = p.cmd.Start()
+	_ = stderr.Close() // it is the child's now
+	if err != nil {
+		return nil, err
+	}
+	ready := make(chan event, 1)
+	go p.listen(stdout, func(e event) {
+		if e.Ready != "" || e.Failed != "" {
+			select {
+			case ready <- e:
+			default:
+			}
+		}
+		hear(e)
+	})
+	_, err = stdin.Write(append(line, '\n'))
+	timeout := time.NewTimer(startTimeout)
+	defer timeout.Stop()
+	select {
+	case e := <-ready:
+		if e.Failed != "" {
+			err = errors.New(e.Failed)
+		}
+		p.address = e.Ready
+	case <-p.exited:
+		err = fmt.Errorf("it ended: %w", errors.Join(err, p.err))
+	case <-timeout.C:
+		err = errors.New("it does not begin to serve")
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	if err != nil {
+		p.kill()
+		return nil, fmt.Errorf("child %d, its log is %s: %w", cfg.Slot, cfg.Log, err)
+	}
+	return p, nil
+}
+
+func (p *process) listen(stdout io.Reader, hear func(event)) {
+	lines := bufio.NewScanner(stdout)
+	for lines.Scan() {
+		var e event
+		if json.Unmarshal(lines.Bytes(), &e) == nil {
+			hear(e)
+		}
+	}
+	p.err = p.cmd.Wait()
+	close(p.exited)
+}
+
+// kill ends it as a power cut would, and waits until it is gone.
+func (p *process) kill() {
+	p.meant.Store(true)
+	_ = p.cmd.Process.Kill()
+	_ = p.stdin.Close()
+	<-p.exited
+}
+
+// end has it shut down. The error is how it ended, if not well.
+func (p *process) end() error {
+	p.meant.Store(true)
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	timeout := time.NewTimer(startTimeout)
+	defer timeout.Stop()
+	select {
+	case <-p.exited:
+		_ = p.stdin.Close()
+		return p.err
+	case <-timeout.C:
+		p.kill()
+		return errors.New("it did not shut down")
+	}
+}
+
+// submit has the child submit a job.
+func (p *process) submit(ctx context.Context, o order) (answer, error) {
+	body, err := json.Marshal(o)
+	if err != nil {
+		return answer{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+p.address+"/submit", bytes.NewReader(body))
+	if err != nil {
+		return answer{}, err
+	}
+	response, err := controlClient.Do(r)
+	if err != nil {
+		return answer{}, err
+	}
+	defer response.Body.Close()
+	var a answer
+	err = json.NewDecoder(response.Body).Decode(&a)
+	return a, err
+}
+
+// controlClient uses a connection once: the next child has another address.
+var controlClient = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/reducto-go/reducto/webhook"
+)
+
+// stage is a world for one job, in which nothing goes wrong but what the test does.
+type stage struct {
+	*world
+	t *testing.T
+}
+
+func newStage(t *testing.T, store string, tx bool) *stage {
+	t.Helper()
+	t.Parallel()
+	p := newPlan(1, profile{Jobs: 1, Children: 2, Window: time.Second, Gentle: true, Harmless: true})
+	dir := t.TempDir()
+	w, err := newWorld(t.Context(), p, options{Store: store, Tx: tx}, dir)
+	skipWithoutPostgres(t, err)
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, w.close()) })
+	return &stage{world: w, t: t}
+}
+
+// skipWithoutPostgres skips the test where there is no server, and fails it in CI.
+func skipWithoutPostgres(t *testing.T, err error) {
+	t.Helper()
+	var none *noPostgresError
+	if !errors.As(err, &none) {
+		return
+	}
+	if inCI() {
+		t.Fatal(err)
+	}
+	t.Skip(err)
+}
+
+func (s *stage) start(slot int, point string) *process {
+	s.t.Helper()
+	require.NoError(s.t, s.fleet.start(s.t.Context(), slot, point))
+	return s.fleet.get(slot)
+}
+
+// submit has the child submit the job, and returns the job's id.
+func (s *stage) submit(p *process) string {
+	s.t.Helper()
+	a, err := p.submit(s.t.Context(), order{ID: s.plan.Submissions[0].ID, N: 0, Kind: kindParse})
+	require.NoError(s.t, err)
+	require.Empty(s.t, a.Error)
+	return a.JobID
+}
+
+// awaitDeath waits for a child that ends itself.
+func (s *stage) awaitDeath(p *process) {
+	s.t.Helper()
+	select {
+	case <-p.exited:
+	case <-time.After(10 * time.Second):
+		s.t.Fatal("the child still lives")
+	}
+}
+
+// record is the job's record, as it is in the database. When it was read does not
+// count.
+func (s *stage) record() webhook.Record {
+	s.t.Helper()
+	list, err := s.db.records(s.t.Context(), webhook.Filter{})
+	require.NoError(s.t, err)
+	require.Len(s.t, list, 1)
+	list[0].ReadAt = time.Time{}
+	return list[0]
+}
+
+// await waits until the record is as it should be.
+func (s *stage) await(what string, ok func(r webhook.Record) bool) webhook.Record {
+	s.t.Helper()
+	for end := time.Now().Add(15 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		list, err := s.db.records(s.t.Context(), webhook.Filter{})
+		if err == nil && len(list) == 1 && ok(list[0]) {
+			return s.record()
+		}
+	}
+	s.t.Fatalf("the record is never %s: %+v", what, s.record())
+	return webhook.Record{}
+}
+
+func (s *stage) awaitDone() webhook.Record {
+	s.t.Helper()
+	return s.await("done", func(r webhook.Record) bool { return r.State == webhook.StateDone })
+}
+
+// awaitFenced waits until a child was refused for its token.
+func (s *stage) awaitFenced() {
+	s.t.Helper()
+	for end := time.Now().Add(10 * time.Second); s.fleet.metric(webhook.MetricFenced) == 0; time.Sleep(20 * time.Millisecond) {
+		require.True(s.t, time.Now().Before(end), "nobody was refused")
+	}
+}
+
+// effects is how many there are.
+func (s *stage) effects() int {
+	s.t.Helper()
+	list, err := s.db.effects(s.t.Context())
+	require.NoError(s.t, err)
+	return len(list)
+}
+
+// answers are how the deliveries of a job were answered; zero is not at all.
+func (s *stage) answers(jobID string) []int {
+	var list []int
+	for _, d := range s.service.Deliveries(jobID) {
+		list = append(list, d.StatusCode)
+	}
+	return list
+}
+
+// settleDown gives whatever should not happen the time to happen.
+func (s *stage) settleDown() { time.Sleep(lease + lease/2) }
