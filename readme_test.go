@@ -161,7 +161,11 @@ func TestHasLines(t *testing.T) {
 func TestReadmeOptions(t *testing.T) {
 	t.Parallel()
 	text := readme(t)
-	for path, heading := range map[string]string{"options.go": "### The client", "webhook/options.go": "### The handler"} {
+	for path, heading := range map[string]string{
+		"options.go":               "### The client",
+		"webhook/options.go":       "### The handler and the inbox",
+		"webhook/inbox_options.go": "### The handler and the inbox",
+	} {
 		_, section, ok := strings.Cut(text, heading+"\n")
 		require.True(t, ok, heading)
 		section, _, _ = strings.Cut(section, "\n#")
@@ -192,6 +196,12 @@ func TestReadmeOptions(t *testing.T) {
 		"WithRetryAfter":       spelled(webhook.DefaultRetryAfter),
 		"WithMaxBodyBytes":     fmt.Sprint(webhook.DefaultMaxBodyBytes>>20, " MiB"),
 		"WithRemember":         fmt.Sprintf("%s, %d jobs", spelled(webhook.DefaultRememberFor), webhook.DefaultRememberJobs),
+		"WithWorkers":          fmt.Sprintf("%d, %s", webhook.DefaultWorkers, spelled(webhook.DefaultLease)),
+		"WithJobLife":          fmt.Sprintf("%s, %.0f h", spelled(webhook.DefaultJobLife), webhook.DefaultGiveUpBefore.Hours()),
+		"WithRetention":        fmt.Sprintf("%s, %.0f days", spelled(webhook.DefaultTombstones), webhook.DefaultDeadFor.Hours()/24),
+		"WithIntakeTimeout":    spelled(webhook.DefaultIntakeTimeout) + ", " + spelled(webhook.DefaultStoreTimeout),
+		"WithSweeps":           fmt.Sprintf("%s, %.0f a second", spelled(webhook.DefaultFirstLook), webhook.DefaultSweepRate),
+		"WithPoll":             spelled(webhook.DefaultPoll),
 	} {
 		row := regexp.MustCompile("(?m)^\\| .*`" + option + "`.*$").FindString(text)
 		assert.Contains(t, row, value, option)
@@ -225,5 +235,5 @@ func TestReadmeCommands(t *testing.T) {
 	text := readme(t)
 	assert.Contains(t, text, "<!-- ci:quickstart -->\n```sh\ngo run ./examples/quickstart\n```\n")
 	assert.Contains(t, text, "<!-- ci:test -->\n```sh\ngo test ./...\n```\n")
-	assert.LessOrEqual(t, strings.Count(text, "\n"), 325, "it is to be read")
+	assert.LessOrEqual(t, strings.Count(text, "\n"), 340, "it is to be read")
 }

@@ -1,0 +1,198 @@
+package reducto_test
+
+import (
+	"context"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/reducto-go/reducto"
+	"github.com/reducto-go/reducto/reductotest"
+	"github.com/reducto-go/reducto/webhook"
+)
+
+// Every sentence of docs/guarantees.md names tests that hold it, and those exist:
+// `TestX`, `TestY` (directory); a name such as `TestStore/Tx/OldToken` is a test of
+// package storetest as well.
+func TestGuaranteesAreHeldByTests(t *testing.T) {
+	t.Parallel()
+	raw, err := os.ReadFile("docs/guarantees.md")
+	require.NoError(t, err)
+	suite := goSource(t, "webhook/storetest")
+	functions := map[string]map[string]bool{}
+	sentences := 0
+	for i, line := range strings.Split(string(raw), "\n") {
+		if !strings.HasPrefix(line, "- ") {
+			continue
+		}
+		sentences++
+		named := 0
+		for _, list := range testList.FindAllStringSubmatch(line, -1) {
+			dir := list[2]
+			if functions[dir] == nil {
+				functions[dir] = testFunctions(t, dir)
+			}
+			for _, m := range testName.FindAllStringSubmatch(list[1], -1) {
+				named++
+				function, check, _ := strings.Cut(m[1], "/")
+				assert.True(t, functions[dir][function], "docs/guarantees.md:%d: there is no %s in %s", i+1, function, dir)
+				for part := range strings.SplitSeq(check, "/") {
+					if part != "" {
+						assert.Contains(t, suite, `"`+part+`"`, "docs/guarantees.md:%d: storetest has no %s", i+1, check)
+					}
+				}
+			}
+		}
+		all := len(regexp.MustCompile(`\b(Test|Scenario)[A-Z0-9]`).FindAllString(line, -1))
+		assert.Positive(t, named, "docs/guarantees.md:%d: no test holds this", i+1)
+		assert.Equal(t, all, named, "docs/guarantees.md:%d: a test is named without its directory", i+1)
+	}
+	assert.Greater(t, sentences, 30)
+}
+
+var (
+	testName = regexp.MustCompile("`(Test[A-Za-z0-9_/]+)`")
+	testList = regexp.MustCompile("((?:`Test[A-Za-z0-9_/]+`(?:, )?)+) \\(([a-z0-9/.]+)\\)")
+)
+
+// testFunctions are the tests in a directory's files.
+func testFunctions(t *testing.T, dir string) map[string]bool {
+	t.Helper()
+	functions := map[string]bool{}
+	paths, err := filepath.Glob(filepath.Join(filepath.FromSlash(dir), "*_test.go"))
+	require.NoError(t, err)
+	assert.NotEmpty(t, paths, "%s has no tests", dir)
+	for _, path := range paths {
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+		require.NoError(t, err)
+		for _, decl := range file.Decls {
+			if f, ok := decl.(*ast.FuncDecl); ok && f.Recv == nil && strings.HasPrefix(f.Name.Name, "Test") {
+				functions[f.Name.Name] = true
+			}
+		}
+	}
+	return functions
+}
+
+// goSource is the text of a directory's Go files.
+func goSource(t *testing.T, dir string) string {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join(filepath.FromSlash(dir), "*.go"))
+	require.NoError(t, err)
+	var text strings.Builder
+	for _, path := range paths {
+		raw, err := os.ReadFile(path)
+		require.NoError(t, err)
+		text.Write(raw)
+	}
+	return text.String()
+}
+
+// counted is a webhook.Func that counts its calls.
+func counted(n *int) webhook.Func {
+	return func(context.Context, *webhook.Delivery) error {
+		*n++
+		return nil
+	}
+}
+
+func aSecret(t *testing.T) *webhook.Secret {
+	t.Helper()
+	secret, err := webhook.NewSecret("a secret for this test")
+	require.NoError(t, err)
+	return secret
+}
+
+var aDocument = reducto.ParseRequest{Input: reducto.URL("https://example.com/a.pdf")}
+
+// What a Handler does not do, so that nobody relies on it.
+func TestHandlerLooksForNoJob(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := reductotest.NewServer(t)
+		secret, calls := aSecret(t), 0
+		client := srv.Client(reducto.WithSubmitHook(secret),
+			reducto.WithWebhook(reducto.DirectWebhook(srv.Mount("/webhook", nil)))) // it is down
+		_, err := webhook.NewHandler(secret, counted(&calls), webhook.WithClient(client))
+		require.NoError(t, err)
+		job, err := client.ParseAsync(t.Context(), aDocument)
+		require.NoError(t, err)
+		deliveries, err := srv.AwaitDeliveries(t.Context(), job.JobID, 4)
+		require.NoError(t, err)
+		assert.Len(t, deliveries, 4)
+		time.Sleep(12 * time.Hour)
+		assert.Zero(t, calls)
+		assert.Empty(t, srv.RequestsTo("GET /job"))
+		assert.Empty(t, srv.RequestsTo("GET /jobs"))
+		client.CloseIdleConnections()
+	})
+}
+
+func TestHandlerForgetsWithItsProcess(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := reductotest.NewServer(t)
+		secret, calls := aSecret(t), 0
+		var client *reducto.Client
+		restart := func() (url string) {
+			handler, err := webhook.NewHandler(secret, counted(&calls))
+			require.NoError(t, err)
+			return srv.Mount("/webhook", handler)
+		}
+		client = srv.Client(reducto.WithSubmitHook(secret), reducto.WithWebhook(reducto.DirectWebhook(restart())))
+		srv.Fault("POST /parse_async", reductotest.LoseAnswer())
+		_, err := client.ParseAsync(t.Context(), aDocument, reducto.WithResubmit())
+		require.NoError(t, err)
+		time.Sleep(time.Minute)
+		require.Len(t, srv.Jobs(), 2)
+		require.Equal(t, 1, calls, "two jobs, one submission")
+		for _, job := range srv.Jobs() {
+			restart()
+			assert.Equal(t, 200, srv.Redeliver(job.ID).StatusCode)
+		}
+		assert.Equal(t, 3, calls)
+		client.CloseIdleConnections()
+	})
+}
+
+func TestInboxOnAMemoryStoreForgetsWithItsProcess(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := reductotest.NewServer(t)
+		calls := 0
+		start := func() *webhook.Inbox {
+			inbox, err := webhook.NewInbox(aSecret(t), webhook.NewMemoryStore(), counted(&calls))
+			require.NoError(t, err)
+			return inbox
+		}
+		first := start() // it dies before it begins to work
+		client := srv.Client(reducto.WithSubmitHook(first), reducto.WithWebhook(reducto.DirectWebhook(srv.Mount("/webhook", first))))
+		job, err := client.ParseAsync(t.Context(), aDocument)
+		require.NoError(t, err)
+		deliveries, err := srv.AwaitDeliveries(t.Context(), job.JobID, 4)
+		require.NoError(t, err)
+		for _, d := range deliveries {
+			require.Equal(t, 503, d.StatusCode, "it does not promise what it cannot keep")
+		}
+
+		second := start()
+		srv.Mount("/webhook", second)
+		ran := make(chan error, 1)
+		go func() { ran <- second.Run(t.Context(), client) }()
+		time.Sleep(11 * time.Hour)
+		require.NoError(t, second.Shutdown(t.Context()))
+		require.NoError(t, <-ran)
+		assert.Zero(t, calls)
+		client.CloseIdleConnections()
+	})
+}
