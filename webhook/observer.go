@@ -59,6 +59,11 @@ const (
 	MetricAgeSeconds = "age_at_start_seconds"
 	// MetricHandlerSeconds is how long the function took.
 	MetricHandlerSeconds = "handler_seconds"
+	// MetricLagSeconds is how long after its job a delivery came, as far as the job
+	// tells: from its submission and the time that it was worked on. Time that it
+	// spent waiting for a worker of the service counts as lag, and so does a
+	// difference between the service's clock and the store's.
+	MetricLagSeconds = "webhook_lag_seconds"
 	// MetricDoneSeconds is the time from submission to done.
 	MetricDoneSeconds = "submit_to_done_seconds"
 )

@@ -68,6 +68,10 @@ func TestObserver(t *testing.T) {
 		assert.Equal(t, []float64{2, 2, 2}, s.meter.values["handler_seconds"])
 		assert.Len(t, s.meter.values["intake_seconds"], 5)
 		assert.Len(t, s.meter.values["age_at_start_seconds"], 3)
+		require.Len(t, s.meter.values["webhook_lag_seconds"], 2, "once a job")
+		for _, lag := range s.meter.values["webhook_lag_seconds"] {
+			assert.InDelta(t, 0, lag, 0.1, "nothing was late")
+		}
 		assert.InDelta(t, 5, s.meter.values["submit_to_done_seconds"][0], 0.5)
 		for name, want := range map[string]float64{
 			"records{pending}": 1, "records{received}": 0, "records{claimed}": 0, "records{done}": 1, "records{dead}": 1,

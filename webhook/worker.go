@@ -101,6 +101,7 @@ func (in *Inbox) settleRecord(c *claim, d *Delivery, get getJob) (Verdict, bool)
 				slog.String("api_status", string(job.Status)))
 			in.measure.count(MetricConflicts, "", 1)
 		}
+		in.measureLag(r, job)
 		d.Outcome = outcomeOf(job.Status)
 		d.source = newJobSource(get, r.JobID, job)
 		return Verdict{}, false
@@ -122,6 +123,16 @@ func (in *Inbox) settleRecord(c *claim, d *Delivery, get getJob) (Verdict, bool)
 		in.logRecord(c.ctx, slog.LevelWarn, "the job could not be fetched; it is tried again", r, errorAttr(err))
 	}
 	return v, true
+}
+
+// measureLag measures how long after its job a delivery came, where that can be
+// told.
+func (in *Inbox) measureLag(r *Record, job *reducto.Job) {
+	if r.Source != SourceWebhook || r.Attempt > 1 || job.CreatedAt.IsZero() || job.Duration == nil {
+		return
+	}
+	ended := job.CreatedAt.Add(time.Duration(*job.Duration * float64(time.Second)))
+	in.measure.observe(MetricLagSeconds, max(0, r.ReceivedAt.Sub(ended)))
 }
 
 // stillRunning waits, without a worker, for an end that was announced but cannot

@@ -64,7 +64,7 @@
 // Columns are explained in the files of the directory migrations. Times are
 // microseconds since 1970: to_timestamp(due_at / 1e6), datetime(due_at / 1000000,
 // 'unixepoch'). They may be read by anybody, and written to by nobody else. A row
-// takes some 500 bytes with its indexes, and its metadata; what is done is kept
+// takes some 600 bytes with its indexes, and its metadata; what is done is kept
 // until Purge removes it.
 //
 // Each migration says which versions of this package can still work with its
