@@ -21,7 +21,8 @@ type book struct {
 	taken map[string]string // jobs to be added, with their record's key
 	freed map[string]string // jobs to be removed, with the key of the record that had them
 
-	used []string // keys that have been asked for since use was last cleared
+	attempt int      // how often others were faster, or held a record
+	used    []string // keys that have been asked for since use was last cleared
 }
 
 func newBook(rows []*row, now int64, stamp func() int64) *book {

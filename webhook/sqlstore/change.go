@@ -20,6 +20,9 @@ type ref struct {
 // time some of them have got on.
 const tries = 50
 
+// patientTries is how often it is tried to note what could be left out.
+const patientTries = 6
+
 var errContended = errors.New("others have changed the same records over and over: try again")
 
 // change reads what refs names, applies what is to be done to n elements, and
@@ -40,6 +43,7 @@ func (s *Store) change(ctx context.Context, n int, refs func(i int) ref, apply f
 		if err != nil {
 			return err
 		}
+		b.attempt = attempt
 		uses := make([][]string, len(todo))
 		for at, i := range todo {
 			b.used = nil

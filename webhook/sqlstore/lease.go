@@ -186,16 +186,29 @@ func (s *Store) Finish(ctx context.Context, verdicts []webhook.Verdict) ([]bool,
 	for _, w := range list {
 		done, held := ended[w.lease]
 		if held && !done {
-			// One at a time, so that nothing is locked while another is waited for.
-			again, err := s.finish(ctx, s.sql.finishWait, []verdict{w})
-			if err != nil {
+			if done, err = s.finishLocked(ctx, w); err != nil {
 				return nil, failed(ctx, "finish", err)
 			}
-			done = again[w.lease]
 		}
 		answers[first[w.lease]] = done
 	}
 	return answers, nil
+}
+
+// finishLocked ends a claim on a record that somebody else has locked. It is for
+// one at a time, so that nothing is locked while another is waited for.
+func (s *Store) finishLocked(ctx context.Context, w verdict) (bool, error) {
+	for range tries {
+		ended, err := s.finish(ctx, s.sql.finishWait, []verdict{w})
+		if err != nil {
+			return false, err
+		}
+		if done, held := ended[w.lease]; done || !held {
+			return done, nil
+		}
+		// It was changed, and the claim may still hold.
+	}
+	return false, errContended
 }
 
 func (s *Store) finish(ctx context.Context, statement string, list []verdict) (ended map[lease]bool, err error) {

@@ -16,9 +16,9 @@ const defaultListLimit = 100
 func (s *Store) List(ctx context.Context, f webhook.Filter) ([]webhook.Record, error) {
 	var conditions []condition
 	key := "r.key"
-	if len(f.States) > 0 && !slices.Contains(f.States, webhook.StateDone) {
-		// Those are few among many that are done: they are looked up by their state. An
-		// expression keeps the database from reading all in the order of their keys.
+	if len(f.States) > 0 && !slices.ContainsFunc(f.States, many) {
+		// They are looked up by their state. An expression keeps the database from
+		// looking for them among all, in the order of the keys.
 		key = "(r.key || '')"
 		conditions = append(conditions, condition{"r.due_at > 0", nil})
 	}
@@ -57,6 +57,9 @@ func (s *Store) List(ctx context.Context, f webhook.Filter) ([]webhook.Record, e
 	}
 	return records(rows, now), nil
 }
+
+// many reports whether there can be very many records in a state.
+func many(s webhook.State) bool { return s != webhook.StateClaimed && s != webhook.StateDead }
 
 // param stands for the next parameter of a condition.
 const param = "{}"

@@ -138,8 +138,9 @@ func (b *book) receive(a *webhook.Arrival) webhook.Receipt {
 
 	if r.State != webhook.StatePending {
 		// While the number of jobs is not known, a duplicate's is not kept: nothing
-		// would bound their number.
-		if owner == nil && key != "" && r.Open == 0 {
+		// would bound their number. Nor is it while somebody holds the record, for a
+		// transaction perhaps: the answer is the same, and others wait for theirs.
+		if owner == nil && key != "" && r.Open == 0 && b.attempt < patientTries {
 			b.attach(r, a.JobID, false)
 			b.changed(r)
 		}

@@ -117,8 +117,9 @@ func pause(ctx context.Context, attempt int) error {
 	}
 }
 
-// errLocked: SQLite's only place for a writer did not become free in time.
-var errLocked = errors.New("another connection keeps the database locked: end its transaction")
+// errLocked: SQLite's only place for a writer, or a connection to write with, did
+// not become free in time.
+var errLocked = errors.New("another connection keeps the database locked, or the pool has none left: end the transactions that are open")
 
 // busySlice is how long SQLite waits by itself, in milliseconds, before ctx is
 // looked at: not all drivers interrupt it when ctx ends.

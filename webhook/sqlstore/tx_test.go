@@ -56,6 +56,34 @@ func TestPostgresHeartbeatsDuringTransaction(t *testing.T) {
 	assert.Equal(t, []bool{false}, held)
 }
 
+// Another job of the submission is heard of while the first one's transaction is
+// open.
+func TestPostgresReceiveDuringTransaction(t *testing.T) {
+	t.Parallel()
+	store, db := openPostgres(t)
+	require.NoError(t, store.Submit(t.Context(), webhook.Submitted{ID: "s"}))
+	require.NoError(t, store.Bind(t.Context(), "s", "", 2))
+	first, second := completed("first"), completed("second")
+	first.SubmissionID, second.SubmissionID = "s", "s"
+	_, err := store.Receive(t.Context(), []webhook.Arrival{first})
+	require.NoError(t, err)
+	tx := begin(t, db, sql.LevelReadCommitted)
+	finishTx(t, store, tx, claim(t, store, 1)[0])
+	for range 2 { // it is not noted, and not lost
+		receipts, err := store.Receive(within(t, 2*time.Second), []webhook.Arrival{second, completed("other")})
+		require.NoError(t, err)
+		assert.Equal(t, webhook.Receipt{Kind: webhook.ReceiptDuplicate, State: webhook.StateClaimed, Key: "s"}, receipts[0])
+		assert.Equal(t, "other", receipts[1].Key)
+	}
+	require.NoError(t, tx.Commit())
+	_, err = store.Receive(t.Context(), []webhook.Arrival{second})
+	require.NoError(t, err)
+	records, err := store.List(t.Context(), webhook.Filter{Keys: []string{"s"}})
+	require.NoError(t, err)
+	assert.Equal(t, []string{"first", "second"}, records[0].JobIDs)
+	assert.Equal(t, webhook.StateDone, records[0].State)
+}
+
 // Finish is for the record, too, that a transaction holds: the others are ended at
 // once, and that one when the transaction has ended.
 func TestPostgresFinishWaitsForTransaction(t *testing.T) {
