@@ -44,8 +44,8 @@ func BenchmarkReceive(b *testing.B) {
 			b.Error(receipts, err)
 		}
 	}
-	onBoth(b, func(b *testing.B, store *sqlstore.Store) {
-		compare(b,
+	onBoth(b, func(b *testing.B, store *sqlstore.Store, prepare func()) {
+		compare(b, prepare,
 			func() { together(func() { receive(b, store, 1) }) },
 			func() {
 				for range benchRecords / benchClients {
@@ -86,8 +86,8 @@ func BenchmarkClaimAndFinish(b *testing.B) {
 			require.NoError(b, err)
 		}
 	}
-	onBoth(b, func(b *testing.B, store *sqlstore.Store) {
-		compare(b,
+	onBoth(b, func(b *testing.B, store *sqlstore.Store, prepare func()) {
+		compare(b, prepare,
 			func() { together(func() { work(b, store, 1) }) },
 			func() {
 				for range benchRecords / benchClients {
@@ -98,25 +98,23 @@ func BenchmarkClaimAndFinish(b *testing.B) {
 }
 
 // onBoth runs a benchmark on both databases; before prepares each of its rounds.
-func onBoth(b *testing.B, run func(*testing.B, *sqlstore.Store), before func(*testing.B, *sqlstore.Store)) {
-	for name, open := range map[string]func(testing.TB, ...sqlstore.Option) (*sqlstore.Store, *sql.DB){
-		"PostgreSQL": openPostgres, "SQLite": openSQLite,
-	} {
-		b.Run(name, func(b *testing.B) {
-			store, db := open(b)
+func onBoth(b *testing.B, run func(b *testing.B, store *sqlstore.Store, prepare func()), before func(*testing.B, *sqlstore.Store)) {
+	for _, database := range []struct {
+		name string
+		open func(testing.TB, ...sqlstore.Option) (*sqlstore.Store, *sql.DB)
+	}{{"PostgreSQL", openPostgres}, {"SQLite", openSQLite}} {
+		b.Run(database.name, func(b *testing.B) {
+			store, db := database.open(b)
 			db.SetMaxOpenConns(benchClients / 2)
 			db.SetMaxIdleConns(benchClients / 2)
-			prepareRound = func() {
+			run(b, store, func() {
 				if before != nil {
 					before(b, store)
 				}
-			}
-			run(b, store)
+			})
 		})
 	}
 }
-
-var prepareRound func()
 
 // together does something once for each record, from all clients.
 func together(f func()) {
@@ -131,11 +129,11 @@ func together(f func()) {
 	clients.Wait()
 }
 
-func compare(b *testing.B, single, batched func()) {
+func compare(b *testing.B, prepare, single, batched func()) {
 	var ratios, singles, batches []float64
 	for b.Loop() {
 		b.StopTimer()
-		prepareRound()
+		prepare()
 		b.StartTimer()
 		began := time.Now()
 		single()
@@ -145,10 +143,6 @@ func compare(b *testing.B, single, batched func()) {
 		ratios = append(ratios, one/many)
 		singles = append(singles, benchRecords/one)
 		batches = append(batches, benchRecords/many)
-	}
-	median := func(list []float64) float64 {
-		slices.Sort(list)
-		return list[len(list)/2]
 	}
 	b.ReportMetric(median(ratios), "ratio")
 	b.ReportMetric(median(singles), "single/s")

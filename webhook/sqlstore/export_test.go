@@ -54,3 +54,31 @@ var (
 
 // Stamp makes a clock of order's.
 func Stamp() func(now int64) int64 { return new(order).stamp }
+
+// Plans are the statements that have to go from the elements of a batch to the
+// rows, with parameters for them, by name.
+func (s *Store) Plans() map[string]Plan {
+	plans := map[string]Plan{
+		"load":   {s.sql.load, []any{s.namespace, "[]"}},
+		"save":   {s.sql.save, []any{s.namespace, "[]", "[]", "[]"}},
+		"claim":  {s.sql.claim, []any{s.namespace, 1, 1}},
+		"next":   {s.sql.next, []any{s.namespace}},
+		"extend": {s.sql.extend, []any{s.namespace, "[]", 1}},
+		"finish": {s.sql.finish, []any{s.namespace, "[]"}},
+	}
+	if s.dialect == SQLite {
+		delete(plans, "save")
+		for name, statement := range map[string]string{
+			"update": s.sql.update, "remove": s.sql.remove, "free": s.sql.free, "held": s.sql.held,
+		} {
+			plans[name] = Plan{statement, []any{s.namespace, "[]"}}
+		}
+	}
+	return plans
+}
+
+// Plan is a statement to be explained.
+type Plan struct {
+	Statement string
+	Args      []any
+}

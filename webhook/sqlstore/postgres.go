@@ -8,11 +8,14 @@ const postgresClock = `(extract(epoch FROM statement_timestamp()) * 1000000)::bi
 // Columns of keys compare byte by byte, so that their order is Go's.
 //
 // The planner's idea of these tables is always old, because what is in a queue
-// changes faster than statistics. What must not depend on it is written so that
-// there is one way only: LATERAL with a fence (FOR UPDATE, OFFSET 0) looks up one
-// element after the other by its key, and rows that were locked are changed by
-// their ctid. If such a row is younger than the statement it is not found, and
-// counts as changed by somebody else. A condition IS TRUE is for no index.
+// changes faster than statistics, and plans are kept. What must not depend on it
+// is written so that there is one way only. LATERAL with a fence (FOR UPDATE,
+// OFFSET 0) looks up one element after the other by its key. Rows that were locked
+// are changed by their ctid; one that is younger than the statement is not found,
+// and counts as changed by somebody else. A condition IS TRUE is for no index. That
+// a key is itself with nothing appended has the planner expect one element where
+// it would expect a hundred, so that it goes from element to row, and never the
+// other way round.
 //
 // Whoever changes several records locks them in the order of their keys, or does
 // not wait for locks.
@@ -36,8 +39,9 @@ func postgresStatements(schema, clock string) *statements {
 WITH i AS MATERIALIZED (
   SELECT * FROM json_to_recordset($2::text::json)
     AS i(key text, token bigint, state text, after bigint, keep boolean, outcome text, error text)
+  WHERE key || '' = key
 ), held AS MATERIALIZED (
-  SELECT r.tid FROM (SELECT key, token FROM i ORDER BY key) i CROSS JOIN LATERAL (
+  SELECT i.*, r.tid FROM (SELECT * FROM i ORDER BY key) i CROSS JOIN LATERAL (
     SELECT ctid AS tid FROM {{records}}
     WHERE namespace = $1::text AND key = i.key AND token = i.token AND (state = 'claimed') IS TRUE
     FOR UPDATE {{skip}}
@@ -50,7 +54,7 @@ WITH i AS MATERIALIZED (
       outcome = CASE WHEN i.outcome <> '' THEN i.outcome ELSE r.outcome END,
       error = i.error,
       version = r.version + 1
-  FROM i WHERE r.ctid = ANY (ARRAY(SELECT tid FROM held)) AND r.key = i.key AND r.token = i.token
+  FROM held i WHERE r.ctid = i.tid
   RETURNING r.key
 )
 SELECT i.key, i.token, i.key IN (SELECT key FROM ended)
@@ -79,8 +83,9 @@ UNION ALL SELECT {{nothing}}, '', {{now}}`),
 		save: text(`
 WITH i AS MATERIALIZED (
   SELECT * FROM json_to_recordset($2::text::json) AS i({{types}}, metadata text, given text, gone boolean)
+  WHERE key || '' = key
 ), kept AS MATERIALIZED (
-  SELECT r.tid FROM (SELECT key, version FROM i WHERE version > 0 ORDER BY key) i CROSS JOIN LATERAL (
+  SELECT i.*, r.tid FROM (SELECT * FROM i WHERE version > 0 ORDER BY key) i CROSS JOIN LATERAL (
     SELECT ctid AS tid FROM {{records}}
     WHERE namespace = $1::text AND key = i.key AND version = i.version
     FOR UPDATE SKIP LOCKED
@@ -89,11 +94,10 @@ WITH i AS MATERIALIZED (
   UPDATE {{records}} r
   SET {{assignments}}, metadata = coalesce(i.metadata, r.metadata), given = coalesce(i.given, r.given),
       version = r.version + 1
-  FROM i WHERE r.ctid = ANY (ARRAY(SELECT tid FROM kept)) AND r.key = i.key AND NOT i.gone
+  FROM kept i WHERE r.ctid = i.tid AND NOT i.gone
   RETURNING r.key
 ), removed AS (
-  DELETE FROM {{records}} r USING i
-  WHERE r.ctid = ANY (ARRAY(SELECT tid FROM kept)) AND r.key = i.key AND i.gone
+  DELETE FROM {{records}} r USING kept i WHERE r.ctid = i.tid AND i.gone
   RETURNING r.key
 ), inserted AS (
   INSERT INTO {{records}} (namespace, {{columns}}, metadata, given)
@@ -107,15 +111,15 @@ WITH i AS MATERIALIZED (
 ), taken AS (
   INSERT INTO {{jobs}} (namespace, job, key)
   SELECT $1::text, t.job, t.key FROM json_to_recordset($3::text::json) AS t(job text, key text)
-  WHERE t.key IN (SELECT key FROM saved)
+  WHERE (t.key IN (SELECT key FROM saved)) IS TRUE
   ORDER BY t.job
+), free AS MATERIALIZED (
+  SELECT j.tid FROM json_to_recordset($4::text::json) AS f(job text, key text) CROSS JOIN LATERAL (
+    SELECT ctid AS tid FROM {{jobs}} WHERE namespace = $1::text AND job = f.job AND key = f.key OFFSET 0
+  ) j
+  WHERE (f.key IN (SELECT key FROM saved)) IS TRUE AND f.key || '' = f.key
 ), freed AS (
-  DELETE FROM {{jobs}} WHERE ctid = ANY (ARRAY(
-    SELECT j.tid FROM json_to_recordset($4::text::json) AS f(job text, key text) CROSS JOIN LATERAL (
-      SELECT ctid AS tid FROM {{jobs}} WHERE namespace = $1::text AND job = f.job AND key = f.key OFFSET 0
-    ) j
-    WHERE f.key IN (SELECT key FROM saved)
-  ))
+  DELETE FROM {{jobs}} j USING free WHERE j.ctid = free.tid
 )
 SELECT key FROM saved`),
 
@@ -129,7 +133,7 @@ WITH turn AS MATERIALIZED (
 UPDATE {{records}} r
 SET state = 'claimed', due_at = {{now}} + $3::bigint, token = r.token + 1, attempt = r.attempt + 1,
     version = r.version + 1
-WHERE r.ctid = ANY (ARRAY(SELECT tid FROM turn))
+FROM turn WHERE r.ctid = turn.tid
 RETURNING {{r.columns}}, {{metadata}}, {{now}}`),
 
 		next: text(`
@@ -143,6 +147,7 @@ SELECT min(due_at) - {{now}} FROM (
 		extend: text(`
 WITH i AS MATERIALIZED (
   SELECT * FROM json_to_recordset($2::text::json) AS i(key text, token bigint)
+  WHERE key || '' = key
 ), free AS MATERIALIZED (
   SELECT r.tid FROM i CROSS JOIN LATERAL (
     SELECT ctid AS tid FROM {{records}}
@@ -151,7 +156,7 @@ WITH i AS MATERIALIZED (
   ) r
 ), extended AS (
   UPDATE {{records}} r SET due_at = {{now}} + $3::bigint, version = r.version + 1
-  WHERE r.ctid = ANY (ARRAY(SELECT tid FROM free))
+  FROM free WHERE r.ctid = free.tid
   RETURNING r.key
 )
 SELECT i.key, i.token, CASE WHEN i.key IN (SELECT key FROM extended) THEN $3::bigint ELSE r.due_at - {{now}} END

@@ -120,6 +120,21 @@ func TestPostgresFinishWaitsForTransaction(t *testing.T) {
 	}
 }
 
+// Somebody changes the record while it is being ended, and leaves the claim alone.
+func TestPostgresFinishAfterAnotherChange(t *testing.T) {
+	t.Parallel()
+	store, db := openPostgres(t)
+	receive(t, store, "job")
+	r := claim(t, store, 1)[0]
+	tx := begin(t, db, sql.LevelReadCommitted)
+	_, err := tx.Exec(`UPDATE reducto_records SET version = version + 1`)
+	require.NoError(t, err)
+	time.AfterFunc(200*time.Millisecond, func() { _ = tx.Commit() })
+	held, err := store.Finish(within(t, 10*time.Second), []webhook.Verdict{done(r)})
+	require.NoError(t, err)
+	assert.Equal(t, []bool{true}, held)
+}
+
 // Heartbeats change the record after a transaction has taken its snapshot.
 func TestPostgresRepeatableRead(t *testing.T) {
 	t.Parallel()
