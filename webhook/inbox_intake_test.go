@@ -143,6 +143,56 @@ func TestScenario08_TokenOfAnotherJobInbox(t *testing.T) {
 		})
 	})
 
+	// The process that submitted died before it could bind the job, so that nothing
+	// tells the token's own job from another but what the API says of them.
+	for _, test := range []struct {
+		name  string
+		other func(s *site) string
+	}{
+		{"a job of another submission", func(s *site) string {
+			return s.srv.SeedJob(reductotest.SeedJob{Status: "Completed", Metadata: map[string]any{"submission_id": uuid.NewString()}})
+		}},
+		{"a job that does not exist", func(*site) string { return uuid.NewString() }},
+		{"a job that was deleted", func(s *site) string {
+			id := s.srv.SeedJob(reductotest.SeedJob{Status: "Completed"})
+			require.NoError(s.t, s.srv.Client().DeleteJob(s.t.Context(), id, false))
+			return id
+		}},
+	} {
+		for _, early := range []bool{true, false} {
+			t.Run(fmt.Sprintf("while nobody can bind it, %s, before its own: %v", test.name, early), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					s := newSite(t)
+					signer := newSigner(t, "k1")
+					var f counter
+					p := s.make(signer, f.process)
+					p.run()
+					id := uuid.Must(uuid.NewV7()).String()
+					require.NoError(t, s.mem.Submit(t.Context(), webhook.Submitted{ID: id, Webhook: true, LookAfter: time.Minute}))
+					rest(2 * time.Minute) // such that a job that is not known yet would be
+					own := s.srv.SeedJob(reductotest.SeedJob{Status: "Completed", Text: "own", Metadata: map[string]any{"user": "1"}})
+					other := test.other(s)
+					if early {
+						requireAnswer(t, serveRequest(p, token(signer, id, other)), http.StatusOK)
+						rest(time.Second)
+					}
+					requireAnswer(t, serveRequest(p, token(signer, id, own)), http.StatusOK)
+					rest(time.Second)
+					if !early {
+						requireAnswer(t, serveRequest(p, token(signer, id, other)), http.StatusOK)
+					}
+					rest(10 * time.Minute)
+					require.Equal(t, 1, f.count())
+					assert.Equal(t, own, f.last().JobID)
+					assert.Equal(t, webhook.OutcomeCompleted, f.last().Outcome)
+					assert.Equal(t, webhook.StateDone, s.record(own).State)
+					assert.Equal(t, early, len(s.log.records(slog.LevelWarn, "is not this submission's")) > 0)
+				})
+			})
+		}
+	}
+
 	t.Run("sent n times, n jobs are accepted", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {

@@ -130,12 +130,21 @@ func (r *memRecord) bound() int {
 // full reports whether the record has all the jobs that it can have.
 func (r *memRecord) full() bool { return r.open == 0 && len(r.jobs) >= r.sent }
 
+// keeps reports whether a job that a duplicate names is kept. While the number of
+// jobs is not known, nothing else would bound theirs.
+func (r *memRecord) keeps() bool {
+	return r.open == 0 || r.held && len(r.jobs) < MaxUnconfirmed
+}
+
 // view is the record for a caller, who may keep and change it.
 func (r *memRecord) view(now time.Time) Record {
 	v := r.Record
 	v.Metadata = slices.Clone(v.Metadata)
 	for _, j := range r.jobs {
 		v.JobIDs = append(v.JobIDs, j.id)
+		if !j.bound {
+			v.Unconfirmed = append(v.Unconfirmed, j.id)
+		}
 		if j.key == r.heard {
 			v.JobID = j.id
 		}

@@ -61,7 +61,7 @@ func (m *MemoryStore) Extend(ctx context.Context, leases []Lease, d time.Duratio
 // is an error, and none of the verdicts is carried out then.
 func (m *MemoryStore) Finish(ctx context.Context, verdicts []Verdict) ([]bool, error) {
 	for _, v := range verdicts {
-		if v.State != StateDone && v.State != StateDead && v.State != StateReceived {
+		if v.State != StateDone && v.State != StateDead && v.State != StateReceived && v.State != StatePending {
 			return nil, fmt.Errorf("webhook: Finish: %q is no state to end a claim with", v.State)
 		}
 	}
@@ -85,9 +85,20 @@ func (m *MemoryStore) Finish(ctx context.Context, verdicts []Verdict) ([]bool, e
 		if v.Keep {
 			r.Attempt--
 		}
-		if v.State == StateReceived {
+		switch v.State {
+		case StateReceived:
 			r.DueAt = now.Add(max(v.After, 0))
-		} else {
+		case StatePending:
+			if j := r.job(r.heard); j != nil && j.bound {
+				r.State, r.DueAt = StateReceived, now
+				break
+			}
+			if r.SubmittedAt.IsZero() {
+				m.remove(r)
+				continue
+			}
+			m.disown(r, now, func(j memJob) bool { return j.key == r.heard })
+		default:
 			r.DueAt, r.FinishedAt = time.Time{}, now
 		}
 		m.place(r, now)

@@ -120,22 +120,24 @@ func (m *MemoryStore) settle(r *memRecord, now time.Time) {
 		case r.open == 0 && r.sent > 0 && r.bound() >= r.sent:
 			r.held = false
 			if r.State == StateReceived || r.State == StateClaimed {
-				m.disown(r, now)
+				m.disown(r, now, func(j memJob) bool { return !j.bound })
 			}
 		}
 	}
 	m.place(r, now)
 }
 
-// disown makes pending a record that was received for a job that is not its own.
-func (m *MemoryStore) disown(r *memRecord, now time.Time) {
+// disown makes pending a record that was received for a job that is not its own,
+// and takes the jobs from it that are foreign.
+func (m *MemoryStore) disown(r *memRecord, now time.Time, foreign func(memJob) bool) {
 	r.jobs = slices.DeleteFunc(r.jobs, func(j memJob) bool {
-		if !j.bound {
+		gone := foreign(j)
+		if gone {
 			delete(m.jobs, j.key)
 		}
-		return !j.bound
+		return gone
 	})
-	r.heard = ""
+	r.heard, r.held = "", false
 	r.State, r.Status, r.Outcome, r.Metadata, r.Source = StatePending, "", "", r.given, ""
 	r.ReceivedAt, r.DueAt, r.Attempt = time.Time{}, now, 0
 }
@@ -188,9 +190,7 @@ func (m *MemoryStore) receive(a *Arrival, now time.Time) Receipt {
 	}
 
 	if r.State != StatePending {
-		// While the number of jobs is not known, a duplicate's is not kept: nothing
-		// would bound their number.
-		if owner == nil && key != "" && r.open == 0 {
+		if owner == nil && key != "" && r.keeps() {
 			m.attach(r, a.JobID, false)
 		}
 		return Receipt{
@@ -202,7 +202,7 @@ func (m *MemoryStore) receive(a *Arrival, now time.Time) Receipt {
 	}
 
 	r.DueAt = now
-	if r.open > 0 && len(r.jobs) == 0 {
+	if r.open > 0 && r.bound() == 0 && !r.SubmittedAt.IsZero() {
 		r.held = true
 		r.DueAt = now.Add(max(a.Hold, 0))
 	}

@@ -24,6 +24,7 @@ import (
 //
 //	StatePending  -- Receive --> StateReceived -- Claim --> StateClaimed
 //	StateClaimed  -- Finish  --> StateDone, StateDead, or StateReceived again
+//	StateClaimed  -- Finish  --> StatePending, if the job was not its own
 //	StateDead     -- Replay  --> StateReceived
 //
 // A claim whose lease is over counts as received. Each claim raises the record's
@@ -99,6 +100,12 @@ type Store interface {
 
 	// Finish ends claims. It says of each whether its token still held the record;
 	// if not, nothing was changed.
+	//
+	// A verdict of StatePending says that the job that the record was received for is
+	// none of its submission's. That job is forgotten, nothing of its arrival remains,
+	// and the record is overdue at once, with no attempts behind it; one that began
+	// with that arrival is removed. If Bind has named that job meanwhile, the record is
+	// received again instead, due at once.
 	Finish(ctx context.Context, verdicts []Verdict) ([]bool, error)
 
 	// Overdue returns up to n pending records that are due for a look, the longest
@@ -251,7 +258,9 @@ const (
 	// when Bind names the job.
 	ReceiptAccepted ReceiptKind = iota + 1
 	// ReceiptDuplicate: the record was received before. Nothing has changed, but that
-	// a further job of the submission is known, if the number that was sent is.
+	// a further job of the submission is known, if the number that was sent is. While
+	// it is not, and a record that was submitted here waits for Bind to confirm its
+	// job, it keeps up to MaxUnconfirmed jobs: any of them can be the one.
 	ReceiptDuplicate
 	// ReceiptRefused: the job is none of those that the submission made. A job that
 	// belongs to another record is refused, that of another submission also where the
@@ -260,6 +269,10 @@ const (
 	// no record. Nothing has changed.
 	ReceiptRefused
 )
+
+// MaxUnconfirmed is how many jobs a record keeps that deliveries named while none
+// of its submission's answers is known: whoever has a token could name any number.
+const MaxUnconfirmed = 8
 
 // Record is one submission, or one job that was submitted elsewhere.
 type Record struct {
@@ -272,6 +285,9 @@ type Record struct {
 	JobID string
 	// JobIDs are all known jobs, JobID included.
 	JobIDs []string
+	// Unconfirmed are those of JobIDs that only deliveries named, and neither Bind nor
+	// Submit. Whoever has a submission's token can name any job.
+	Unconfirmed []string
 	// Type is the kind of job, empty if unknown.
 	Type reducto.JobType
 	// State is where the record stands. A claim whose lease is over is shown as
@@ -311,7 +327,8 @@ type Lease struct {
 // Verdict ends a claim.
 type Verdict struct {
 	Lease
-	// State is StateDone, StateDead or, to have it claimed again, StateReceived.
+	// State is StateDone, StateDead, StateReceived to have it claimed again, or
+	// StatePending to say that its job is not its own.
 	State State
 	// After is how long a received record waits before it is due.
 	After time.Duration

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -175,11 +174,10 @@ func (s *sweeper) look(ctx context.Context, records []Record) error {
 	s.seen = map[string]bool{}
 	for i := range records {
 		r := &records[i]
-		if len(r.JobIDs) == 0 && r.SubmissionID != "" {
+		if len(r.JobIDs) == len(r.Unconfirmed) && r.SubmissionID != "" {
 			unbound[r.SubmissionID] = r
-			continue
 		}
-		if r.ReadAt.Sub(r.SubmittedAt) >= alertPending { // looks are rare by then, and so are these
+		if len(r.JobIDs) > 0 && r.ReadAt.Sub(r.SubmittedAt) >= alertPending { // looks are rare by then, and so are these
 			s.in.logRecord(ctx, slog.LevelError, "a job is still pending, and the service will forget it soon", r,
 				slog.Duration("age", r.ReadAt.Sub(r.SubmittedAt)))
 		}
@@ -303,7 +301,7 @@ func (s *sweeper) listed(ctx context.Context, job *reducto.JobSummary, byJob, un
 	r, ok := byJob[key]
 	if ok {
 		delete(byJob, key)
-	} else if id := submissionOf(job, unbound); id != "" {
+	} else if _, id := configNames(job.RawConfig, func(id string) bool { return unbound[id] != nil }); id != "" {
 		r = unbound[id]
 		s.seen[id] = true
 		if job.Status.Terminal() {
@@ -316,32 +314,6 @@ func (s *sweeper) listed(ctx context.Context, job *reducto.JobSummary, byJob, un
 	return s.found(ctx, r, Arrival{
 		JobID: job.ID, SubmissionID: r.SubmissionID, Status: job.Status, Outcome: outcomeOf(job.Status),
 	})
-}
-
-// submissionOf finds the submission that a job was made by in its configuration,
-// which the service may echo: as a text that holds the metadata. The whole value
-// of that member has to be the id, for one can be the beginning of another.
-func submissionOf(job *reducto.JobSummary, unbound map[string]*Record) string {
-	rest := string(job.RawConfig)
-	for {
-		_, after, ok := strings.Cut(rest, reducto.MetadataSubmissionID)
-		if !ok {
-			return ""
-		}
-		rest = strings.TrimLeft(after, "\\\"': \t\r\n")
-		id := rest
-		if end := strings.IndexFunc(rest, notInID); end >= 0 {
-			id = rest[:end]
-		}
-		if unbound[id] != nil {
-			return id
-		}
-	}
-}
-
-// notInID reports whether r cannot be part of a submission's id.
-func notInID(r rune) bool {
-	return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && r != '-' && r != '_'
 }
 
 // ask gets a record's jobs one by one.
@@ -367,7 +339,7 @@ func (s *sweeper) ask(ctx context.Context, r *Record) error {
 			s.in.log.log(ctx, slog.LevelWarn, "an overdue job could not be fetched; it is tried again", slog.String("job_id", id), errorAttr(err))
 		}
 	}
-	if gone > 0 && gone == len(r.JobIDs) {
+	if gone > 0 && gone == len(r.JobIDs) && len(r.Unconfirmed) == 0 {
 		return s.found(ctx, r, Arrival{JobID: r.JobIDs[0], SubmissionID: r.SubmissionID, Outcome: OutcomeExpired})
 	}
 	return nil

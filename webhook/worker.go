@@ -95,6 +95,8 @@ func (in *Inbox) settleRecord(c *claim, d *Delivery, get getJob) (Verdict, bool)
 	defer context.AfterFunc(in.drain, cancel)() // Shutdown does not wait for it
 	job, err := get.fetch(ctx, r.JobID)
 	switch {
+	case in.foreign(c, job, err):
+		return in.disown(c)
 	case err == nil && job.Status.Terminal():
 		if contradicts(job.Status, r.Status) {
 			in.conflict(c.ctx, &d.Event, "the API says that the job ended otherwise than the delivery does, and is believed",

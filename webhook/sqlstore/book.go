@@ -95,14 +95,16 @@ func (b *book) free(r *row, job string) {
 	b.freed[job] = r.Key
 }
 
-// disown makes pending a record that was received for a job that is not its own.
-func (b *book) disown(r *row) {
+// disown makes pending a record that was received for a job that is not its own,
+// and takes the jobs from it that are foreign.
+func (b *book) disown(r *row, foreign func(job) bool) {
 	r.Jobs = slices.DeleteFunc(r.Jobs, func(j job) bool {
-		if !j.Bound {
+		gone := foreign(j)
+		if gone {
 			b.free(r, fold(j.ID))
 		}
-		return !j.Bound
+		return gone
 	})
-	r.Heard, r.Status, r.Outcome, r.Source, r.Metadata = "", "", "", "", new("")
+	r.Held, r.Heard, r.Status, r.Outcome, r.Source, r.Metadata = false, "", "", "", "", new("")
 	r.State, r.ReceivedAt, r.DueAt, r.Attempt = webhook.StatePending, 0, b.now, 0
 }

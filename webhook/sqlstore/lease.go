@@ -165,17 +165,31 @@ func verdictOf(v webhook.Verdict) (verdict, error) {
 func (s *Store) Finish(ctx context.Context, verdicts []webhook.Verdict) ([]bool, error) {
 	list := make([]verdict, 0, len(verdicts))
 	first := make(map[lease]int, len(verdicts)) // of two that end one claim, the first does
+	var foreign []int                           // verdicts of StatePending
 	for i, v := range verdicts {
 		w, err := verdictOf(v)
-		if err != nil {
+		if err != nil && v.State != webhook.StatePending {
 			return nil, failed(ctx, "finish", err)
 		}
-		if _, twice := first[w.lease]; !twice {
-			first[w.lease] = i
+		if _, twice := first[w.lease]; twice {
+			continue
+		}
+		first[w.lease] = i
+		if v.State == webhook.StatePending {
+			foreign = append(foreign, i)
+		} else {
 			list = append(list, w)
 		}
 	}
 	answers := make([]bool, len(verdicts))
+	if len(foreign) > 0 {
+		err := s.change(ctx, len(foreign),
+			func(i int) ref { return ref{Key: fold(verdicts[foreign[i]].Key)} },
+			func(b *book, i int) { answers[foreign[i]] = b.disowned(verdicts[foreign[i]]) })
+		if err != nil {
+			return nil, failed(ctx, "finish", err)
+		}
+	}
 	if len(list) == 0 {
 		return answers, nil
 	}

@@ -166,6 +166,12 @@ func (r *row) bound() int {
 // full reports whether the record has all the jobs that it can have.
 func (r *row) full() bool { return r.Open == 0 && len(r.Jobs) >= r.Sent }
 
+// keeps reports whether a job that a duplicate names is kept. While the number of
+// jobs is not known, nothing else would bound theirs.
+func (r *row) keeps() bool {
+	return r.Open == 0 || r.Held && len(r.Jobs) < webhook.MaxUnconfirmed
+}
+
 func (r *row) finished() bool { return r.State == webhook.StateDone || r.State == webhook.StateDead }
 
 // record is the row as others see it.
@@ -195,6 +201,9 @@ func (r *row) record(now int64) webhook.Record {
 	v.Metadata = decodeMetadata(r.shown)
 	for _, j := range r.Jobs {
 		v.JobIDs = append(v.JobIDs, j.ID)
+		if !j.Bound {
+			v.Unconfirmed = append(v.Unconfirmed, j.ID)
+		}
 		if r.Heard != "" && fold(j.ID) == r.Heard {
 			v.JobID = j.ID
 		}

@@ -93,9 +93,35 @@ func (b *book) settle(r *row) {
 	case r.Open == 0 && r.Sent > 0 && r.bound() >= r.Sent:
 		r.Held = false
 		if r.State == webhook.StateReceived || r.State == webhook.StateClaimed {
-			b.disown(r)
+			b.disown(r, func(j job) bool { return !j.Bound })
 		}
 	}
+}
+
+// disowned carries out a verdict of StatePending, if its token holds the record.
+func (b *book) disowned(v webhook.Verdict) bool {
+	r := b.record(fold(v.Key))
+	if r == nil || r.State != webhook.StateClaimed || r.Token != v.Token {
+		return false
+	}
+	b.changed(r)
+	r.Error = storable(v.Error)
+	if heard := r.job(r.Heard); heard != nil && heard.Bound {
+		r.State, r.DueAt = webhook.StateReceived, b.now
+		if v.Outcome != "" {
+			r.Outcome = webhook.Outcome(storable(string(v.Outcome)))
+		}
+		if v.Keep {
+			r.Attempt--
+		}
+		return true
+	}
+	if r.SubmittedAt == 0 {
+		b.remove(r)
+		return true
+	}
+	b.disown(r, func(j job) bool { return fold(j.ID) == r.Heard })
+	return true
 }
 
 // receive carries out Store.Receive for one arrival.
@@ -137,10 +163,9 @@ func (b *book) receive(a *webhook.Arrival) webhook.Receipt {
 	}
 
 	if r.State != webhook.StatePending {
-		// While the number of jobs is not known, a duplicate's is not kept: nothing
-		// would bound their number. Nor is it while somebody holds the record, for a
-		// transaction perhaps: the answer is the same, and others wait for theirs.
-		if owner == nil && key != "" && r.Open == 0 && b.attempt < patientTries {
+		// It is not kept while somebody holds the record, for a transaction perhaps: the
+		// answer is the same, and others wait for theirs.
+		if owner == nil && key != "" && r.keeps() && b.attempt < patientTries {
 			b.attach(r, a.JobID, false)
 			b.changed(r)
 		}
@@ -153,7 +178,7 @@ func (b *book) receive(a *webhook.Arrival) webhook.Receipt {
 	}
 
 	r.DueAt = b.now
-	if r.Open > 0 && len(r.Jobs) == 0 {
+	if r.Open > 0 && r.bound() == 0 && r.SubmittedAt != 0 {
 		r.Held = true
 		r.DueAt += micros(a.Hold)
 	}
@@ -165,7 +190,7 @@ func (b *book) receive(a *webhook.Arrival) webhook.Receipt {
 	r.Outcome, r.Source = webhook.Outcome(storable(string(a.Outcome))), webhook.Source(storable(string(a.Source)))
 	if len(a.Metadata) > 0 {
 		r.Metadata = new(encodeMetadata(a.Metadata))
-		if !r.Held {
+		if heard := r.job(key); heard != nil && heard.Bound {
 			r.Given = new("") // the record cannot become pending again
 		}
 	}

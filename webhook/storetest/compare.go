@@ -35,6 +35,9 @@ func (p *player) compareRecord(r webhook.Record, mr *modelRecord) {
 	want := mr.Record
 	for _, j := range mr.jobs {
 		want.JobIDs = append(want.JobIDs, j.id)
+		if !j.stated {
+			want.Unconfirmed = append(want.Unconfirmed, j.id)
+		}
 	}
 	switch {
 	case mr.State != webhook.StatePending:

@@ -19,6 +19,9 @@ func normal(r webhook.Record) webhook.Record {
 	if r.JobIDs = sorted(r.JobIDs); len(r.JobIDs) == 0 {
 		r.JobIDs = nil
 	}
+	if r.Unconfirmed = sorted(r.Unconfirmed); len(r.Unconfirmed) == 0 {
+		r.Unconfirmed = nil
+	}
 	if len(r.Metadata) == 0 {
 		r.Metadata = nil
 	}
@@ -45,6 +48,9 @@ func describe(r webhook.Record) string {
 	add("job", r.JobID)
 	if len(r.JobIDs) > 0 {
 		add("jobs", r.JobIDs)
+	}
+	if len(r.Unconfirmed) > 0 {
+		add("unconfirmed", r.Unconfirmed)
 	}
 	add("type", r.Type)
 	add("status", r.Status)

@@ -77,6 +77,84 @@ var finishChecks = []check{
 			equal(e, "has the end", strings.Contains(got.Error, ", cut "), true)
 		}
 	}},
+	{name: "DisownedJob", run: func(e *env) {
+		e.ok(e.Store.Submit(e.ctx, webhook.Submitted{ID: "s", Webhook: true, LookAfter: lookAfter, Metadata: []byte(`{"ours":1}`)}))
+		a := heard("stranger", "s")
+		a.Metadata = []byte(`{"theirs":1}`)
+		e.accepted(a, "s")
+		equalAll(e, "Unconfirmed", e.record("s").Unconfirmed, []string{"stranger"})
+		e.duplicate(heard("j", "s"), "s", webhook.StateReceived)
+		e.Advance(31 * time.Minute)
+		claim := e.claimOne("s")
+		e.finish(webhook.Verdict{Lease: leaseOf(claim), State: webhook.StatePending, Keep: true, Error: "not its own"})
+		r := e.record("s")
+		equal(e, "State", r.State, webhook.StatePending)
+		equal(e, "JobID", r.JobID, "j")
+		equalAll(e, "JobIDs", r.JobIDs, []string{"j"})
+		equalAll(e, "Unconfirmed", r.Unconfirmed, []string{"j"})
+		equal(e, "Status", r.Status, "")
+		equal(e, "Outcome", r.Outcome, "")
+		equal(e, "Source", r.Source, "")
+		equal(e, "Metadata", string(r.Metadata), `{"ours":1}`)
+		equal(e, "Attempt", r.Attempt, 0)
+		equal(e, "Error", r.Error, "not its own")
+		equal(e, "no ReceivedAt", r.ReceivedAt.IsZero(), true)
+		e.claimKeys()
+		equalAll(e, "overdue", keysOf(e.overdue(10, true, time.Hour)), []string{"s"})
+		equalBools(e, "held", e.extend(lease, leaseOf(claim)), false)
+		e.accepted(heard("stranger", ""), "stranger") // it is on its own now
+		e.accepted(heard("j", "s"), "s")
+		e.bind("s", "j", 1)
+		equal(e, "number of unconfirmed jobs", len(e.record("s").Unconfirmed), 0)
+		e.Advance(time.Minute)
+		e.claimKeys("stranger", "s")
+	}},
+	{name: "DisownedJobThatBindHasNamed", run: func(e *env) {
+		e.submit("s")
+		e.accepted(heard("j", "s"), "s")
+		e.Advance(31 * time.Minute)
+		claim := e.claimOne("s")
+		e.bind("s", "j", 1)
+		e.finish(webhook.Verdict{Lease: leaseOf(claim), State: webhook.StatePending, After: time.Hour, Keep: true})
+		r := e.record("s")
+		equal(e, "State", r.State, webhook.StateReceived)
+		equal(e, "JobID", r.JobID, "j")
+		equal(e, "Attempt", r.Attempt, 0)
+		equal(e, "Attempt of the next claim", e.claimOne("s").Attempt, 1)
+	}},
+	{name: "DisownedJobOfARecordThatBeganWithIt", run: func(e *env) {
+		e.accepted(heard("j", "s"), "s")
+		e.end(e.claimOne("s"), webhook.StatePending)
+		equal(e, "number of records", len(e.all()), 0)
+		e.accepted(heard("j", ""), "j") // as if it was heard for the first time
+	}},
+	{name: "DisownedJobMakesRoom", run: func(e *env) {
+		e.submit("s")
+		e.bind("s", "", 1) // its only answer is lost
+		e.accepted(heard("stranger", "s"), "s")
+		e.refused(heard("j", "s"))
+		e.end(e.claimOne("s"), webhook.StatePending)
+		equal(e, "number of JobIDs", len(e.record("s").JobIDs), 0)
+		e.accepted(heard("j", "s"), "s")
+		e.end(e.claimOne("s"), webhook.StateDone)
+		equal(e, "JobID", e.record("s").JobID, "j")
+	}},
+	{name: "UnconfirmedJobsAreBounded", run: func(e *env) {
+		e.submit("s")
+		var want []string
+		for i := range 3 * webhook.MaxUnconfirmed {
+			id := fmt.Sprintf("j%d", i)
+			if i == 0 {
+				e.accepted(heard(id, "s"), "s")
+			} else {
+				e.duplicate(heard(id, "s"), "s", webhook.StateReceived)
+			}
+			if i < webhook.MaxUnconfirmed {
+				want = append(want, id)
+			}
+		}
+		equalAll(e, "Unconfirmed", sorted(e.record("s").Unconfirmed), sorted(want))
+	}},
 	{name: "LeaseIsOverAndNobodyElseHasClaimed", run: func(e *env) {
 		e.receiveJobs("j")
 		r := e.claimOne("j")
@@ -97,7 +175,7 @@ var finishChecks = []check{
 				e.finish(webhook.Verdict{Lease: leaseOf(current), State: state, After: 50 * lease, Error: "the other"})
 			}
 			e.unchanged(func() {
-				for _, s := range []webhook.State{webhook.StateDone, webhook.StateDead, webhook.StateReceived} {
+				for _, s := range []webhook.State{webhook.StateDone, webhook.StateDead, webhook.StateReceived, webhook.StatePending} {
 					equalBools(e, key+" finished", e.finish(webhook.Verdict{
 						Lease: leaseOf(old), State: s, Outcome: webhook.OutcomeUnknown, Error: "too late", Keep: true,
 					}), false)

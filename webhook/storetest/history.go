@@ -123,7 +123,7 @@ func (g *generator) act() func(p *player) {
 		verdicts := make([]webhook.Verdict, len(refs))
 		for i := range verdicts {
 			verdicts[i] = webhook.Verdict{
-				State:   pick(g, webhook.StateDone, webhook.StateDead, webhook.StateReceived, webhook.StateReceived),
+				State:   pick(g, webhook.StateDone, webhook.StateDead, webhook.StateReceived, webhook.StateReceived, webhook.StatePending),
 				After:   g.duration(),
 				Keep:    g.IntN(3) == 0,
 				Outcome: pick(g, "", "", webhook.OutcomeExpired),

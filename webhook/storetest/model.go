@@ -183,9 +183,18 @@ func (m *model) resolve(r *modelRecord) {
 	r.tentative = false
 	if r.State == webhook.StateReceived || r.State == webhook.StateClaimed {
 		r.jobs = slices.DeleteFunc(r.jobs, func(j modelJob) bool { return !j.stated })
-		r.State, r.Status, r.Outcome, r.Metadata, r.Source = webhook.StatePending, "", "", r.given, ""
-		r.accepted, r.Attempt, r.received, r.due = "", 0, moment{}, m.in(0)
+		m.unreceive(r)
 	}
+}
+
+// unreceive makes pending what was received for a job that is not its own.
+func (m *model) unreceive(r *modelRecord) {
+	r.State, r.Status, r.Outcome, r.Metadata, r.Source = webhook.StatePending, "", "", r.given, ""
+	r.accepted, r.tentative, r.Attempt, r.received, r.due = "", false, 0, moment{}, m.in(0)
+}
+
+func (r *modelRecord) confirmed() bool {
+	return slices.ContainsFunc(r.jobs, func(j modelJob) bool { return j.stated })
 }
 
 func (m *model) receive(a webhook.Arrival) webhook.Receipt {
@@ -215,7 +224,7 @@ func (m *model) receive(a webhook.Arrival) webhook.Receipt {
 	}
 
 	if r.State != webhook.StatePending {
-		if r.unresolved == 0 {
+		if r.unresolved == 0 || r.tentative && len(r.jobs) < webhook.MaxUnconfirmed {
 			r.learn(a.JobID, false)
 		}
 		sameJob := a.JobID != "" && wireid.Key(a.JobID) == r.accepted
@@ -224,7 +233,7 @@ func (m *model) receive(a webhook.Arrival) webhook.Receipt {
 		}
 	}
 	r.due = m.in(0)
-	if r.unresolved > 0 && len(r.jobs) == 0 {
+	if r.unresolved > 0 && !r.confirmed() && r.submitted.set {
 		r.tentative, r.due = true, m.in(a.Hold)
 	}
 	r.learn(a.JobID, false)
@@ -293,9 +302,18 @@ func (m *model) finish(v webhook.Verdict) bool {
 	if v.Keep {
 		r.Attempt--
 	}
-	if v.State == webhook.StateReceived {
+	heard := r.job(r.accepted)
+	switch {
+	case v.State == webhook.StateReceived:
 		r.due = m.in(v.After)
-	} else {
+	case v.State == webhook.StatePending && heard != nil && heard.stated:
+		r.State, r.due = webhook.StateReceived, m.in(0)
+	case v.State == webhook.StatePending && !r.submitted.set:
+		m.remove(r)
+	case v.State == webhook.StatePending:
+		r.jobs = slices.DeleteFunc(r.jobs, func(j modelJob) bool { return wireid.Key(j.id) == r.accepted })
+		m.unreceive(r)
+	default:
 		r.finished, r.due = m.in(0), moment{}
 	}
 	return true

@@ -1,0 +1,66 @@
+package webhook
+
+import (
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+
+	"github.com/reducto-go/reducto"
+)
+
+// foreign reports whether the API shows that a claimed record was received for a
+// job that is not its submission's, because somebody sent the submission's token
+// with another job. That can only be while no answer to the submission has named
+// the job. The job's configuration tells, where the service echoes it; and a job
+// that does not exist is nobody's, unless all jobs of that time are gone by now.
+func (in *Inbox) foreign(c *claim, job *reducto.Job, err error) bool {
+	r := &c.record
+	if r.SubmissionID == "" || r.SubmittedAt.IsZero() || !slices.Contains(r.Unconfirmed, r.JobID) {
+		return false
+	}
+	if err == nil {
+		named, own := configNames(job.RawConfig, func(id string) bool { return strings.EqualFold(id, r.SubmissionID) })
+		return named && own == ""
+	}
+	return errors.Is(err, reducto.ErrExpired) && !(errors.Is(err, reducto.ErrNotFound) && c.young()) &&
+		c.now().Sub(r.SubmittedAt) < in.cfg.inbox.jobLife
+}
+
+// disown makes the record wait for its own job again.
+func (in *Inbox) disown(c *claim) (Verdict, bool) {
+	in.measure.count(MetricConflicts, "", 1)
+	in.logRecord(c.ctx, slog.LevelWarn, "a delivery named a job that is not this submission's, with its token; the submission's own job is waited for", &c.record)
+	return Verdict{
+		Lease: c.lease(), State: StatePending, Keep: true,
+		Error: "a delivery named job " + c.record.JobID + ", which is not this submission's",
+	}, true
+}
+
+// configNames looks for submissions in a job's configuration, which the service
+// may echo: as a text that holds the metadata. It reports whether any is named,
+// and the one that is wanted, or none. The whole value of the member has to be the
+// id, for one can be the beginning of another.
+func configNames(config reducto.RawConfig, wanted func(id string) bool) (named bool, id string) {
+	rest := string(config)
+	for {
+		_, after, ok := strings.Cut(rest, reducto.MetadataSubmissionID)
+		if !ok {
+			return named, ""
+		}
+		rest = strings.TrimLeft(after, "\\\"': \t\r\n")
+		id := rest
+		if end := strings.IndexFunc(rest, notInID); end >= 0 {
+			id = rest[:end]
+		}
+		if wanted(id) {
+			return true, id
+		}
+		named = named || id != ""
+	}
+}
+
+// notInID reports whether r cannot be part of a submission's id.
+func notInID(r rune) bool {
+	return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && r != '-' && r != '_'
+}

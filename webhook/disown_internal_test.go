@@ -1,0 +1,35 @@
+package webhook
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/reducto-go/reducto"
+)
+
+func TestConfigNames(t *testing.T) {
+	t.Parallel()
+	wanted := map[string]bool{"order-1": true, "order-10": true, "o": true}
+	for _, test := range []struct {
+		name, config, want string
+		nobody             bool // no submission is named at all
+	}{
+		{"the whole value", `{"async":{"metadata":{"submission_id":"order-1"}}}`, "order-1", false},
+		{"an id that begins with another", `{"async":{"metadata":{"submission_id":"order-10"}}}`, "order-10", false},
+		{"an unknown one that begins with another", `{"async":{"metadata":{"submission_id":"order-101"}}}`, "", false},
+		{"an unknown one that ends with another", `{"async":{"metadata":{"submission_id":"my-order-1"}}}`, "", false},
+		{"spaces", `{"async": {"metadata": {"submission_id" : "order-1" }}}`, "order-1", false},
+		{"JSON within JSON", `{"async":"{\"metadata\":{\"submission_id\":\"order-1\"}}"}`, "order-1", false},
+		{"not the first", `{"note":"submission_id","async":{"metadata":{"submission_id":"order-1"}}}`, "order-1", false},
+		{"another member", `{"async":{"metadata":{"parent":"order-1","submission_id":"order-7"}}}`, "", false},
+		{"cut off", `{"async":{"metadata":{"submission_id":"order-1`, "order-1", false},
+		{"no value", `{"async":{"metadata":{"submission_id`, "", true},
+		{"nothing", ``, "", true},
+		{"no submission", `{"async":{"metadata":{"user":"order-1"}}}`, "", true},
+	} {
+		named, id := configNames(reducto.RawConfig(test.config), func(id string) bool { return wanted[id] })
+		assert.Equal(t, test.want, id, test.name)
+		assert.Equal(t, !test.nobody, named, test.name)
+	}
+}
