@@ -60,7 +60,6 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 	ci := flags.Bool("ci", false, "all four configurations at once, within -budget")
 	budget := flags.Duration("budget", 4*time.Minute, "time of all runs of -ci")
 	long := flags.Bool("long", false, "all four configurations, with at least 2,000 jobs and 100 kills each")
-	early := flags.Bool("early-replays", false, "replay tokens also before their own delivery was answered")
 	parallel := flags.Int("parallel", 2, "runs at a time of -long")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -94,9 +93,6 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 			options: options{Store: *store, Tx: *tx, Unsteady: true},
 			Profile: profileFor(*store, *jobs, *kills, window), Seed: *seed, Limit: *duration,
 		}}
-	}
-	for i := range runs {
-		runs[i].Profile.EarlyReplays = *early
 	}
 	return keeping(*dir, out, func(dir string) error {
 		began := time.Now()

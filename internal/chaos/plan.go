@@ -19,12 +19,9 @@ type profile struct {
 	Window time.Duration
 	// Gentle leaves out what takes the inbox a minute or more to get over by design,
 	// so that a run can end within seconds: lost webhooks that only a sweep makes up
-	// for, lost answers to submissions, kills while jobs are being submitted.
+	// for, lost answers to submissions, kills while jobs are being submitted, tokens
+	// that are replayed before their own delivery has arrived.
 	Gentle bool
-	// EarlyReplays has tokens replayed before any delivery of theirs was answered, by
-	// somebody who sees what is on its way and can hold it up. Otherwise they are
-	// replayed as they leak: out of a delivery that has arrived.
-	EarlyReplays bool
 	// Harmless has nothing go wrong by itself, for tests that do it.
 	Harmless bool
 }
@@ -151,6 +148,10 @@ type hookFault struct {
 	Kind string
 	N    int
 	For  time.Duration
+	// Early has a token replayed before any delivery of its own was answered, by
+	// somebody who sees what is on its way and can hold it up. Otherwise it is replayed
+	// as it leaks: out of a delivery that has arrived.
+	Early bool
 }
 
 // The faults of webhooks.
@@ -221,6 +222,8 @@ func drawHookFault(r *rand.Rand) hookFault {
 		h.N = 1 + r.IntN(4)
 	case hookLate:
 		h.For = between(r, 100*time.Millisecond, 3*time.Second)
+	case hookReplayed, hookCrossed:
+		h.Early = r.IntN(2) == 0
 	case hookSlow:
 		h.For = between(r, 20*time.Millisecond, 300*time.Millisecond)
 	}

@@ -148,7 +148,7 @@ func (s *service) live(ctx context.Context, info reductotest.JobInfo, f fate) {
 		s.mu.Lock()
 		s.hurt[h.Kind]++
 		s.mu.Unlock()
-		if replayed := s.replayed(h, info); replayed != "" && !s.plan.Profile.EarlyReplays {
+		if replayed := s.replayed(h, info); replayed != "" && (!h.Early || s.plan.Profile.Gentle) {
 			replays = append(replays, replayed)
 			continue
 		}
