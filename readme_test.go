@@ -27,29 +27,45 @@ func readme(t *testing.T) string {
 	return string(raw)
 }
 
-// Go code in the README is code that is compiled and tested: every block names
+// pages are the README and the pages of docs.
+func pages(t *testing.T) map[string]string {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join("docs", "*.md"))
+	require.NoError(t, err)
+	require.NotEmpty(t, paths)
+	texts := map[string]string{}
+	for _, path := range append(paths, "README.md") {
+		raw, err := os.ReadFile(path)
+		require.NoError(t, err)
+		texts[path] = string(raw)
+	}
+	return texts
+}
+
+// Go code in the README and in docs is code that is compiled and tested: every block names
 // where it comes from, in a comment on the line before, and consists of whole lines
 // of that, without the indentation that they share:
 //
 //	<!-- example: ExampleClient_ParseAsync -->   a function in an example_*_test.go
 //	<!-- example: examples/minimal/main.go -->   a file
-func TestReadmeCodeIsThatOfExamples(t *testing.T) {
+func TestCodeInPagesIsThatOfExamples(t *testing.T) {
 	t.Parallel()
 	functions := exampleFunctions(t)
-	blocks := goBlocks(readme(t))
-	require.NotEmpty(t, blocks)
-	for _, b := range blocks {
-		at := fmt.Sprintf("README.md:%d", b.line)
-		if !assert.NotEmpty(t, b.example, "%s: a go block without a comment that names its example", at) {
-			continue
-		}
-		source, ok := functions[b.example]
-		if strings.HasSuffix(b.example, ".go") {
-			raw, err := os.ReadFile(filepath.FromSlash(b.example))
-			ok, source = err == nil, string(raw)
-		}
-		if assert.True(t, ok, "%s: there is no example %s", at, b.example) {
-			assert.True(t, hasLines(source, b.code), "%s: this is not, or no longer, in %s:\n%s", at, b.example, b.code)
+	require.NotEmpty(t, goBlocks(readme(t)))
+	for path, text := range pages(t) {
+		for _, b := range goBlocks(text) {
+			at := fmt.Sprintf("%s:%d", path, b.line)
+			if !assert.NotEmpty(t, b.example, "%s: a go block without a comment that names its example", at) {
+				continue
+			}
+			source, ok := functions[b.example]
+			if strings.HasSuffix(b.example, ".go") {
+				raw, err := os.ReadFile(filepath.FromSlash(b.example))
+				ok, source = err == nil, string(raw)
+			}
+			if assert.True(t, ok, "%s: there is no example %s", at, b.example) {
+				assert.True(t, hasLines(source, b.code), "%s: this is not, or no longer, in %s:\n%s", at, b.example, b.code)
+			}
 		}
 	}
 }
@@ -219,14 +235,35 @@ func spelled(d time.Duration) string {
 	return fmt.Sprint(d.Seconds(), " s")
 }
 
-func TestReadmeLinks(t *testing.T) {
+// Links between pages lead somewhere, to a heading if they name one.
+func TestLinksInPages(t *testing.T) {
 	t.Parallel()
-	text := regexp.MustCompile("(?s)```.*?```|`[^`\n]*`").ReplaceAllString(readme(t), "")
-	for _, m := range regexp.MustCompile(`\]\(([^)#]+)(?:#[^)]*)?\)`).FindAllStringSubmatch(text, -1) {
-		if !strings.Contains(m[1], "://") {
-			assert.FileExists(t, filepath.FromSlash(m[1]))
+	code := regexp.MustCompile("(?s)```.*?```|`[^`\n]*`")
+	for path, text := range pages(t) {
+		for _, m := range regexp.MustCompile(`\]\(([^)#]*)(?:#([^)]*))?\)`).FindAllStringSubmatch(code.ReplaceAllString(text, ""), -1) {
+			if strings.Contains(m[1], "://") {
+				continue
+			}
+			target := path
+			if m[1] != "" {
+				target = filepath.Join(filepath.Dir(path), filepath.FromSlash(m[1]))
+			}
+			raw, err := os.ReadFile(target)
+			if assert.NoError(t, err, "%s links to %s", path, m[1]) && m[2] != "" {
+				assert.Contains(t, anchors(string(raw)), m[2], "%s links to %s", path, m[0])
+			}
 		}
 	}
+}
+
+// anchors are what the headings of a page can be linked to by.
+func anchors(markdown string) []string {
+	var list []string
+	for _, m := range regexp.MustCompile("(?m)^#+ (.*)$").FindAllStringSubmatch(markdown, -1) {
+		kept := regexp.MustCompile(`[^a-z0-9 _-]`).ReplaceAllString(strings.ToLower(m[1]), "")
+		list = append(list, strings.ReplaceAll(kept, " ", "-"))
+	}
+	return list
 }
 
 // What CI runs as it is printed: see .ci/readme.sh.
