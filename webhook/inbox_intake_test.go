@@ -193,6 +193,26 @@ func TestScenario08_TokenOfAnotherJobInbox(t *testing.T) {
 		}
 	}
 
+	t.Run("while nobody can bind it, a job of which the API says nothing is believed", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			s := newSite(t)
+			signer := newSigner(t, "k1")
+			var f counter
+			p := s.make(signer, f.process)
+			p.run()
+			id := uuid.Must(uuid.NewV7()).String()
+			require.NoError(t, s.mem.Submit(t.Context(), webhook.Submitted{ID: id, Webhook: true, LookAfter: time.Minute}))
+			other := s.srv.SeedJob(reductotest.SeedJob{Status: "Completed"})
+			requireAnswer(t, serveRequest(p, token(signer, id, other)), http.StatusOK)
+			rest(time.Minute)
+			assert.Equal(t, 0, f.count(), "not at once: the answer to the submission may be on its way")
+			rest(10 * time.Minute)
+			require.Equal(t, 1, f.count())
+			assert.Equal(t, other, f.last().JobID)
+		})
+	})
+
 	t.Run("sent n times, n jobs are accepted", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
