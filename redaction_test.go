@@ -134,6 +134,17 @@ func TestSecretsAreNeverShown(t *testing.T) {
 		canaryLink, []Link{canaryLink}, new(canaryLink),
 		canaryConfig, new(canaryConfig), []RawConfig{canaryConfig},
 		job, &job, summary, &summary,
+		ParseRequest{Input: URL(string(canaryLink)), Settings: Settings{DocumentPassword: canaryPassword}, Async: Async{Webhook: client.cfg.webhook}},
+		&ParseRequest{Input: URL(string(canaryLink)), Settings: Settings{DocumentPassword: canaryPassword}},
+		ExtractRequest{Input: URL(string(canaryLink)), Parsing: ParseOptions{Settings: Settings{DocumentPassword: canaryPassword}}},
+		SplitRequest{Input: URL(string(canaryLink)), Parsing: ParseOptions{Settings: Settings{DocumentPassword: canaryPassword}}},
+		PipelineRequest{Input: URL(string(canaryLink)), Settings: PipelineSettings{DocumentPassword: canaryPassword}},
+		EditRequest{Input: URL(string(canaryLink))}, ClassifyRequest{Input: URL(string(canaryLink))},
+		ParseOptions{Settings: Settings{DocumentPassword: canaryPassword}}, PipelineSettings{DocumentPassword: canaryPassword},
+		Settings{DocumentPassword: canaryPassword}, &Settings{DocumentPassword: canaryPassword},
+		Upload{FileID: "reducto://x", PresignedURL: canaryLink}, &Upload{PresignedURL: canaryLink},
+		Block{ImageURL: canaryLink, ChartData: []Link{canaryLink}}, &Block{ImageURL: canaryLink}, Chunk{Blocks: []Block{{ImageURL: canaryLink}}},
+		Citation{Block: Block{ImageURL: canaryLink}, ParentBlock: &Block{ImageURL: canaryLink}}, &Citation{ParentBlock: &Block{ImageURL: canaryLink}},
 		Password(canaryPassword), Settings{DocumentPassword: canaryPassword}.DocumentPassword,
 		api, *api, storage, lost, *lost, detached,
 		&RequestError{Op: "ParseAsync", Err: URL(string(canaryLink) + "\x7f").check("Input")},
@@ -192,27 +203,29 @@ func TestWhatIsShown(t *testing.T) {
 	for want, v := range map[string]any{
 		"reducto.Client(https://reducto.example.com)": client,
 		"<nil>": (*Client)(nil),
-		"https://bucket.example.com/result.json?[redacted]": canaryLink,
-		"[redacted] (108 bytes)":                            canaryConfig,
-		"[redacted]":                                        Password("p"),
-		"job j1 (Parse): Failed":                            &Job{ID: "j1", Status: StatusFailed, Type: JobParse},
-		"job j2 (): Pending":                                JobSummary{ID: "j2", Status: StatusPending},
-		"submission s1 (Parse)":                             &Submission{ID: "s1", Type: JobParse},
-		"parse result of job j1":                            &ParseResult{JobID: "j1"},
-		"v3_extract result":                                 &ExtractResult{},
-		"split result of job j1":                            SplitResult{JobID: "j1"},
-		"pipeline result of job j1":                         &PipelineResult{JobID: "j1"},
-		"edit result of job j1":                             &EditResult{JobID: "j1"},
-		"classify result of job j1":                         ClassifyResult{JobID: "j1"},
-		"chart result of job j1":                            &ChartResult{JobID: "j1"},
-		"translate result":                                  &UnknownResult{responseType: "translate"},
-		"unknown result":                                    &UnknownResult{},
+		"https://bucket.example.com/result.json?[redacted]":     canaryLink,
+		"[redacted] (108 bytes)":                                canaryConfig,
+		"[redacted]":                                            Password("p"),
+		"job j1 (Parse): Failed":                                &Job{ID: "j1", Status: StatusFailed, Type: JobParse},
+		"job j2 (): Pending":                                    JobSummary{ID: "j2", Status: StatusPending},
+		"submission s1 (Parse)":                                 &Submission{ID: "s1", Type: JobParse},
+		"parse result of job j1":                                &ParseResult{JobID: "j1"},
+		"v3_extract result":                                     &ExtractResult{},
+		"split result of job j1":                                SplitResult{JobID: "j1"},
+		"pipeline result of job j1":                             &PipelineResult{JobID: "j1"},
+		"edit result of job j1":                                 &EditResult{JobID: "j1"},
+		"classify result of job j1":                             ClassifyResult{JobID: "j1"},
+		"chart result of job j1":                                &ChartResult{JobID: "j1"},
+		"translate result":                                      &UnknownResult{responseType: "translate"},
+		"unknown result":                                        &UnknownResult{},
+		"{ {0 0 0 0 0 0 map[]} text  []  <nil> [] map[] map[]}": Block{Content: "text"},
 	} {
 		assert.Equal(t, want, fmt.Sprint(v))
-		if l, ok := v.(slog.LogValuer); ok && !strings.HasPrefix(want, "job ") {
+		if l, ok := v.(slog.LogValuer); ok && !strings.HasPrefix(want, "job ") && want[0] != '{' {
 			assert.Equal(t, want, l.LogValue().String())
 		}
 	}
+	assert.Contains(t, fmt.Sprintf("%+v", Citation{Block: Block{Content: "a"}, ParentBlock: &Block{Content: "b"}}), "Content:a")
 	for _, r := range []any{(*ParseResult)(nil), (*ExtractResult)(nil), (*SplitResult)(nil), (*PipelineResult)(nil), (*EditResult)(nil), (*ClassifyResult)(nil), (*ChartResult)(nil), (*UnknownResult)(nil)} {
 		assert.Equal(t, "<nil>", fmt.Sprint(r))
 		assert.Equal(t, "<nil>", r.(slog.LogValuer).LogValue().String())

@@ -125,8 +125,9 @@ type HybridVPC struct {
 	Environment string `json:"environment,omitzero"`
 }
 
-// Password is a document's password. It prints and logs as [redacted]. JSON has
-// it as it is, since that is how it is sent: do not log a request as JSON.
+// Password is a document's password. It prints and logs as [redacted], in requests
+// too. JSON has it as it is, since that is how it is sent: do not log what
+// json.Marshal makes of a request.
 type Password string
 
 // String never shows the password.
