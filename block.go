@@ -153,10 +153,10 @@ type ParseUsage struct {
 	// Credits is what they cost; nil for accounts that are not billed in credits.
 	Credits *float64 `json:"credits,omitzero"`
 	// CreditBreakdown has the credits of each feature.
-	CreditBreakdown map[string]float64 `json:"credit_breakdown,omitzero"`
+	CreditBreakdown map[BillingFeature]float64 `json:"credit_breakdown,omitzero"`
 	// PageBillingBreakdown has the features used on each page; its keys are page
 	// numbers, from "1". Newer servers only.
-	PageBillingBreakdown map[string][]string `json:"page_billing_breakdown,omitzero"`
+	PageBillingBreakdown map[string][]BillingFeature `json:"page_billing_breakdown,omitzero"`
 	// NonEmptyCellCount counts the cells of a spreadsheet; nil for others. Newer
 	// servers only.
 	NonEmptyCellCount *int `json:"non_empty_cell_count,omitzero"`

@@ -22,8 +22,9 @@ type ExtractUsage struct {
 	NumFields int `json:"num_fields"`
 	// Credits is what they cost; nil for accounts that are not billed in credits.
 	Credits *float64 `json:"credits,omitzero"`
-	// ExtractMode is "extract", "super_agent" or "spreadsheet_agent".
-	ExtractMode string `json:"extract_mode,omitzero"`
+	// ExtractMode is what carried the extraction out; empty if the service does not
+	// say.
+	ExtractMode ExtractMode `json:"extract_mode,omitzero"`
 	// Extra has the members that this version of the library does not know.
 	Extra Extra `json:"-"`
 }

@@ -25,8 +25,9 @@ type ParseResult struct {
 	StudioLink string `json:"studio_link,omitzero"`
 	// Usage is what the job consumed.
 	Usage ParseUsage `json:"usage"`
-	// ParseMode is "base" or "lite"; empty means base. Newer servers only.
-	ParseMode string `json:"parse_mode,omitzero"`
+	// ParseMode is what parsed the document; empty means ParseModeBase. Not all
+	// servers send it.
+	ParseMode ParseMode `json:"parse_mode,omitzero"`
 	// DocumentProperties has the properties of the document, if they were asked for;
 	// their form is not documented. Newer servers only.
 	DocumentProperties json.RawMessage `json:"document_properties,omitzero"`

@@ -639,7 +639,7 @@ func TestParseResultInline(t *testing.T) {
 	custom, err := r.Custom(t.Context())
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"tags":["harbour",null,2.5]}`, string(custom))
-	assert.Equal(t, []string{"parse", "table_agentic"}, r.Usage.PageBillingBreakdown["1"])
+	assert.Equal(t, []BillingFeature{"parse", "table_agentic"}, r.Usage.PageBillingBreakdown["1"])
 
 	old := resultOf[*ParseResult](t, "job_parse_old.json")
 	assert.Equal(t, []string{"Berth B 4"}, texts(t, old))
