@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"reflect"
+	"strings"
+
+	"github.com/reducto-go/reducto"
+)
+
+// binding says what of the library a schema is.
+type binding struct {
+	types   []reflect.Type // the Go types that have its members, for their fields' types
+	members func(*world) ([]string, error)
+}
+
+// structOf is a schema that a struct encodes to: its members are those that a
+// maximal value has.
+func structOf[T any]() binding {
+	t := reflect.TypeFor[T]()
+	return binding{types: []reflect.Type{t}, members: func(w *world) ([]string, error) {
+		v, err := w.maximal(t)
+		if err != nil {
+			return nil, err
+		}
+		return encoded(v.Interface())
+	}}
+}
+
+// text is a schema of strings, which are a type of their own.
+func text[T ~string]() binding { return binding{types: []reflect.Type{reflect.TypeFor[T]()}} }
+
+// decoded is a schema whose type reads some members by itself. The seed has these;
+// the type has to know them all.
+func decoded[T any](seed string) binding {
+	t := reflect.TypeFor[T]()
+	return binding{types: []reflect.Type{t}, members: func(w *world) ([]string, error) {
+		v := reflect.New(t)
+		if err := json.Unmarshal([]byte(seed), v.Interface()); err != nil {
+			return nil, err
+		}
+		if extra := v.Elem().FieldByName("Extra"); extra.IsValid() && extra.Len() > 0 {
+			return nil, fmt.Errorf("%s does not know %v", t, extra.MapKeys())
+		}
+		if err := w.fillStruct(v.Elem()); err != nil {
+			return nil, err
+		}
+		return encoded(v.Interface())
+	}}
+}
+
+// body is a schema of what is sent to an endpoint, or of what lies in it at a path.
+func body(endpoint string, path ...string) binding {
+	return binding{members: func(w *world) ([]string, error) {
+		var names []string
+		for _, b := range w.bodies(endpoint) {
+			for _, step := range path {
+				b, _ = b[step].(node)
+			}
+			for name := range b {
+				names = append(names, name)
+			}
+		}
+		return names, nil
+	}}
+}
+
+// bodyOf is a body whose fields have their types in T.
+func bodyOf[T any](endpoint string) binding {
+	b := body(endpoint)
+	b.types = []reflect.Type{reflect.TypeFor[T]()}
+	return b
+}
+
+// webhookOf is what lies in a body at a path if the webhook there has that mode.
+func webhookOf(mode, endpoint string, path ...string) binding {
+	return binding{members: func(w *world) ([]string, error) {
+		var names []string
+		for _, b := range w.bodies(endpoint) {
+			for _, step := range path {
+				b, _ = b[step].(node)
+			}
+			if b["mode"] != mode {
+				continue
+			}
+			for name := range b {
+				names = append(names, name)
+			}
+		}
+		return names, nil
+	}}
+}
+
+// seen is a schema whose members the library shows by fields and methods of another
+// type. Each has to show something.
+func seen(show func(*world) (map[string]any, error), types ...reflect.Type) binding {
+	return binding{types: types, members: func(w *world) ([]string, error) {
+		shown, err := show(w)
+		if err != nil {
+			return nil, err
+		}
+		var names []string
+		for name, value := range shown {
+			v := reflect.ValueOf(value)
+			if !v.IsValid() || v.IsZero() || v.Kind() == reflect.Slice && v.Len() == 0 {
+				return nil, fmt.Errorf("%s is not shown", name)
+			}
+			names = append(names, name)
+		}
+		return names, nil
+	}}
+}
+
+// accepted is the answer of an asynchronous endpoint, shown by the handle that a
+// method returns.
+func accepted(method string) binding {
+	return seen(func(w *world) (map[string]any, error) {
+		h := reflect.ValueOf(w.values[method])
+		if h.Kind() != reflect.Pointer {
+			return nil, fmt.Errorf("%s returns no handle", method)
+		}
+		id := h.Elem().FieldByName("JobID").String()
+		if id != testID {
+			return nil, fmt.Errorf("%s returns the job %q", method, id)
+		}
+		return map[string]any{"job_id": id}, nil
+	})
+}
+
+// unsent is a schema of requests that the library never sends.
+var unsent = binding{members: func(*world) ([]string, error) { return nil, nil }}
+
+func encoded(v any) ([]string, error) {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	var members node
+	if err := json.Unmarshal(raw, &members); err != nil {
+		return nil, err
+	}
+	var names []string
+	for name := range members {
+		names = append(names, name)
+	}
+	return names, nil
+}
+
+// field is the type of the Go field for a member, nil if there is none.
+func (b binding) field(member string) reflect.Type {
+	for _, t := range b.types {
+		if f := fieldType(t, member); f != nil {
+			return f
+		}
+	}
+	return nil
+}
+
+// refused shows what an error makes of the validator's complaints.
+func refused(*world) (*reducto.APIError, error) {
+	r := &recorder{answers: map[string]answer{"GET /version": {http.StatusUnprocessableEntity,
+		`{"detail":[{"loc":["query","limit"],"msg":"too large","type":"less_than_equal","input":1000,"ctx":{"le":500}}]}`}}}
+	client, err := r.client()
+	if err != nil {
+		return nil, err
+	}
+	_, err = client.Version(context.Background())
+	api, ok := err.(*reducto.APIError) //nolint:errorlint // as it is returned
+	if !ok || len(api.Fields) != 1 {
+		return nil, fmt.Errorf("no complaint of the validator, but %w", err)
+	}
+	return api, nil
+}
+
+// result decodes a result of a job.
+func result[R reducto.Result](raw string) (R, error) {
+	var job reducto.Job
+	if err := json.Unmarshal([]byte(`{"status":"Completed","result":`+raw+`}`), &job); err != nil {
+		var none R
+		return none, err
+	}
+	return reducto.As[R](&job)
+}
+
+// knownResult reports whether a response_type is one that the library has a type for.
+func knownResult(name string) bool {
+	quoted, _ := json.Marshal(name)
+	r, err := result[reducto.Result](strings.ReplaceAll(
+		`{"response_type":NAME,"usage":{"num_pages":1},"result":{"splits":[],"category":"a"}}`, "NAME", string(quoted)))
+	if err != nil {
+		return false
+	}
+	_, unknown := r.(*reducto.UnknownResult)
+	return !unknown && r.ResponseType() == name
+}

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// remarks are what a reader of the table has to know of an endpoint.
+var remarks = map[string]string{
+	"POST /pipeline":           "deprecated by newer servers: `Parse`, then `Extract` and `Split` with `FromJob`",
+	"POST /pipeline_async":     "deprecated by newer servers: `ParseAsync`, then `ExtractAsync` and `SplitAsync` with `FromJob`",
+	"POST /classify":           "there is no asynchronous form",
+	"DELETE /job/{job_id}":     "newer servers only",
+	"DELETE /upload/{file_id}": "newer servers only",
+	"POST /upload":             "above 100 MB, the file then goes to storage by a presigned URL",
+	"GET /jobs":                "`WaitEach`: a list for each round, whatever the number of jobs",
+}
+
+// writeTable prints docs/endpoints.md.
+func writeTable(out io.Writer, w *world) error {
+	var b strings.Builder
+	b.WriteString(`# Endpoints
+
+Every endpoint of the API and the methods that call it. This page is generated:
+
+    go run ./internal/contract -table > docs/endpoints.md
+
+| Endpoint | Methods | Remarks |
+| --- | --- | --- |
+`)
+	for _, endpoint := range w.endpoints() {
+		methods := make([]string, len(w.used[endpoint]))
+		for i, m := range w.used[endpoint] {
+			methods[i] = "`" + m + "`"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", endpoint, strings.Join(methods, ", "), remarks[endpoint])
+	}
+	b.WriteString("\nAnything else can be called with `Client.Do`, which keeps authentication, retries and errors.\n")
+	_, err := io.WriteString(out, b.String())
+	return err
+}
