@@ -5,6 +5,7 @@ go 1.26.0
 
 require (
 	github.com/reducto-go/reducto v0.0.0
+	github.com/stretchr/testify v1.12.1
 	go.yaml.in/yaml/v3 v3.0.5
 )
 

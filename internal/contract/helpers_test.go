@@ -1,0 +1,92 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// observed calls every method once for all tests, which only read.
+var observed = sync.OnceValues(func() (*world, error) {
+	root, err := findRoot(".")
+	if err != nil {
+		return nil, err
+	}
+	return observe(root)
+})
+
+func theWorld(t testing.TB) *world {
+	t.Helper()
+	w, err := observed()
+	require.NoError(t, err)
+	return w
+}
+
+// documentPaths are the API's documents, which lie beside the repository. Without
+// them a test skips, and in CI it fails.
+func documentPaths(t testing.TB) []string {
+	t.Helper()
+	root, err := findRoot(".")
+	require.NoError(t, err)
+	dir := filepath.Join(root, "..", "shared", "openapi")
+	var paths []string
+	for _, pattern := range []string{"*.json", "*.yml", "*.yaml"} {
+		found, err := filepath.Glob(filepath.Join(dir, pattern))
+		require.NoError(t, err)
+		paths = append(paths, found...)
+	}
+	if len(paths) == 0 {
+		if os.Getenv("CI") != "" || os.Getenv("REDUCTO_CI") != "" {
+			t.Fatalf("no OpenAPI documents in %s, and in CI they must be there", dir)
+		}
+		t.Skipf("no OpenAPI documents in %s to compare with", dir)
+	}
+	return paths
+}
+
+// documents are the API's documents.
+func documents(t testing.TB) []*document {
+	t.Helper()
+	var docs []*document
+	for _, path := range documentPaths(t) {
+		d, err := load(path)
+		require.NoError(t, err)
+		docs = append(docs, d)
+	}
+	return docs
+}
+
+func theReasons(t testing.TB) []reason {
+	t.Helper()
+	reasons, err := readReasons(reviewed)
+	require.NoError(t, err)
+	return reasons
+}
+
+// value is JSON as a value.
+func value(t testing.TB, raw string) any {
+	t.Helper()
+	var v any
+	require.NoError(t, json.Unmarshal([]byte(raw), &v), "%s", raw)
+	return v
+}
+
+// lines are what is reported of a document besides the closing line.
+func lines(t testing.TB, d *document) []string {
+	t.Helper()
+	found, _, err := compare(d, theWorld(t))
+	require.NoError(t, err)
+	unexplained, stale := judge(d.version, found, theReasons(t))
+	var out []string
+	for _, diff := range unexplained {
+		out = append(out, diff.String())
+	}
+	for _, r := range stale {
+		out = append(out, r.String())
+	}
+	return out
+}
