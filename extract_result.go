@@ -17,8 +17,8 @@ import (
 type ExtractUsage struct {
 	// NumPages counts the pages that were processed.
 	NumPages int `json:"num_pages"`
-	// NumFields counts the extracted fields. It is always written: results without a
-	// name are told from others by it.
+	// NumFields counts the extracted fields. It is written also where it is 0: results
+	// without a name are told from others by it.
 	NumFields int `json:"num_fields"`
 	// Credits is what they cost; nil for accounts that are not billed in credits.
 	Credits *float64 `json:"credits,omitzero"`
@@ -27,13 +27,31 @@ type ExtractUsage struct {
 	ExtractMode ExtractMode `json:"extract_mode,omitzero"`
 	// Extra has the members that this version of the library does not know.
 	Extra Extra `json:"-"`
+
+	uncounted bool // it came without num_fields
 }
 
 // UnmarshalJSON keeps unknown members.
-func (v *ExtractUsage) UnmarshalJSON(data []byte) error { return members.Decode(data, v) }
+func (v *ExtractUsage) UnmarshalJSON(data []byte) error {
+	if err := members.Decode(data, v); err != nil {
+		return err
+	}
+	_, counted := object(data)["num_fields"]
+	v.uncounted = !counted
+	return nil
+}
 
 // MarshalJSON writes unknown members too.
-func (v ExtractUsage) MarshalJSON() ([]byte, error) { return members.Encode(v) }
+func (v ExtractUsage) MarshalJSON() ([]byte, error) {
+	if !v.uncounted || v.NumFields != 0 {
+		return members.Encode(v)
+	}
+	type plain ExtractUsage
+	return members.Encode(struct {
+		plain
+		NumFields int `json:"num_fields,omitzero"`
+	}{plain: plain(v)})
+}
 
 // ExtractResult is what was extracted under your schema. Decode reads it into a
 // value of yours, in whichever of the service's forms it came, inline or behind a

@@ -140,6 +140,7 @@ func impliedType(top map[string]json.RawMessage) string {
 		return true
 	}
 	kind, _ := text(in["type"])
+	_, used := top["usage"]
 	_, fields := object(top["usage"])["num_fields"]
 	_, citations := top["citations"]
 	switch {
@@ -158,8 +159,8 @@ func impliedType(top map[string]json.RawMessage) string {
 		return responseSplit
 	case has("parse", "extract", "split"):
 		return responsePipeline
-	case members.Kind(in["category"]) == '"' && len(in) == 1:
-		return responseClassify
+	case members.Kind(in["category"]) == '"' && (len(in) == 1 || !used):
+		return responseClassify // every extraction says what it used
 	case has("chart_data"):
 		return responseChart
 	}

@@ -100,7 +100,7 @@ func callSync[R Result](ctx context.Context, c *Client, op, path string, kind Jo
 			}
 			top := object(raw)
 			id, _ := text(top["job_id"])
-			if len(top) == 1 && id != "" {
+			if id != "" && isAccepted(top) {
 				if wireid.Check(id) != "" {
 					return &badAnswer{reason: "the body has no usable job_id", whole: true}
 				}
@@ -134,6 +134,17 @@ func callSync[R Result](ctx context.Context, c *Client, op, path string, kind Jo
 		return zero, err
 	}
 	return As[R](job)
+}
+
+// isAccepted tells the answer that a job was made from every result, whatever
+// members both will have.
+func isAccepted(top map[string]json.RawMessage) bool {
+	for _, name := range []string{"response_type", "result", "document_url", "usage"} {
+		if _, ok := top[name]; ok {
+			return false
+		}
+	}
+	return true
 }
 
 // DeleteJob deletes a job and what it left behind. It is done in the background:

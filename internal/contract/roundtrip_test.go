@@ -1,0 +1,337 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/reducto-go/reducto"
+)
+
+func parsed(raw string) any {
+	var v any
+	if err := json.Unmarshal([]byte(raw), &v); err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// unset are the optional members whose zero value means that they are not there:
+// the library reads "" as none, and the service's defaults are false and 0. Every
+// other member comes out as it went in.
+var unset = map[string]any{
+	"enrichment_success": false,
+	"original_page":      0.0,
+	"image_url":          "",
+	"confidence":         "",
+	"pdf_url":            "",
+	"studio_link":        "",
+	"reason":             "",
+	"raw_config":         "",
+	"next_cursor":        "",
+	"presigned_url":      "",
+	"job_id":             "",
+}
+
+// meaning is a value in which null, absence and what is unset are the same.
+func meaning(v any) any {
+	switch v := v.(type) {
+	case node:
+		out := node{}
+		for name, member := range v {
+			if zero, ok := unset[name]; member == nil || ok && member == zero {
+				continue
+			}
+			out[name] = meaning(member)
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i := range v {
+			out[i] = meaning(v[i])
+		}
+		return out
+	}
+	return v
+}
+
+// decode reads an instance into a type, and what the type encodes to.
+func decode(t testing.TB, in any, target reflect.Type) (decoded reflect.Value, out any) {
+	t.Helper()
+	raw, err := json.Marshal(in)
+	require.NoError(t, err)
+	v := reflect.New(target)
+	require.NoError(t, json.Unmarshal(raw, v.Interface()), "%s", raw)
+	again, err := json.Marshal(v.Interface())
+	require.NoError(t, err)
+	return v, value(t, string(again))
+}
+
+// assertSurvives decodes an instance and compares what is encoded again. If typed,
+// the library must know every member.
+func assertSurvives(t testing.TB, in any, target reflect.Type, typed bool, why string) {
+	t.Helper()
+	decoded, out := decode(t, in, target)
+	require.Equal(t, meaning(in), meaning(out), why)
+	if typed {
+		require.Empty(t, untyped(decoded, "", nil), "%s: %v", why, in)
+	}
+}
+
+var extraType = reflect.TypeFor[reducto.Extra]()
+
+// untyped finds the members that a decoded value keeps without knowing them. What a
+// block calls extra is the service's own.
+func untyped(v reflect.Value, at string, found []string) []string {
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Interface:
+		if !v.IsNil() {
+			return untyped(v.Elem(), at, found)
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			f := v.Type().Field(i)
+			if f.Type == extraType && f.Tag.Get("json") == "extra,omitzero" {
+				continue
+			}
+			found = untyped(v.Field(i), at+"."+f.Name, found)
+		}
+	case reflect.Slice, reflect.Array:
+		if v.Type().Elem().Kind() == reflect.Uint8 {
+			return found
+		}
+		for i := range v.Len() {
+			found = untyped(v.Index(i), fmt.Sprintf("%s[%d]", at, i), found)
+		}
+	case reflect.Map:
+		for _, key := range v.MapKeys() {
+			if v.Type() == extraType {
+				found = append(found, at+"."+key.String())
+				continue
+			}
+			found = untyped(v.MapIndex(key), at+"."+key.String(), found)
+		}
+	}
+	return found
+}
+
+// whole are the schemas of responses that are Go types by themselves.
+func whole(d *document) map[string]reflect.Type {
+	types := map[string]reflect.Type{}
+	c, err := read(d)
+	if err != nil {
+		panic(err)
+	}
+	for name := range c.objects[inResponse] {
+		b, _ := bindingOf(name, inResponse)
+		if len(b.types) == 1 && b.types[0] != reflect.TypeFor[reducto.Job]() && b.types[0] != reflect.TypeFor[reducto.FieldError]() {
+			types[name] = b.types[0]
+		}
+	}
+	return types
+}
+
+func TestResponsesSurvive(t *testing.T) {
+	t.Parallel()
+	for _, d := range documents(t) {
+		types := whole(d)
+		require.Greater(t, len(types), 25)
+		for _, name := range slices.Sorted(maps.Keys(types)) {
+			t.Run(d.version+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				for _, p := range policies() {
+					g := &generator{d, p}
+					in := g.instance(node{"$ref": schemaPrefix + name})
+					assertSurvives(t, in, types[name], !p.more, p.String())
+				}
+			})
+		}
+	}
+}
+
+// In a job, every result is recognised: by its name, by the job's type or, in the
+// first form of the answer without either, by its members.
+func TestJobsSurvive(t *testing.T) {
+	t.Parallel()
+	results := map[string]reflect.Type{
+		"": nil, "ParseResponse": reflect.TypeFor[*reducto.ParseResult](),
+		"ExtractResponse": reflect.TypeFor[*reducto.ExtractResult](), "V3ExtractResponse": reflect.TypeFor[*reducto.ExtractResult](),
+		"SplitResponse": reflect.TypeFor[*reducto.SplitResult](), "PipelineResponse": reflect.TypeFor[*reducto.PipelineResult](),
+		"EditResponse": reflect.TypeFor[*reducto.EditResult](), "ClassifyResponse": reflect.TypeFor[*reducto.ClassifyResult](),
+	}
+	for _, d := range documents(t) {
+		for _, schema := range []string{"AsyncJobResponse", "EnhancedAsyncJobResponse"} {
+			for _, arm := range armsOf(d.schemas()[schema].(node)["properties"].(node)["result"]) {
+				require.Contains(t, results, strings.TrimPrefix(arm, schemaPrefix), schema)
+			}
+			for kind, want := range results {
+				t.Run(d.version+"/"+schema+"/"+kind, func(t *testing.T) {
+					t.Parallel()
+					for _, p := range policies() {
+						in := (&generator{d, p}).job(schema, kind)
+						assertSurvives(t, in, reflect.TypeFor[reducto.Job](), !p.more && !p.odd, p.String())
+						if !p.odd {
+							decoded, _ := decode(t, in, reflect.TypeFor[reducto.Job]())
+							assert.Equal(t, want, reflect.TypeOf(decoded.Interface().(*reducto.Job).Result), "%s: %v", p, in)
+						}
+					}
+				})
+			}
+		}
+	}
+}
+
+// armsOf are the references in a union, however deep.
+func armsOf(v any) (refs []string) {
+	s, _ := v.(node)
+	if ref, ok := s["$ref"].(string); ok {
+		refs = append(refs, ref)
+	}
+	for _, arm := range slices.Concat(list(s["anyOf"]), list(s["oneOf"])) {
+		refs = append(refs, armsOf(arm)...)
+	}
+	return refs
+}
+
+// Each method returns what the endpoint answers, whatever that is.
+func TestAnswersSurvive(t *testing.T) {
+	t.Parallel()
+	w := theWorld(t)
+	methods := map[string]string{
+		"POST /parse": "Client.Parse", "POST /extract": "Client.Extract", "POST /split": "Client.Split", "POST /edit": "Client.Edit",
+		"POST /pipeline": "Client.Pipeline", "POST /classify": "Client.Classify", "GET /job/{job_id}": "Client.GetJob",
+		"GET /jobs": "Client.ListJobs", "POST /upload": "Client.Upload", "POST /configure_webhook": "Client.ConfigureWebhook",
+		"GET /version": "Client.Version", "POST /cancel/{job_id}": "Client.CancelJob",
+		"POST /parse_async": "Client.ParseAsync", "POST /extract_async": "Client.ExtractAsync", "POST /split_async": "Client.SplitAsync",
+		"POST /edit_async": "Client.EditAsync", "POST /pipeline_async": "Client.PipelineAsync",
+	}
+	calls := map[string]call{}
+	for _, c := range w.calls() {
+		calls[c.method] = c
+	}
+	for _, d := range documents(t) {
+		for _, o := range d.operations() {
+			t.Run(d.version+"/"+strings.ReplaceAll(o.endpoint, "/", " "), func(t *testing.T) {
+				t.Parallel()
+				c, ok := calls[methods[o.endpoint]]
+				require.True(t, ok, "no method of this test calls the endpoint")
+				for _, p := range policies() {
+					if p.odd && !strings.HasPrefix(o.endpoint, "GET ") {
+						continue // a result of a type never heard of is not what the call promises
+					}
+					checkAnswer(t, d, o, c, p)
+				}
+			})
+		}
+	}
+}
+
+func checkAnswer(t *testing.T, d *document, o operation, c call, p fixed) {
+	g := &generator{d, p}
+	in := g.instance(o.answer())
+	served := maps.Clone(answers)
+	want := in
+	switch body, _ := in.(node); {
+	case o.endpoint == "GET /job/{job_id}":
+		kinds := slices.Sorted(maps.Keys(jobTypes))
+		in = g.job("EnhancedAsyncJobResponse", kinds[p.nth%len(kinds)])
+		want = in
+	case o.endpoint == "POST /cancel/{job_id}":
+		want = nil // what it answers is not specified
+	case strings.HasSuffix(o.endpoint, "_async"):
+		body["job_id"] = testID
+		want = testID
+	case body["job_id"] != nil && body["result"] == nil && body["document_url"] == nil:
+		// The synchronous call became a job, whose result is waited for.
+		body["job_id"] = testID
+		served["GET /job/{job_id}"] = answer{http.StatusOK, `{"status":"Completed","result":` + answers[o.endpoint].body + `}`}
+		want = value(t, answers[o.endpoint].body)
+	}
+	raw, err := json.Marshal(in)
+	require.NoError(t, err)
+	served[o.endpoint] = answer{http.StatusOK, string(raw)}
+	r := &recorder{answers: served}
+	client, err := r.client()
+	require.NoError(t, err)
+	got, err := c.run(t.Context(), client)
+	require.NoError(t, err, "%s: %s", p, raw)
+	if h := reflect.ValueOf(got); strings.HasSuffix(o.endpoint, "_async") {
+		assert.Equal(t, want, h.Elem().FieldByName("JobID").String())
+		return
+	}
+	encoded, err := json.Marshal(got)
+	require.NoError(t, err)
+	out := value(t, string(encoded))
+	if o.endpoint == "GET /job/{job_id}" {
+		delete(out.(node), "job_id") // it was asked for
+	}
+	require.Equal(t, meaning(want), meaning(out), "%s: %s", p, raw)
+}
+
+// The members that count as unset are needed, all of them: each is lost otherwise.
+func TestUnsetMembersAreLost(t *testing.T) {
+	t.Parallel()
+	d := documents(t)[0]
+	lost := map[string]bool{}
+	targets := whole(d)
+	targets["EnhancedAsyncJobResponse"] = reflect.TypeFor[reducto.Job]()
+	for name, target := range targets {
+		g := &generator{d, fixed{all: true}}
+		for member, zero := range unset {
+			in := g.instance(node{"$ref": schemaPrefix + name}).(node)
+			if had, has := in[member]; !has || reflect.TypeOf(had) != reflect.TypeOf(zero) {
+				continue
+			}
+			in[member] = zero
+			_, out := decode(t, in, target)
+			if _, there := out.(node)[member]; !there {
+				lost[member] = true
+			}
+		}
+	}
+	assert.ElementsMatch(t, slices.Collect(maps.Keys(unset)), slices.Collect(maps.Keys(lost)))
+}
+
+// Whatever instance of whatever schema survives as well.
+func FuzzResponses(f *testing.F) {
+	type target struct {
+		doc    *document
+		schema string
+		of     reflect.Type
+	}
+	var targets []target
+	for _, d := range documents(f) {
+		types := whole(d)
+		for _, name := range slices.Sorted(maps.Keys(types)) {
+			targets = append(targets, target{d, name, types[name]})
+		}
+		for range 8 { // a job holds all the others
+			targets = append(targets, target{d, "AsyncJobResponse", reflect.TypeFor[reducto.Job]()},
+				target{d, "EnhancedAsyncJobResponse", reflect.TypeFor[reducto.Job]()})
+		}
+	}
+	for i := range targets {
+		f.Add(uint8(i), []byte{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1})
+		f.Add(uint8(i), []byte("The quick brown fox jumps over the lazy dog, and then over the next one and all the others of the pack."))
+	}
+	kinds := slices.Sorted(maps.Keys(jobTypes))
+	f.Fuzz(func(t *testing.T, which uint8, choices []byte) {
+		to := targets[int(which)%len(targets)]
+		g := &generator{to.doc, &drawn{choices}}
+		var in any
+		if to.of == reflect.TypeFor[reducto.Job]() {
+			in = g.job(to.schema, kinds[g.arm(len(kinds))])
+		} else {
+			in = g.instance(node{"$ref": schemaPrefix + to.schema})
+		}
+		assertSurvives(t, in, to.of, false, to.doc.version+" "+to.schema)
+	})
+}
