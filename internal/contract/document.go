@@ -42,7 +42,7 @@ func parse(name string, raw []byte) (*document, error) {
 			return nil, err
 		}
 		var err error
-		if raw, err = json.Marshal(v); err != nil {
+		if raw, err = json.Marshal(named(v)); err != nil {
 			return nil, err
 		}
 	}
@@ -72,6 +72,27 @@ func parse(name string, raw []byte) (*document, error) {
 		}
 	}
 	return d, nil
+}
+
+// named makes texts of all names in YAML, which may be numbers: statuses are.
+func named(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for name, inner := range v {
+			v[name] = named(inner)
+		}
+	case map[any]any:
+		out := node{}
+		for name, inner := range v {
+			out[fmt.Sprint(name)] = named(inner)
+		}
+		return out
+	case []any:
+		for i := range v {
+			v[i] = named(v[i])
+		}
+	}
+	return v
 }
 
 // schemas are the named schemas.
