@@ -144,7 +144,11 @@ func (c *comparison) compareObject(name string, r role) error {
 			c.missing("%s field %s", r, at)
 			continue
 		}
-		c.compareValues(at, o.members[member], b.field(member))
+		field := b.field(member)
+		c.compareValues(at, o.members[member], field)
+		if field != nil {
+			c.compareForms(r, at, o.members[member], field)
+		}
 	}
 	for _, member := range known {
 		if o.members[member] == nil {

@@ -108,6 +108,22 @@ func TestChangesAreReported(t *testing.T) {
 		"an object within a field is new": {func(d *document) {
 			properties(d, "ParseUsage")["credit_breakdown"].(node)["properties"] = node{"total": node{"type": "number"}}
 		}, []string{"missing response schema ParseUsage.credit_breakdown"}},
+		"a field takes another kind": {func(d *document) {
+			properties(d, "ParseChunk")["content"] = node{"type": []any{"string", "array"}, "items": node{"type": "string"}}
+		}, []string{"missing response field ParseChunk.content as array"}},
+		"whole numbers get fractions": {func(d *document) {
+			properties(d, "OCRWord")["rotation"] = node{"anyOf": []any{node{"type": "number"}, node{"type": "null"}}}
+		}, []string{"missing response field OCRWord.rotation as number"}},
+		"the elements of a list change": {func(d *document) {
+			properties(d, "ClassificationCategory")["criteria"] = node{"type": "array", "items": node{"type": "integer"}}
+		}, []string{"missing request field ClassificationCategory.criteria[] as integer"}},
+		"the values of a map change": {func(d *document) {
+			properties(d, "ParseUsage")["credit_breakdown"] = node{"type": "object", "additionalProperties": node{"type": "string"}}
+		}, []string{"missing response field ParseUsage.credit_breakdown{} as string"}},
+		"a field gets another schema": {func(d *document) {
+			properties(d, "OCRResult")["lines"] = node{"type": "array", "items": node{"$ref": "#/components/schemas/ParseBlock"}}
+			properties(d, "ParseChunk")["blocks"] = node{"type": "array", "items": node{"$ref": "#/components/schemas/OCRLine"}}
+		}, []string{"missing response field OCRResult.lines[] as ParseBlock", "missing response field ParseChunk.blocks[] as OCRLine"}},
 		"a form's part is new": {func(d *document) {
 			properties(d, "Body_upload_upload_post")["bucket_name"] = node{"type": "string"}
 		}, []string{"missing request field Body_upload_upload_post.bucket_name"}},

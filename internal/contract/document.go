@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -146,29 +148,46 @@ func modernise(schema any) {
 			}
 		}
 	}
+	if kinds := list(s["type"]); len(kinds) > 0 {
+		delete(s, "type")
+		inner := part(s)
+		var arms []any
+		for _, kind := range kinds {
+			arm := maps.Clone(inner)
+			arm["type"] = kind
+			arms = append(arms, arm)
+		}
+		s["anyOf"] = arms
+	}
 	nullable, old := s["nullable"].(bool)
 	delete(s, "nullable")
 	if !old || !nullable || !constrains(s) {
 		return
 	}
+	inner := part(s)
+	s["anyOf"] = []any{inner, node{"type": "null"}}
+}
+
+// part takes out of a schema what it says of values.
+func part(s node) node {
 	inner := node{}
 	for key, value := range s {
-		switch key {
-		case "default", "description", "title", "example", "deprecated":
-		default:
+		if !annotates(key) {
 			inner[key] = value
 			delete(s, key)
 		}
 	}
-	s["anyOf"] = []any{inner, node{"type": "null"}}
+	return inner
+}
+
+func annotates(key string) bool {
+	return slices.Contains([]string{"default", "description", "title", "example", "deprecated"}, key)
 }
 
 // constrains reports whether a schema says anything of values.
 func constrains(s node) bool {
 	for key := range s {
-		switch key {
-		case "default", "description", "title", "example", "deprecated":
-		default:
+		if !annotates(key) {
 			return true
 		}
 	}

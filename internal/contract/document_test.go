@@ -141,6 +141,7 @@ func TestDocumentsOf30ReadAsOf31(t *testing.T) {
 		`{"type":"string","nullable":false}`:                                        `{"type":"string"}`,
 		`{"$ref":"#/components/schemas/A","nullable":true,"default":1}`:             `{"anyOf":[{"$ref":"#/components/schemas/A"},{"type":"null"}],"default":1}`,
 		`{"anyOf":[{"type":"string","nullable":true}]}`:                             `{"anyOf":[{"anyOf":[{"type":"string"},{"type":"null"}]}]}`,
+		`{"type":["string","null"],"title":"t","minLength":1}`:                      `{"anyOf":[{"type":"string","minLength":1},{"type":"null","minLength":1}],"title":"t"}`,
 		`{"nullable":true,"title":"t"}`:                                             `{"title":"t"}`,
 		`{"type":"number","minimum":0,"exclusiveMinimum":true,"maximum":1}`:         `{"type":"number","exclusiveMinimum":0,"maximum":1}`,
 		`{"type":"number","maximum":1,"exclusiveMaximum":false}`:                    `{"type":"number","maximum":1}`,

@@ -1,0 +1,15 @@
+# The library against the API's own documents. See internal/contract.
+
+# run_contract compares it with every document beside the repository, and prints
+# how much was compared.
+run_contract() {
+  local documents=() file
+  for file in ../shared/openapi/*.{json,yml,yaml}; do
+    if [[ -e $file ]]; then documents+=("$file"); fi
+  done
+  if ((${#documents[@]} == 0)); then
+    fail "no OpenAPI documents in $(cd .. && pwd)/shared/openapi: CI compares the library with them"
+  fi
+  GOWORK=$root/go.work go run ./internal/contract "${documents[@]}" ||
+    fail 'the library and the API differ: see the lines above; a difference on purpose gets a line in internal/contract/reasons.txt'
+}
