@@ -1,6 +1,7 @@
 package reducto_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
@@ -51,13 +52,57 @@ func TestSynchronousCalls(t *testing.T) {
 	})
 }
 
+// The service may make a job of any synchronous call and answer with its id, beside
+// which there may be more one day. The job is waited for.
 func TestSynchronousCallsThatAnswerWithAJob(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
+		ctx := t.Context()
+		for endpoint, test := range map[string]struct {
+			kind, result string
+			call         func() (reducto.Result, error)
+		}{
+			"POST /parse": {"Parse", `{"job_id":"j","duration":1,"usage":{"num_pages":1},"result":{"type":"full","chunks":[]}}`,
+				func() (reducto.Result, error) { return client.Parse(ctx, parseRequest()) }},
+			"POST /extract": {"Extract", `{"usage":{"num_pages":1,"num_fields":1},"result":{"a":1}}`,
+				func() (reducto.Result, error) { return client.Extract(ctx, reducto.ExtractRequest{Input: document}) }},
+			"POST /split": {"Split", `{"usage":{"num_pages":1},"result":{"section_mapping":{"a":[1]},"splits":[]}}`,
+				func() (reducto.Result, error) {
+					return client.Split(ctx, reducto.SplitRequest{Input: document, SplitDescription: []reducto.SplitCategory{{Name: "a", Description: "b"}}})
+				}},
+			"POST /pipeline": {"Pipeline", `{"job_id":"j","usage":{"num_pages":1},"result":{"parse":null,"extract":null,"split":null}}`,
+				func() (reducto.Result, error) {
+					return client.Pipeline(ctx, reducto.PipelineRequest{Input: document, PipelineID: "p"})
+				}},
+			"POST /edit": {"Edit", `{"document_url":"https://example.com/edited.pdf"}`,
+				func() (reducto.Result, error) {
+					return client.Edit(ctx, reducto.EditRequest{Input: document, Instructions: "sign it"})
+				}},
+			"POST /classify": {"Classify", `{"job_id":"j","result":{"category":"invoice"}}`,
+				func() (reducto.Result, error) { return client.Classify(ctx, reducto.ClassifyRequest{Input: document}) }},
+		} {
+			for _, answer := range []string{`{"job_id":"job-7"}`, `{"job_id":"job-7","queue":"batch","eta":null}`} {
+				srv.Fault(endpoint, reductotest.Status(200).JSON(answer))
+				srv.Fault("GET /job/job-7", reductotest.Status(200).JSON(`{"status":"Pending","type":"`+test.kind+`"}`),
+					reductotest.Status(200).JSON(`{"status":"Completed","type":"`+test.kind+`","result":`+test.result+`}`))
+				result, err := test.call()
+				require.NoError(t, err, endpoint)
+				got, err := json.Marshal(result)
+				require.NoError(t, err)
+				assert.JSONEq(t, test.result, string(got), endpoint)
+			}
+			srv.Fault(endpoint, reductotest.Status(200).JSON(`{"job_id":"job-7"}`))
+			srv.Fault("GET /job/job-7", reductotest.Status(200).JSON(`{"status":"Failed","reason":"no such file"}`))
+			_, err := test.call()
+			var failed *reducto.JobError
+			require.ErrorAs(t, err, &failed, endpoint)
+			assert.Equal(t, "no such file", failed.Job.FailureReason())
+		}
+
 		id := srv.SeedJob(reductotest.SeedJob{Text: "hello"})
 		srv.Fault("POST /parse", reductotest.Status(200).JSON(map[string]string{"job_id": id}))
-		result, err := client.Parse(t.Context(), parseRequest())
+		result, err := client.Parse(ctx, parseRequest())
 		require.NoError(t, err)
-		chunks, err := result.Load(t.Context())
+		chunks, err := result.Load(ctx)
 		require.NoError(t, err)
 		assert.Contains(t, chunks[0].Content, "hello")
 	})
