@@ -26,9 +26,9 @@ func (c *Client) SplitAsync(ctx context.Context, req SplitRequest, opts ...Submi
 // PipelineAsync submits a document to a pipeline that was configured in Reducto's
 // studio. See ParseAsync for its errors.
 //
-// The service has announced that it will retire this endpoint: submit the
-// pipeline's steps with ParseAsync, ExtractAsync and SplitAsync instead, with
-// FromJob for those that build on a parsed document.
+// Newer servers call this endpoint deprecated. Submit the pipeline's steps with
+// ParseAsync, ExtractAsync and SplitAsync instead, with FromJob for those that build
+// on a parsed document.
 func (c *Client) PipelineAsync(ctx context.Context, req PipelineRequest, opts ...SubmitOption) (*Handle[*PipelineResult], error) {
 	return submit[*PipelineResult](ctx, c, "PipelineAsync", "/pipeline_async", JobPipeline, req, req.Async, opts)
 }

@@ -43,7 +43,10 @@ func (c *Client) Split(ctx context.Context, req SplitRequest) (*SplitResult, err
 }
 
 // Pipeline runs a document through a pipeline and waits for the result on the same
-// connection. See Parse, and PipelineAsync for what the service says of pipelines.
+// connection. See Parse.
+//
+// Newer servers call this endpoint deprecated. Use Parse, Extract and Split for the
+// pipeline's steps instead, with FromJob for those that build on a parsed document.
 func (c *Client) Pipeline(ctx context.Context, req PipelineRequest) (*PipelineResult, error) {
 	if err := checkSync("Pipeline", req.Async, ""); err != nil {
 		return nil, err
