@@ -110,9 +110,19 @@ func (c *comparison) compareEndpoints() {
 			default:
 				c.missing("request field %s (%v) %s", o.endpoint, p["in"], name)
 			}
+			if s, ok := p["schema"].(node); ok {
+				c.compareValues(o.endpoint+"?"+name, []node{s}, nil)
+			}
 		}
 		for name := range sent {
 			c.extra("request field %s?%s", o.endpoint, name)
+		}
+		for _, m := range c.w.used[o.endpoint] {
+			if said := slices.Contains(c.w.source.deprecated, m); o.deprecated && !said {
+				c.missing("deprecation of %s in the comment of %s", o.endpoint, m)
+			} else if said && !o.deprecated {
+				c.extra("deprecation of %s in the comment of %s", o.endpoint, m)
+			}
 		}
 	}
 	for _, endpoint := range c.w.endpoints() {

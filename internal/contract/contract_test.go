@@ -91,6 +91,19 @@ func TestChangesAreReported(t *testing.T) {
 		"a header is new": {func(d *document) {
 			paths(d)["/version"].(node)["get"].(node)["parameters"] = []any{node{"name": "user-id", "in": "header"}}
 		}, []string{"missing request field GET /version (header) user-id"}},
+		"a parameter is referred to": {func(d *document) {
+			d.root["components"].(node)["parameters"] = node{"order": node{"name": "order", "in": "query", "schema": node{"enum": []any{"up"}}}}
+			jobs := paths(d)["/jobs"].(node)["get"].(node)
+			jobs["parameters"] = append(jobs["parameters"].([]any), node{"$ref": "#/components/parameters/order"})
+		}, []string{"missing request field GET /jobs?order", "missing enum value GET /jobs?order=up"}},
+		"an answer is referred to": {func(d *document) {
+			d.root["components"].(node)["responses"] = node{"no/tea": node{"content": node{"application/json": node{"schema": node{
+				"type": "object", "properties": node{"teapot": node{"type": "boolean"}}}}}}}
+			paths(d)["/version"].(node)["get"].(node)["responses"].(node)["418"] = node{"$ref": "#/components/responses/no~1tea"}
+		}, []string{"missing response schema GET /version answer"}},
+		"an endpoint is deprecated": {func(d *document) {
+			paths(d)["/split"].(node)["post"].(node)["deprecated"] = true
+		}, []string{"missing deprecation of POST /split in the comment of Client.Split"}},
 		"a schema is new": {func(d *document) {
 			d.schemas()["Stamp"] = node{"type": "object", "properties": node{"text": node{"type": "string"}}}
 			properties(d, "ParseChunk")["stamp"] = node{"$ref": "#/components/schemas/Stamp"}

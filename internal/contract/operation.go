@@ -32,19 +32,15 @@ func (d *document) operations() []operation {
 			o.deprecated, _ = op["deprecated"].(bool)
 			for _, params := range []any{item["parameters"], op["parameters"]} {
 				for _, p := range list(params) {
-					if p, ok := p.(node); ok {
-						o.parameters = append(o.parameters, p)
-					}
+					o.parameters = append(o.parameters, d.component(p))
 				}
 			}
-			body, _ := op["requestBody"].(node)
-			for _, s := range contents(body) {
+			for _, s := range contents(d.component(op["requestBody"])) {
 				o.request = append(o.request, s)
 			}
 			responses, _ := op["responses"].(node)
 			for status, r := range responses {
-				response, _ := r.(node)
-				for format, s := range contents(response) {
+				for format, s := range contents(d.component(r)) {
 					o.responses[status+" "+format] = s
 				}
 			}
@@ -52,6 +48,22 @@ func (d *document) operations() []operation {
 		}
 	}
 	return ops
+}
+
+// component is a parameter, a body or an answer, also where it is referred to.
+func (d *document) component(v any) node {
+	c, _ := v.(node)
+	ref, ok := c["$ref"].(string)
+	if !ok {
+		return c
+	}
+	var at any = d.root
+	for step := range strings.SplitSeq(strings.TrimPrefix(ref, "#/"), "/") {
+		inner, _ := at.(node)
+		at = inner[strings.NewReplacer("~1", "/", "~0", "~").Replace(step)]
+	}
+	found, _ := at.(node)
+	return found
 }
 
 // contents are the schemas of a body, by content type.

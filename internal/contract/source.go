@@ -16,10 +16,11 @@ import (
 const module = "github.com/reducto-go/reducto"
 
 // source is what only the text of package reducto tells: the constants that a type
-// has, and which types there are.
+// has, which types there are, and what comments say.
 type source struct {
-	constants map[string][]string // the values of each string type, in order
-	structs   []string            // the exported structs with members in JSON
+	constants  map[string][]string // the values of each string type, in order
+	structs    []string            // the exported structs with members in JSON
+	deprecated []string            // the methods whose comments call their endpoint deprecated
 }
 
 // findRoot looks for the root of the module in dir and above.
@@ -53,7 +54,7 @@ func readSource(dir string) (*source, error) {
 		if strings.HasSuffix(path, "_test.go") {
 			continue
 		}
-		f, err := parser.ParseFile(fset, path, nil, parser.SkipObjectResolution)
+		f, err := parser.ParseFile(fset, path, nil, parser.SkipObjectResolution|parser.ParseComments)
 		if err != nil {
 			return nil, err
 		}
@@ -68,6 +69,7 @@ func readSource(dir string) (*source, error) {
 		for _, decl := range f.Decls {
 			gen, ok := decl.(*ast.GenDecl)
 			if !ok || gen.Tok != token.TYPE {
+				s.method(decl)
 				continue
 			}
 			for _, spec := range gen.Specs {
@@ -89,6 +91,18 @@ func readSource(dir string) (*source, error) {
 		}
 	}
 	return s, nil
+}
+
+func (s *source) method(decl ast.Decl) {
+	f, ok := decl.(*ast.FuncDecl)
+	if !ok || f.Recv == nil || !f.Name.IsExported() || !strings.Contains(f.Doc.Text(), "deprecated") {
+		return
+	}
+	if of, ok := f.Recv.List[0].Type.(*ast.StarExpr); ok {
+		if name, ok := of.X.(*ast.Ident); ok {
+			s.deprecated = append(s.deprecated, name.Name+"."+f.Name.Name)
+		}
+	}
 }
 
 func (s *source) declared(t *ast.TypeSpec, texts map[string]bool) {

@@ -20,6 +20,7 @@ func TestSourceHasTheConstantsOfThePackage(t *testing.T) {
 	assert.NotContains(t, s.constants, "Link", "a type of strings without constants")
 	assert.Contains(t, s.structs, "Block")
 	assert.NotContains(t, s.structs, "Client")
+	assert.ElementsMatch(t, []string{"Client.Pipeline", "Client.PipelineAsync"}, s.deprecated)
 }
 
 func TestSourceOfAFile(t *testing.T) {
