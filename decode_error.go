@@ -37,6 +37,9 @@ func decodeAPIError(method, path string, resp *http.Response, body []byte, secre
 	for i := range e.Fields {
 		f := &e.Fields[i]
 		f.Message, f.Location, f.Type = hide(f.Message), hide(f.Location), hide(f.Type)
+		if f.Context != nil {
+			f.Context = hidden(f.Context, hide).(map[string]any)
+		}
 	}
 	return e
 }
@@ -58,6 +61,25 @@ func hider(secrets []string) func(string) string {
 		}
 	}
 	return strings.NewReplacer(pairs...).Replace
+}
+
+// hidden hides secrets in all texts of a JSON value.
+func hidden(v any, hide func(string) string) any {
+	switch v := v.(type) {
+	case string:
+		return hide(v)
+	case []any:
+		for i := range v {
+			v[i] = hidden(v[i], hide)
+		}
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for name, inner := range v {
+			out[hide(name)] = hidden(inner, hide)
+		}
+		return out
+	}
+	return v
 }
 
 // decode reads the JSON shapes: the service's {"error": {…}, "detail": …}, the
@@ -115,6 +137,9 @@ func fieldError(o map[string]json.RawMessage) FieldError {
 	var f FieldError
 	f.Message, _ = text(o["msg"])
 	f.Type, _ = text(o["type"])
+	if members.Kind(o["ctx"]) == '{' {
+		_ = json.Unmarshal(o["ctx"], &f.Context)
+	}
 	var path []string
 	if members.Kind(o["loc"]) == '[' {
 		_ = members.Elements(o["loc"], func(item []byte) error {

@@ -56,6 +56,10 @@ type FieldError struct {
 	Message string
 	// Type is the validator's name for the complaint, such as "missing".
 	Type string
+	// Context has the values that the message is made of, such as the limit that was
+	// passed, as encoding/json decodes them; nil if there are none. Its names depend
+	// on Type.
+	Context map[string]any
 }
 
 // APIError is an answer of the API, or of a proxy before it, that is not a

@@ -44,10 +44,10 @@ func TestAPIErrorShapes(t *testing.T) {
 		}},
 		"the validator's": {422, string(wire(t, "error_validation.json")), func(e *APIError) {
 			e.Fields = []FieldError{
-				{"body.settings.page_range.0.start", "Input should be greater than 0", "greater_than"},
-				{"body.settings.page_range.list[int]", "Input should be a valid list", "list_type"},
-				{"body.parsing", "Extra inputs are not permitted", "extra_forbidden"},
-				{"", "Field required", "missing"},
+				{Location: "body.settings.page_range.0.start", Message: "Input should be greater than 0", Type: "greater_than", Context: map[string]any{"gt": 0.0}},
+				{Location: "body.settings.page_range.list[int]", Message: "Input should be a valid list", Type: "list_type"},
+				{Location: "body.parsing", Message: "Extra inputs are not permitted", Type: "extra_forbidden"},
+				{Message: "Field required", Type: "missing"},
 			}
 		}},
 		"detail as text": {404, string(wire(t, "error_detail_text.json")), func(e *APIError) { e.Message = "Job not found" }},
@@ -57,7 +57,7 @@ func TestAPIErrorShapes(t *testing.T) {
 		"the edge's":    {429, string(wire(t, "error_edge.json")), func(e *APIError) { e.Message = "[CODE 1000] too many requests: slow down" }},
 		"error as text": {500, `{"error":"out of memory"}`, func(e *APIError) { e.Message = "out of memory" }},
 		"error and fields": {422, `{"error":{"name":"INVALID_CONFIG","message":"m"},"detail":[{"loc":["body"],"msg":"f","type":"t"}]}`, func(e *APIError) {
-			e.Name, e.Message, e.Fields = ErrorInvalidConfig, "m", []FieldError{{"body", "f", "t"}}
+			e.Name, e.Message, e.Fields = ErrorInvalidConfig, "m", []FieldError{{Location: "body", Message: "f", Type: "t"}}
 		}},
 		"error null":               {500, `{"error":null,"detail":"d"}`, func(e *APIError) { e.Message = "d" }},
 		"code as text":             {500, `{"error":{"code":"503","message":"m"}}`, func(e *APIError) { e.Code, e.Message = 503, "m" }},
@@ -71,7 +71,7 @@ func TestAPIErrorShapes(t *testing.T) {
 		}},
 		"name without a message":  {400, `{"error":{"name":"INVALID_CONFIG"}}`, func(e *APIError) { e.Name, e.Body = ErrorInvalidConfig, `{"error":{"name":"INVALID_CONFIG"}}` }},
 		"fields without objects":  {422, `{"detail":["a",7,null]}`, func(e *APIError) { e.Body = `{"detail":["a",7,null]}` }},
-		"a place that is no list": {422, `{"detail":[{"loc":"body","msg":"m"}]}`, func(e *APIError) { e.Fields = []FieldError{{"", "m", ""}} }},
+		"a place that is no list": {422, `{"detail":[{"loc":"body","msg":"m"}]}`, func(e *APIError) { e.Fields = []FieldError{{Message: "m"}} }},
 		"a list":                  {400, `["a"]`, func(e *APIError) { e.Body = `["a"]` }},
 		"a text":                  {400, `"a"`, func(e *APIError) { e.Body = `"a"` }},
 		"null":                    {400, `null`, func(e *APIError) { e.Body = `null` }},

@@ -169,6 +169,7 @@ func FuzzAPIError(f *testing.F) {
 	}
 	f.Add(302, "text/html", "https://example.org/"+canaryKey+"?a", "5", []byte(canaryKey))
 	f.Add(422, "", "", "Fri, 02 Oct 2026 08:16:00 GMT", []byte(`{"detail":[{"loc":["`+canaryKey+`",1,null],"msg":"`+canaryKey+`","type":"`+canaryKey+`"},7]}`))
+	f.Add(422, "", "", "", []byte(`{"detail":[{"msg":"m","ctx":{"`+canaryKey+`":["`+canaryHook+`",{"a":"\u0073k-canary-5a1e77"}]}},{"ctx":7}]}`))
 	f.Add(503, "text/html", ":", "-1", []byte(`{"error":{"code":"1","message":"\u0073k-canary-5a1e77","job_id":"`+canaryKey+`"},"message":[]}`))
 	f.Add(500, "", "", "", []byte(strings.Repeat("ä\n\xff"+canaryKey, 300)))
 	f.Fuzz(func(t *testing.T, status int, contentType, location, retryAfter string, body []byte) {

@@ -216,5 +216,5 @@ func showComplaint(w *world) (map[string]any, error) {
 		return nil, err
 	}
 	f := e.Fields[0]
-	return map[string]any{"loc": f.Location, "msg": f.Message, "type": f.Type}, nil
+	return map[string]any{"loc": f.Location, "msg": f.Message, "type": f.Type, "ctx": f.Context}, nil
 }
