@@ -159,7 +159,7 @@ func (g *generator) object(s node) any {
 		}
 		return o
 	}
-	if len(properties) == 0 || g.unknown() {
+	if s["additionalProperties"] == true || g.unknown() {
 		o["x_unknown"] = parsed(g.anything())
 	}
 	return o
@@ -235,7 +235,10 @@ func policies() []fixed {
 }
 
 // drawn is a policy that a text decides; at its end, everything is zero.
-type drawn struct{ rest []byte }
+type drawn struct {
+	rest []byte
+	odd  bool // it made something that no schema has
+}
 
 func (d *drawn) next() int {
 	if len(d.rest) == 0 {
@@ -246,12 +249,18 @@ func (d *drawn) next() int {
 	return int(b)
 }
 
+func (d *drawn) strange(odds int) bool {
+	strange := d.next()%odds == 1
+	d.odd = d.odd || strange
+	return strange
+}
+
 func (d *drawn) include() bool    { return d.next()%4 != 0 }
 func (d *drawn) null() bool       { return d.next()%5 == 1 }
 func (d *drawn) arm(n int) int    { return d.next() % n }
 func (d *drawn) value(n int) int  { return d.next() % n }
-func (d *drawn) unheard() bool    { return d.next()%16 == 1 }
-func (d *drawn) unknown() bool    { return d.next()%8 == 1 }
+func (d *drawn) unheard() bool    { return d.strange(16) }
+func (d *drawn) unknown() bool    { return d.strange(8) }
 func (d *drawn) length() int      { return d.next() % 3 }
 func (d *drawn) anything() string { return anythings[d.next()%len(anythings)] }
 
