@@ -154,9 +154,12 @@ func (in *Inbox) extend(ctx context.Context, lease time.Duration) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, min(in.cfg.inbox.storeTimeout, lease/8), errIntakeTimeout)
 	defer cancel()
 	asked := time.Now()
-	ok, err := in.safeExtend(ctx, leases, lease)
+	ok, err := in.store.Extend(ctx, leases, lease)
 	if err != nil {
 		return err
+	}
+	if len(ok) != len(leases) {
+		return fmt.Errorf("webhook: the store gave %d answers to %d leases", len(ok), len(leases))
 	}
 	for i, c := range held {
 		if ok[i] {
@@ -166,18 +169,6 @@ func (in *Inbox) extend(ctx context.Context, lease time.Duration) error {
 		}
 	}
 	return nil
-}
-
-func (in *Inbox) safeExtend(ctx context.Context, leases []Lease, lease time.Duration) (ok []bool, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("%w: %T", errGatherPanic, p)
-		}
-	}()
-	if ok, err = in.store.Extend(ctx, leases, lease); err == nil && len(ok) != len(leases) {
-		err = fmt.Errorf("webhook: the store gave %d answers to %d leases", len(ok), len(leases))
-	}
-	return ok, err
 }
 
 func (in *Inbox) loseClaim(ctx context.Context, c *claim, why string) {

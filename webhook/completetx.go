@@ -43,7 +43,7 @@ func (d *Delivery) CompleteTx(ctx context.Context, tx Execer) error {
 }
 
 func (t *completer) complete(ctx context.Context, tx Execer) error {
-	store, ok := t.inbox.store.(TxStore)
+	store, ok := t.inbox.store.Store.(TxStore)
 	if !ok {
 		return ErrTxUnsupported
 	}

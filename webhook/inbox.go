@@ -30,7 +30,7 @@ import (
 // See the package comment for what is guaranteed with which Store.
 type Inbox struct {
 	receiver
-	store Store
+	store safeStore
 	fn    Func
 	// volatile: the store is memory, which a 200 must not rely on.
 	volatile bool
@@ -76,7 +76,7 @@ func NewInbox(v Verifier, s Store, f Func, opts ...Option) (*Inbox, error) {
 		return refuse("options", fmt.Errorf("%s is for a Handler: leave it out", cfg.forHandler[0]))
 	}
 	in := &Inbox{
-		store:   s,
+		store:   safeStore{s},
 		fn:      f,
 		running: map[claimKey]*claim{},
 		wake:    newSignal(),

@@ -3,7 +3,6 @@ package webhook
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -75,7 +74,7 @@ func (in *Inbox) Run(ctx context.Context, client *reducto.Client) error {
 	looking, stopLooking := context.WithCancel(ctx)
 	background.Go(func() { run.sweeper.run(looking) })
 	background.Go(func() { in.housekeep(looking) })
-	if notifier, ok := in.store.(Notifier); ok {
+	if notifier, ok := in.store.Store.(Notifier); ok {
 		background.Go(func() { in.listen(looking, notifier) })
 	}
 	in.dispatch(ctx, run, false)
@@ -245,11 +244,6 @@ func (in *Inbox) claim(ctx context.Context, run *running) (next time.Duration, c
 }
 
 func (in *Inbox) storeClaim(ctx context.Context, n int) (records []Record, due time.Duration, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("%w: %T", errGatherPanic, p)
-		}
-	}()
 	ctx, cancel := context.WithTimeoutCause(ctx, in.cfg.inbox.storeTimeout, errIntakeTimeout)
 	defer cancel()
 	return in.store.Claim(ctx, n, in.cfg.inbox.lease)
@@ -287,7 +281,7 @@ func (in *Inbox) runningCount() int {
 // listen passes on a store's notifications. Without them the store is asked.
 func (in *Inbox) listen(ctx context.Context, n Notifier) {
 	for ctx.Err() == nil {
-		err := n.Notify(ctx, in.wake.send)
+		err := notify(ctx, n, in.wake.send)
 		if ctx.Err() != nil {
 			return
 		}
