@@ -54,10 +54,10 @@ func (h *receiver) intake(w http.ResponseWriter, r *http.Request, received time.
 		return Event{}, &answerFailed
 	case errors.Is(err, ErrMalformed):
 		h.stats.invalid.Add(1)
-		reason, _ := errors.AsType[malformed](err) // another verifier's text could repeat the body
+		reason, _ := errors.AsType[malformed](err)
 		h.logRefused(r, "delivery refused: malformed "+string(reason))
 		return Event{}, &answerMalformed
-	case err != nil: // also those that are nobody's sentinel
+	case err != nil:
 		h.unauthorized(r, err)
 		return Event{}, &answerUnauthorized
 	}

@@ -30,6 +30,10 @@ const (
 	// MetricDeliveries counts requests: accepted, duplicate, refused (a job that is
 	// not its submission's), unauthorized, invalid, too_large, store_error.
 	MetricDeliveries = "deliveries"
+	// MetricUnauthorized counts what MetricDeliveries has as unauthorized, by reason:
+	// no_secret, wrong_secret, expired_token, unknown_key, no_signature, bad_signature,
+	// timestamp, and other for a verifier that is none of this package's.
+	MetricUnauthorized = "unauthorized"
 	// MetricKeys counts verified deliveries by the key or secret that they carried.
 	MetricKeys = "keys"
 	// MetricHandled counts calls of the function: done, failed, panicked, permanent,

@@ -61,7 +61,7 @@ func TestObserver(t *testing.T) {
 		s.meter.mu.Lock()
 		defer s.meter.mu.Unlock()
 		assert.Equal(t, map[string]int64{
-			"deliveries{accepted}": 2, "deliveries{duplicate}": 1, "deliveries{invalid}": 1, "deliveries{unauthorized}": 1,
+			"deliveries{accepted}": 2, "deliveries{duplicate}": 1, "deliveries{invalid}": 1, "deliveries{unauthorized}": 1, "unauthorized{no_secret}": 1,
 			"keys{current}": 3, "handled{done}": 1, "handled{failed}": 1, "handled{permanent}": 1,
 			"outcomes{completed}": 1, "dead": 1,
 		}, s.meter.counts)
@@ -125,9 +125,12 @@ func TestScenario62_LabelsAreBoundedInbox(t *testing.T) {
 		allowed := map[string][]string{
 			"deliveries": {"accepted", "duplicate", "refused", "unauthorized", "invalid", "too_large", "store_error"},
 			"keys":       {"current", "previous-1"},
-			"handled":    {"done", "failed", "panicked", "permanent", "expired", "shutdown", "not_committed"},
-			"outcomes":   {"completed", "failed", "cancelled", "expired", "unknown"},
-			"fenced":     nil, "conflicts": nil, "dead": nil, "reconciled": nil,
+			"unauthorized": {
+				"no_secret", "wrong_secret", "expired_token", "unknown_key", "no_signature", "bad_signature", "timestamp", "other",
+			},
+			"handled":  {"done", "failed", "panicked", "permanent", "expired", "shutdown", "not_committed"},
+			"outcomes": {"completed", "failed", "cancelled", "expired", "unknown"},
+			"fenced":   nil, "conflicts": nil, "dead": nil, "reconciled": nil,
 			"polls":   {"ok", "not_found", "rate_limited", "unauthorized", "error"},
 			"records": {"pending", "received", "claimed", "done", "dead"}, "oldest_due_seconds": nil, "oldest_pending_seconds": nil,
 			"nearest_expiry_seconds": nil, "active_leases": nil,

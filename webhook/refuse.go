@@ -5,11 +5,46 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 )
 
 var errVerifierPanicked = errors.New("webhook: the verifier panicked")
+
+// refusals are the reasons for which a delivery is not believed, as logs and
+// metrics have them. The answer never tells.
+var refusals = [...]struct {
+	err    error
+	reason string
+}{
+	{ErrNoSecret, "no_secret"},
+	{ErrWrongSecret, "wrong_secret"},
+	{ErrExpiredToken, "expired_token"},
+	{ErrUnknownKey, "unknown_key"},
+	{ErrNoSignature, "no_signature"},
+	{ErrBadSignature, "bad_signature"},
+	{ErrTimestamp, "timestamp"},
+	{ErrUnauthorized, "other"},
+}
+
+// refusalOf is the error of this package that a verifier's error is. The verifier
+// can be the user's: its error's text could repeat what the request said, and its
+// methods could misbehave, so nobody else sees it.
+func refusalOf(err error) error {
+	if reason, ok := errors.AsType[malformed](err); ok {
+		return reason
+	}
+	if errors.Is(err, ErrMalformed) {
+		return ErrMalformed
+	}
+	for _, known := range refusals {
+		if errors.Is(err, known.err) {
+			return known.err
+		}
+	}
+	return ErrUnauthorized
+}
 
 // verify asks the verifier, which can be the user's and must not take the
 // connection down.
@@ -22,20 +57,23 @@ func (h *receiver) verify(r *http.Request, body []byte) (e Event, err error) {
 			h.log.log(r.Context(), slog.LevelError, "the verifier panicked", slog.String("panic", fmt.Sprintf("%T", p)))
 		}
 	}()
-	return h.verifier.Verify(r.Header, body)
+	if e, err = h.verifier.Verify(r.Header, body); err != nil {
+		return Event{}, refusalOf(err)
+	}
+	return e, nil
 }
 
 // unauthorized counts and reports a delivery that was not believed.
 func (h *receiver) unauthorized(r *http.Request, err error) {
 	h.stats.unauthorized.Add(1)
-	reason := "unauthorized"
-	switch { // a verifier's own text could repeat what the request said
-	case errors.Is(err, ErrNoSecret):
-		reason = "no secret"
-	case errors.Is(err, ErrWrongSecret):
-		reason = "wrong secret"
+	reason := ""
+	for _, known := range refusals {
+		if known.err == err {
+			reason = known.reason
+		}
 	}
-	h.logRefused(r, "delivery refused: "+reason)
+	h.measure.count(MetricUnauthorized, reason, 1)
+	h.logRefused(r, "delivery refused: "+strings.ReplaceAll(reason, "_", " "), slog.String("reason", reason))
 	if h.drift.failed(time.Now()) {
 		h.log.log(r.Context(), slog.LevelError, fmt.Sprintf("the last %d deliveries were all refused: "+
 			"either somebody forges them, or the secret with which jobs are submitted is not among those that are accepted here; "+
@@ -44,12 +82,12 @@ func (h *receiver) unauthorized(r *http.Request, err error) {
 }
 
 // logRefused reports a request that was refused, without anything that it said.
-func (h *receiver) logRefused(r *http.Request, msg string) {
+func (h *receiver) logRefused(r *http.Request, msg string, attrs ...slog.Attr) {
 	if h.log.handler == nil {
 		return
 	}
 	if suppressed, ok := h.refusals.allow(time.Now()); ok {
-		h.log.log(r.Context(), slog.LevelWarn, msg, slog.Int("suppressed", suppressed))
+		h.log.log(r.Context(), slog.LevelWarn, msg, append(attrs, slog.Int("suppressed", suppressed))...)
 	}
 }
 
