@@ -30,8 +30,8 @@ var (
 const (
 	// sweepBatch is how many overdue records a sweep asks the store for at a time, and
 	// sweepBatches how often: one list of the jobs is to serve as many as there are.
-	sweepBatch   = 2000
-	sweepBatches = 50
+	sweepBatch   = 1000
+	sweepBatches = 100
 	// sweepEvery is how often an idle sweeper looks for overdue records.
 	sweepEvery = time.Second
 	// sweepLock is how long the right to sweep lasts without being renewed.
@@ -145,7 +145,8 @@ func (s *sweeper) lock(ctx context.Context) (bool, error) {
 }
 
 // overdue takes on the records that are due for a look, the longest due first. If
-// the store fails after some, these are looked for.
+// the store fails after some, these are looked for. That it returned fewer than it
+// was asked for does not mean that there are no more: it may have a bound of its own.
 func (s *sweeper) overdue(ctx context.Context, expected bool, schedule []time.Duration) ([]Record, error) {
 	var all []Record
 	for range sweepBatches {
@@ -159,7 +160,7 @@ func (s *sweeper) overdue(ctx context.Context, expected bool, schedule []time.Du
 			batch[i].Metadata = nil // there may be many, and large ones
 		}
 		all = append(all, batch...)
-		if err != nil || len(batch) < sweepBatch {
+		if err != nil || len(batch) == 0 {
 			break
 		}
 	}
