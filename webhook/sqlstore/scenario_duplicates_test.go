@@ -71,6 +71,34 @@ func TestScenario08_TokenOfAnotherJob(t *testing.T) {
 		})
 	})
 
+	// Nothing tells the token's own job from another but what the API says of them.
+	for name, early := range map[string]bool{"nobody can bind it, the other one comes first": true, "nobody can bind it, its own comes first": false} {
+		t.Run(name, func(t *testing.T) {
+			onEveryStore(t, func(t *testing.T, p *plant) {
+				signer := newSigner(t, "k1")
+				q := p.processOf(signer, p.work)
+				id := submissionAt(time.Now())
+				require.NoError(t, p.store.Submit(t.Context(), webhook.Submitted{ID: id, Webhook: true, LookAfter: time.Minute}))
+				own := p.srv.SeedJob(reductotest.SeedJob{Status: "Completed", Metadata: map[string]any{"user": "1"}})
+				other := p.srv.SeedJob(reductotest.SeedJob{Status: "Completed", Metadata: map[string]any{"submission_id": uuid.NewString()}})
+				jobs := []string{own, other}
+				if early {
+					jobs = []string{other, own}
+				}
+				for _, jobID := range jobs {
+					require.Equal(t, http.StatusOK, serve(q, token(signer, id, jobID)))
+				}
+				for range 4 {
+					q.later(3 * time.Minute)
+				}
+				p.requireDone(own, webhook.OutcomeCompleted)
+				assert.Empty(t, p.called(other))
+				require.NoError(t, q.Shutdown(t.Context())) // all is logged
+				assert.Equal(t, early, p.log.count(t, slog.LevelWarn, "is not this submission's") > 0)
+			})
+		})
+	}
+
 	t.Run("sent n times", func(t *testing.T) {
 		onEveryStore(t, func(t *testing.T, p *plant) {
 			signer := newSigner(t, "k1")
