@@ -126,6 +126,7 @@ func (p *plant) processOf(v webhook.Verifier, f webhook.Func, opts ...webhook.Op
 	in, err := webhook.NewInbox(v, q.spy, f, append([]webhook.Option{
 		webhook.WithSweeps(webhook.DefaultFirstLook, 1000), webhook.WithPoll(10 * time.Millisecond),
 		webhook.WithBackoff(10*time.Millisecond, 20*time.Millisecond),
+		webhook.WithIntakeTimeout(20*time.Second, 10*time.Second), // a machine that is busy is no slow store
 		webhook.WithLogger(p.log.logger()), webhook.WithObserver(&p.meter),
 	}, opts...)...)
 	require.NoError(p.t, err)
@@ -246,7 +247,7 @@ func (p *plant) codes(jobID string) []int {
 // until waits for a condition.
 func (p *plant) until(what string, met func() bool) {
 	p.t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !met(); time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !met(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			require.Fail(p.t, "it takes too long until "+what)
 		}

@@ -23,7 +23,7 @@ func TestScenario35_StoreDown(t *testing.T) {
 	for name, retried := range map[string]bool{"until the provider's retry": true, "for longer": false} {
 		t.Run(name, func(t *testing.T) {
 			onEveryStore(t, func(t *testing.T, p *plant) {
-				q := p.process(p.work, webhook.WithIntakeTimeout(2*time.Second, time.Second))
+				q := p.process(p.work)
 				p.srv.Hold()
 				job := q.submit(reducto.Async{})
 				mend := p.cut()
@@ -112,7 +112,7 @@ func TestScenario37_SlowStore(t *testing.T) {
 			p.srv.SeedJob(reductotest.SeedJob{ID: id, Status: "Completed"})
 			p.until("it works again", func() bool { return post(q, genuine(id)) == http.StatusOK })
 		}
-		q.once()
+		p.process(p.work).once()
 		for i := range 20 {
 			p.requireDone(fmt.Sprintf("job-%d", i), webhook.OutcomeCompleted)
 		}

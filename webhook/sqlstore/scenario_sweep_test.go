@@ -38,7 +38,10 @@ func (p *plant) pending(n int, seed reductotest.SeedJob) (ids []string) {
 // once.
 func TestScenario55_ManyPendingJobs(t *testing.T) {
 	onEveryStore(t, func(t *testing.T, p *plant) {
-		const jobs = 1050
+		jobs := 1050
+		if raceEnabled {
+			jobs = 150
+		}
 		q := p.process(p.work, webhook.WithoutRefetch(), webhook.WithWorkers(64))
 		p.srv.Hold()
 		ids := p.pending(jobs, reductotest.SeedJob{})
