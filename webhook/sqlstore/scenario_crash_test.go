@@ -225,54 +225,54 @@ func TestScenario33_HeartbeatFails(t *testing.T) {
 }
 
 func TestScenario34_Poison(t *testing.T) {
-	for name, tt := range map[string]struct {
-		poison func() error
-		want   string
-	}{
-		"panic":         {func() error { panic("poison\x00\xff") }, "the function panicked: poison"},
-		"panic(nil)":    {func() error { panic(nil) }, "the function panicked: "},
-		"Goexit":        {func() error { runtime.Goexit(); return nil }, "Goexit"},
-		"permanent one": {func() error { return webhook.Permanent(errors.New("bad document")) }, "bad document"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			onEveryStore(t, func(t *testing.T, p *plant) {
-				var poisoned string
-				var calls int
-				q := p.process(func(ctx context.Context, d *webhook.Delivery) error {
-					if d.JobID == poisoned {
-						calls++
-						return tt.poison()
-					}
-					return p.work(ctx, d)
-				})
-				poisoned = q.announced(reducto.Async{}).JobID
-				good := q.announced(reducto.Async{}).JobID
-				q.once()
-				p.requireDone(good, webhook.OutcomeCompleted)
-				for range 12 {
-					q.later(time.Hour)
+	onEveryStore(t, func(t *testing.T, p *plant) {
+		buried := 0
+		for name, tt := range map[string]struct {
+			poison func() error
+			want   string
+		}{
+			"panic":         {func() error { panic("poison\x00\xff") }, "the function panicked: poison"},
+			"panic(nil)":    {func() error { panic(nil) }, "the function panicked: "},
+			"Goexit":        {func() error { runtime.Goexit(); return nil }, "Goexit"},
+			"permanent one": {func() error { return webhook.Permanent(errors.New("bad document")) }, "bad document"},
+		} {
+			var poisoned string
+			var calls int
+			q := p.process(func(ctx context.Context, d *webhook.Delivery) error {
+				if d.JobID == poisoned {
+					calls++
+					return tt.poison()
 				}
-				r := p.record(poisoned)
-				require.Equal(t, webhook.StateDead, r.State)
-				assert.Contains(t, r.Error, tt.want)
-				assert.Equal(t, r.Attempt, calls)
-				if name == "permanent one" {
-					assert.Equal(t, 1, calls)
-				} else {
-					assert.GreaterOrEqual(t, calls, 11)
-				}
-				if name == "panic" {
-					assert.Contains(t, r.Error, "scenario_crash_test.go", "the stack is kept")
-				}
-				require.NoError(t, q.Shutdown(t.Context())) // all is logged
-				assert.Equal(t, 1, p.log.count(t, slog.LevelError, "dead: "))
-
-				// It can be replayed, by another process too.
-				next := p.process(p.work)
-				require.NoError(t, next.Replay(t.Context(), r.Key))
-				next.once()
-				assert.Equal(t, 1, p.requireDone(poisoned, webhook.OutcomeCompleted).Attempt)
+				return p.work(ctx, d)
 			})
-		})
-	}
+			poisoned = q.announced(reducto.Async{}).JobID
+			good := q.announced(reducto.Async{}).JobID
+			q.once()
+			p.requireDone(good, webhook.OutcomeCompleted)
+			for range 12 {
+				q.later(time.Hour)
+			}
+			r := p.record(poisoned)
+			require.Equal(t, webhook.StateDead, r.State)
+			assert.Contains(t, r.Error, tt.want)
+			assert.Equal(t, r.Attempt, calls)
+			if name == "permanent one" {
+				assert.Equal(t, 1, calls)
+			} else {
+				assert.GreaterOrEqual(t, calls, 11)
+			}
+			if name == "panic" {
+				assert.Contains(t, r.Error, "scenario_crash_test.go", "the stack is kept")
+			}
+			require.NoError(t, q.Shutdown(t.Context())) // all is logged
+			buried++
+			assert.Equal(t, buried, p.log.count(t, slog.LevelError, "dead: "))
+
+			// It can be replayed, by another process too.
+			next := p.process(p.work)
+			require.NoError(t, next.Replay(t.Context(), r.Key))
+			next.once()
+			assert.Equal(t, 1, p.requireDone(poisoned, webhook.OutcomeCompleted).Attempt)
+		}
+	})
 }

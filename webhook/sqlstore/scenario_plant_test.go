@@ -174,7 +174,11 @@ func (q *process) run() (ended <-chan error) {
 	}()
 	q.p.t.Cleanup(func() {
 		q.end()
-		<-gone
+		select {
+		case <-gone:
+		case <-time.After(time.Minute): // a test that has failed may have left its function waiting
+			assert.Fail(q.p.t, "Run does not return")
+		}
 	})
 	q.p.until("it runs", func() bool { return q.Healthy() == nil || q.ctx.Err() != nil })
 	return ran

@@ -186,7 +186,7 @@ func postgresStock(t *testing.T) stock {
 // own may have been cut when it is closed.
 func smallPool(t testing.TB, config *pgx.ConnConfig) *sql.DB {
 	db := stdlib.OpenDB(*config)
-	db.SetMaxOpenConns(3)
+	db.SetMaxOpenConns(2)
 	t.Cleanup(func() { _ = db.Close() })
 	return db
 }

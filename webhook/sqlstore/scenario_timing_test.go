@@ -161,41 +161,41 @@ func TestScenario44_SlowFunction(t *testing.T) {
 }
 
 func TestScenario45_JobIsGone(t *testing.T) {
-	for name, tt := range map[string]struct {
-		gone  func(*reductotest.Server, string)
-		swept bool
-	}{
-		"404":           {func(s *reductotest.Server, id string) { s.Expire(id) }, false},
-		"410":           {func(s *reductotest.Server, id string) { s.Fault("GET /job", reductotest.Status(410).Always()) }, false},
-		"422":           {func(s *reductotest.Server, id string) { s.Fault("GET /job", reductotest.Status(422).Always()) }, false},
-		"empty result":  {func(s *reductotest.Server, id string) { s.SetStatus(id, "Completed") }, false},
-		"404, by sweep": {func(s *reductotest.Server, id string) { s.Expire(id) }, true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			onEveryStore(t, func(t *testing.T, p *plant) {
-				q := p.process(func(ctx context.Context, d *webhook.Delivery) error {
-					_, err := d.Job(ctx)
-					assert.ErrorIs(t, err, reducto.ErrExpired)
-					return p.work(ctx, d)
-				})
-				send := q.announced
-				if tt.swept {
-					send = q.lost
-				}
-				job := send(reducto.Async{})
-				tt.gone(p.srv, job.JobID)
-				for range 3 {
-					q.later(time.Hour)
-				}
-				p.requireDone(job.JobID, webhook.OutcomeExpired)
-				assert.Len(t, p.srv.RequestsTo("GET /job"), 1, "no retry loop")
-				_, err := q.Wait(t.Context(), job.JobID)
-				require.ErrorIs(t, err, reducto.ErrExpired)
-				require.NoError(t, q.Shutdown(t.Context())) // all is logged
-				assert.Equal(t, 1, p.log.count(t, slog.LevelError, "expired"), "an alert")
+	onEveryStore(t, func(t *testing.T, p *plant) {
+		for i, tt := range []struct {
+			gone  func(*reductotest.Server, string)
+			swept bool
+		}{
+			{func(s *reductotest.Server, id string) { s.Expire(id) }, false}, // 404
+			{func(s *reductotest.Server, id string) { s.Fault("GET /job", reductotest.Status(410).Always()) }, false},
+			{func(s *reductotest.Server, id string) { s.Fault("GET /job", reductotest.Status(422).Always()) }, false},
+			{func(s *reductotest.Server, id string) { s.SetStatus(id, "Completed") }, false}, // without a result
+			{func(s *reductotest.Server, id string) { s.Expire(id) }, true},
+		} {
+			q := p.process(func(ctx context.Context, d *webhook.Delivery) error {
+				_, err := d.Job(ctx)
+				assert.ErrorIs(t, err, reducto.ErrExpired)
+				return p.work(ctx, d)
 			})
-		})
-	}
+			send := q.announced
+			if tt.swept {
+				send = q.lost
+			}
+			job := send(reducto.Async{})
+			before := len(p.srv.RequestsTo("GET /job"))
+			tt.gone(p.srv, job.JobID)
+			for range 3 {
+				q.later(time.Hour)
+			}
+			p.requireDone(job.JobID, webhook.OutcomeExpired)
+			assert.Len(t, p.srv.RequestsTo("GET /job"), before+1, "no retry loop")
+			_, err := q.Wait(t.Context(), job.JobID)
+			require.ErrorIs(t, err, reducto.ErrExpired)
+			require.NoError(t, q.Shutdown(t.Context())) // all is logged
+			assert.Equal(t, i+1, p.log.count(t, slog.LevelError, "expired"), "an alert")
+			p.srv.ClearFaults()
+		}
+	})
 }
 
 func TestScenario48_ReadLag(t *testing.T) {
