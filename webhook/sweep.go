@@ -214,7 +214,7 @@ func (s *sweeper) look(ctx context.Context, records []Record) error {
 		if age < unknownAfter {
 			continue
 		}
-		if err := s.found(ctx, r, Arrival{SubmissionID: r.SubmissionID, Outcome: OutcomeUnknown}); err != nil {
+		if err := s.found(ctx, finding{r, Arrival{SubmissionID: r.SubmissionID, Outcome: OutcomeUnknown}}); err != nil {
 			return err
 		}
 	}
@@ -248,6 +248,7 @@ func (s *sweeper) list(ctx context.Context, byJob, unbound map[string]*Record) e
 			return err
 		}
 		var last time.Time
+		var ends []finding
 		for i := range page.Jobs {
 			job := &page.Jobs[i]
 			if !job.CreatedAt.IsZero() {
@@ -255,9 +256,12 @@ func (s *sweeper) list(ctx context.Context, byJob, unbound map[string]*Record) e
 					first = last
 				}
 			}
-			if err := s.listed(ctx, job, byJob, unbound); err != nil {
-				return err
+			if end, ok := s.listed(job, byJob, unbound); ok {
+				ends = append(ends, end)
 			}
+		}
+		if err := s.found(ctx, ends...); err != nil {
+			return err
 		}
 		if page.NextCursor == "" || page.NextCursor == o.Cursor || !last.IsZero() && last.Before(oldest.Add(-clockSkew)) {
 			return nil
@@ -296,8 +300,8 @@ func (s *sweeper) request(ctx context.Context, send func() error) error {
 	return err
 }
 
-// listed looks whether a job of the list is wanted.
-func (s *sweeper) listed(ctx context.Context, job *reducto.JobSummary, byJob, unbound map[string]*Record) error {
+// listed looks whether a job of the list is wanted, and has ended.
+func (s *sweeper) listed(job *reducto.JobSummary, byJob, unbound map[string]*Record) (finding, bool) {
 	key := wireid.Key(job.ID)
 	r, ok := byJob[key]
 	if ok {
@@ -310,11 +314,9 @@ func (s *sweeper) listed(ctx context.Context, job *reducto.JobSummary, byJob, un
 		}
 	}
 	if r == nil || !job.Status.Terminal() {
-		return nil
+		return finding{}, false
 	}
-	return s.found(ctx, r, Arrival{
-		JobID: job.ID, SubmissionID: r.SubmissionID, Status: job.Status, Outcome: outcomeOf(job.Status),
-	})
+	return findingOf(r, job.ID, job.Status), true
 }
 
 // ask gets a record's jobs one by one.
@@ -328,7 +330,7 @@ func (s *sweeper) ask(ctx context.Context, r *Record) error {
 		})
 		switch {
 		case err == nil && job.Status.Terminal():
-			return s.found(ctx, r, Arrival{JobID: id, SubmissionID: r.SubmissionID, Status: job.Status, Outcome: outcomeOf(job.Status)})
+			return s.found(ctx, findingOf(r, id, job.Status))
 		case err == nil:
 		case isKeyRefused(err), errors.Is(err, reducto.ErrRateLimited), ctx.Err() != nil:
 			return err
@@ -341,30 +343,54 @@ func (s *sweeper) ask(ctx context.Context, r *Record) error {
 		}
 	}
 	if gone > 0 && gone == len(r.JobIDs) && len(r.Unconfirmed) == 0 {
-		return s.found(ctx, r, Arrival{JobID: r.JobIDs[0], SubmissionID: r.SubmissionID, Outcome: OutcomeExpired})
+		return s.found(ctx, finding{r, Arrival{JobID: r.JobIDs[0], SubmissionID: r.SubmissionID, Outcome: OutcomeExpired}})
 	}
 	return nil
 }
 
-// found hands on the end of a job that no delivery announced, by the same way as
+// finding is the end of a record's job, as a sweep found it.
+type finding struct {
+	record  *Record
+	arrival Arrival
+}
+
+func findingOf(r *Record, jobID string, status reducto.JobStatus) finding {
+	return finding{r, Arrival{JobID: jobID, SubmissionID: r.SubmissionID, Status: status, Outcome: outcomeOf(status)}}
+}
+
+// found hands on the ends of jobs that no delivery announced, by the same way as
 // deliveries take: if one comes now, it is a duplicate, or this is.
-func (s *sweeper) found(ctx context.Context, r *Record, a Arrival) error {
-	a.Source = SourceSweep
-	receipt, err := s.in.receive.ask(ctx, a)
-	if err != nil {
-		return fmt.Errorf("webhook: what a sweep found could not be recorded: %w", err)
+func (s *sweeper) found(ctx context.Context, ends ...finding) error {
+	for batch := range slices.Chunk(ends, s.in.cfg.inbox.batch) {
+		arrivals := make([]Arrival, len(batch))
+		for i, end := range batch {
+			arrivals[i] = end.arrival
+			arrivals[i].Source = SourceSweep
+		}
+		receipts, err := s.in.storeReceive(ctx, arrivals)
+		if err == nil && len(receipts) != len(arrivals) {
+			err = fmt.Errorf("the store gave %d answers to %d arrivals", len(receipts), len(arrivals))
+		}
+		if err != nil {
+			return fmt.Errorf("webhook: what a sweep found could not be recorded: %w", err)
+		}
+		for i, receipt := range receipts {
+			if receipt.Kind == ReceiptAccepted {
+				s.accepted(ctx, batch[i])
+			}
+		}
 	}
-	if receipt.Kind != ReceiptAccepted {
-		return nil
-	}
-	if r.Webhook {
+	return nil
+}
+
+func (s *sweeper) accepted(ctx context.Context, end finding) {
+	if end.record.Webhook {
 		s.in.measure.count(MetricReconciled, "", 1)
-		s.in.logRecord(ctx, slog.LevelWarn, "no delivery came; a sweep found the job's end", r,
-			slog.String("found", a.JobID), slog.String("found_outcome", string(a.Outcome)))
+		s.in.logRecord(ctx, slog.LevelWarn, "no delivery came; a sweep found the job's end", end.record,
+			slog.String("found", end.arrival.JobID), slog.String("found_outcome", string(end.arrival.Outcome)))
 	}
 	s.in.wake.send()
 	s.in.ended.send()
-	return nil
 }
 
 func isKeyRefused(err error) bool {
