@@ -20,7 +20,7 @@ func (s *Store) List(ctx context.Context, f webhook.Filter) ([]webhook.Record, e
 		// They are looked up by their state. An expression keeps the database from
 		// looking for them among all, in the order of the keys.
 		key = "(r.key || '')"
-		conditions = append(conditions, condition{"r.due_at > 0", nil})
+		conditions = append(conditions, condition{"r.due_at > 0 AND r.state <> 'pending'", nil})
 	}
 	if f.After != "" {
 		conditions = append(conditions, condition{key + " > {}", []any{fold(f.After)}})

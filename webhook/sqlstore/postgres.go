@@ -199,10 +199,15 @@ SELECT state, count(*), 0, NULL::bigint, NULL::bigint FROM {{records}}
 WHERE namespace = $1::text AND state IN ('done', 'dead') AND due_at > 0
 GROUP BY state
 UNION ALL
-SELECT state, count(*), count(*) FILTER (WHERE state <> 'pending' AND due_at <= {{now}}),
+SELECT state, count(*), count(*) FILTER (WHERE due_at <= {{now}}),
   {{now}} - min(due_at), {{now}} - min(CASE WHEN submitted_at > 0 THEN submitted_at ELSE received_at END)
 FROM {{records}}
-WHERE namespace = $1::text AND state IN ('pending', 'received', 'claimed') AND due_at > 0
+WHERE namespace = $1::text AND state IN ('received', 'claimed') AND due_at > 0
+GROUP BY state
+UNION ALL
+SELECT state, count(*), 0, NULL::bigint, {{now}} - min(CASE WHEN submitted_at > 0 THEN submitted_at ELSE received_at END)
+FROM {{records}}
+WHERE namespace = $1::text AND state = 'pending'
 GROUP BY state`),
 	}
 }

@@ -105,8 +105,8 @@ WHERE rowid IN (
 RETURNING {{columns}}, {{metadata}}, {{now}}`),
 		next: text(`
 SELECT min(due_at) - {{now}} FROM (
-  SELECT min(due_at) AS due_at FROM {{records}} WHERE namespace = ?1 AND state = 'received'
-  UNION ALL SELECT min(due_at) FROM {{records}} WHERE namespace = ?1 AND state = 'claimed'
+  SELECT min(due_at) AS due_at FROM {{records}} WHERE namespace = ?1 AND state = 'received' AND state <> 'pending'
+  UNION ALL SELECT min(due_at) FROM {{records}} WHERE namespace = ?1 AND state = 'claimed' AND state <> 'pending'
 )`),
 
 		extend: text(`
@@ -151,15 +151,21 @@ WHERE namespace = ?1 AND name = ?2 AND (owner = ?3 OR expires_at <= {{now}})`),
 		elements: "SELECT value FROM json_each(" + param + ")",
 		owner:    text("SELECT key FROM {{jobs}} WHERE namespace = ?1 AND job = " + param),
 
+		// Conditions that always hold say which index to read.
 		stats: text(`
 SELECT state, count(*), 0, NULL, NULL FROM {{records}}
-WHERE namespace = ?1 AND state IN ('done', 'dead')
+WHERE namespace = ?1 AND state IN ('done', 'dead') AND state <> 'pending'
 GROUP BY state
 UNION ALL
-SELECT state, count(*), count(*) FILTER (WHERE state <> 'pending' AND due_at <= {{now}}),
+SELECT state, count(*), count(*) FILTER (WHERE due_at <= {{now}}),
   {{now}} - min(due_at), {{now}} - min(CASE WHEN submitted_at > 0 THEN submitted_at ELSE received_at END)
 FROM {{records}}
-WHERE namespace = ?1 AND state IN ('pending', 'received', 'claimed')
+WHERE namespace = ?1 AND state IN ('received', 'claimed') AND state <> 'pending'
+GROUP BY state
+UNION ALL
+SELECT state, count(*), 0, NULL, {{now}} - min(CASE WHEN submitted_at > 0 THEN submitted_at ELSE received_at END)
+FROM {{records}}
+WHERE namespace = ?1 AND webhook IN (false, true) AND state = 'pending'
 GROUP BY state`),
 	}
 }

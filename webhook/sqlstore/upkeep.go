@@ -69,7 +69,7 @@ func (s *Store) Purge(ctx context.Context, age, deadAge time.Duration, n int) (i
 
 func (s *Store) purge(ctx context.Context, state webhook.State, age time.Duration, n int) (removed int, more bool, err error) {
 	rows, now, err := s.find(ctx, s.sql.bareRows,
-		condition{"r.state = {} AND r.due_at > 0 AND r.due_at < " + s.clock + " - {}", []any{string(state), micros(age)}},
+		condition{"r.state = {} AND r.state <> 'pending' AND r.due_at > 0 AND r.due_at < " + s.clock + " - {}", []any{string(state), micros(age)}},
 		condition{"ORDER BY r.due_at LIMIT {}", []any{n}})
 	if err != nil || len(rows) == 0 {
 		return 0, false, err

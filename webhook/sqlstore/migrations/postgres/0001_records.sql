@@ -38,12 +38,13 @@ CREATE INDEX reducto_records_queue ON reducto_records (namespace, received_at, d
   WHERE state IN ('received', 'claimed');
 
 -- When something is due next, what is old enough to be purged, and how many there are.
--- The condition always holds. It keeps the index from statements that do not name it:
--- while the table is small, the planner would take it for a way to find a key.
+-- What is pending has an index of its own. That something is due always holds; it keeps
+-- the index from statements that do not say so: while the table is small, the planner
+-- would take it for a way to find a key.
 CREATE INDEX reducto_records_due ON reducto_records (namespace, state, due_at)
-  WHERE due_at > 0;
+  WHERE due_at > 0 AND state <> 'pending';
 
--- What is to be looked for.
+-- What is to be looked for, and how much that is.
 CREATE INDEX reducto_records_overdue ON reducto_records (namespace, webhook, due_at)
   WHERE state = 'pending';
 

@@ -34,9 +34,11 @@ CREATE INDEX reducto_records_queue ON reducto_records (namespace, received_at, d
   WHERE state IN ('received', 'claimed');
 
 -- When something is due next, what is old enough to be purged, and how many there are.
-CREATE INDEX reducto_records_due ON reducto_records (namespace, state, due_at);
+-- What is pending has an index of its own.
+CREATE INDEX reducto_records_due ON reducto_records (namespace, state, due_at)
+  WHERE state <> 'pending';
 
--- What is to be looked for.
+-- What is to be looked for, and how much that is.
 CREATE INDEX reducto_records_overdue ON reducto_records (namespace, webhook, due_at)
   WHERE state = 'pending';
 
