@@ -30,10 +30,7 @@ var errContended = errors.New("others have changed the same records over and ove
 // changed them meanwhile. The elements that looked at such records are begun
 // anew. Nobody's row lock is waited for: a user's transaction may hold one.
 func (s *Store) change(ctx context.Context, n int, refs func(i int) ref, apply func(b *book, i int)) error {
-	todo := make([]int, n)
-	for i := range todo {
-		todo[i] = i
-	}
+	todo := everything(n)
 	for attempt := range tries {
 		wanted := make([]ref, 0, len(todo))
 		for _, i := range todo {
@@ -143,14 +140,34 @@ type order struct {
 	last int64
 }
 
+// clockSetBack is by how much a clock goes back only because it was set.
+const clockSetBack = time.Second
+
 func (o *order) stamp(now int64) int64 {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	// A clock that was set back is believed.
-	if now > o.last || o.last-now > int64(time.Second/time.Microsecond) {
+	if now > o.last || o.last-now > clockSetBack.Microseconds() {
 		o.last = now
 	} else {
 		o.last++
 	}
 	return o.last
+}
+
+// latest is the time that was handed out last.
+func (o *order) latest() int64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.last
+}
+
+// reached takes note of a time that a statement handed out, beginning with latest
+// as stamp would have.
+func (o *order) reached(stamp int64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if stamp > o.last || o.last-stamp > clockSetBack.Microseconds() {
+		o.last = stamp
+	}
 }

@@ -1,8 +1,13 @@
 package sqlstore
 
 import (
+	"context"
 	"io/fs"
 	"testing/fstest"
+	"time"
+
+	"github.com/reducto-go/reducto"
+	"github.com/reducto-go/reducto/webhook"
 )
 
 // WithClock has a Store take another expression than its dialect's for what time
@@ -13,6 +18,17 @@ func WithClock(expression string) Option {
 		return nil
 	}
 }
+
+// Careful has a Store take nothing to be as usual: every arrival is received after
+// reading what is known.
+func Careful(c *config) error {
+	c.careful = true
+	return nil
+}
+
+// ForgetReading has a Store fail to read what it would have to know to receive what
+// is not as usual.
+func (s *Store) ForgetReading() { s.sql.load = "SELECT 'not to be read'" }
 
 // The clocks of the dialects.
 const (
@@ -50,7 +66,28 @@ var (
 	VersionNumber = versionNumber
 	Again         = again
 	Busy          = busy
+	AppendString  = appendString
+	HeardAt       = heardAt
 )
+
+// SubmitAndBind is Submit and then Bind of many submissions, each with one job, with
+// few commits.
+func (s *Store) SubmitAndBind(ctx context.Context, submissions, jobs []string) error {
+	for begin := 0; begin < len(jobs); begin += batchElements {
+		n := min(batchElements, len(jobs)-begin)
+		ids, jobs := submissions[begin:begin+n], jobs[begin:begin+n]
+		err := s.change(ctx, n,
+			func(i int) ref { return ref{Key: fold(ids[i]), Job: fold(jobs[i])} },
+			func(b *book, i int) {
+				b.submit(webhook.Submitted{ID: ids[i], Type: reducto.JobParse, Webhook: true, LookAfter: time.Hour})
+				b.bind(ids[i], jobs[i], 1)
+			})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // Stamp makes a clock of order's.
 func Stamp() func(now int64) int64 { return new(order).stamp }
@@ -61,6 +98,7 @@ func (s *Store) Plans() map[string]Plan {
 	plans := map[string]Plan{
 		"load":   {s.sql.load, []any{s.namespace, "[]"}},
 		"save":   {s.sql.save, []any{s.namespace, "[]", "[]", "[]"}},
+		"hear":   {s.sql.hear, []any{s.namespace, "[]", 0}},
 		"claim":  {s.sql.claim, []any{s.namespace, 1, 1}},
 		"next":   {s.sql.next, []any{s.namespace}},
 		"extend": {s.sql.extend, []any{s.namespace, "[]", 1}},
@@ -68,6 +106,9 @@ func (s *Store) Plans() map[string]Plan {
 	}
 	if s.dialect == SQLite {
 		delete(plans, "save")
+		delete(plans, "hear")
+		plans["hearPending"] = Plan{s.sql.hearPending, []any{s.namespace, "[]", 0}}
+		plans["hearNew"] = Plan{s.sql.hearNew, []any{s.namespace, "[]", 0}}
 		for name, statement := range map[string]string{
 			"update": s.sql.update, "remove": s.sql.remove, "free": s.sql.free, "held": s.sql.held,
 		} {

@@ -45,6 +45,7 @@ type config struct {
 	migrate   bool
 	clock     string  // instead of the dialect's
 	schema    *schema // what this program works with
+	careful   bool
 }
 
 // WithNamespace separates this Store from others in the same database. Services
@@ -96,7 +97,7 @@ func Open(ctx context.Context, db *sql.DB, d Dialect, opts ...Option) (*Store, e
 	if err != nil {
 		return nil, failed(ctx, "open", err)
 	}
-	s := &Store{db: db, dialect: d, namespace: c.namespace, clock: c.clock, writer: make(chan struct{}, 1)}
+	s := &Store{db: db, dialect: d, namespace: c.namespace, clock: c.clock, careful: c.careful, writer: make(chan struct{}, 1)}
 	if d == PostgreSQL {
 		if s.clock == "" {
 			s.clock = postgresClock

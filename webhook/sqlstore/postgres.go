@@ -1,5 +1,7 @@
 package sqlstore
 
+import "fmt"
+
 // postgresClock is what time it is where a statement begins, in microseconds. It
 // is the server's, and moves on within a transaction.
 const postgresClock = `(extract(epoch FROM statement_timestamp()) * 1000000)::bigint`
@@ -32,6 +34,9 @@ func postgresStatements(schema, clock string) *statements {
 			"{{nothing}}", nothing(),
 			"{{assignments}}", assignments(),
 			"{{metadata}}", shownMetadata,
+			"{{new}}", newlyHeard(clock, "$3::bigint"),
+			"{{received}}", heardAt(clock, "$3::bigint"),
+			"{{heard}}", heard(func(i int, name, pgType string) string { return fmt.Sprintf("(e ->> %d)::%s AS %s", i, pgType, name) }),
 			"{{types}}", eachColumn(func(name, pgType, _ string) string { return name + " " + pgType }),
 		)
 	}
@@ -122,6 +127,36 @@ WITH i AS MATERIALIZED (
   DELETE FROM {{jobs}} j USING free WHERE j.ctid = free.tid
 )
 SELECT key FROM saved`),
+
+		hear: text(`
+WITH i AS MATERIALIZED (
+  SELECT {{heard}} FROM jsonb_array_elements($2::text::jsonb) e WHERE (e ->> 0) || '' = e ->> 0
+), pending AS MATERIALIZED (
+  SELECT i.*, r.tid FROM i CROSS JOIN LATERAL (
+    SELECT ctid AS tid FROM {{records}}
+    WHERE namespace = $1::text AND key = i.key AND (state = 'pending') IS TRUE AND NOT held AND (jobs = i.bound) IS TRUE
+    FOR UPDATE SKIP LOCKED
+  ) r
+), updated AS (
+  UPDATE {{records}} r
+  SET state = 'received', due_at = {{now}}, received_at = {{received}}, heard = i.heard,
+      status = i.status, outcome = i.outcome, source = i.source, metadata = coalesce(i.metadata, r.metadata),
+      given = CASE WHEN i.metadata IS NULL THEN r.given ELSE '' END, version = r.version + 1
+  FROM pending i WHERE r.ctid = i.tid
+  RETURNING r.key, r.received_at
+), inserted AS (
+  INSERT INTO {{records}} (namespace, {{columns}}, metadata, given)
+  SELECT $1::text, {{new}}, coalesce(i.metadata, ''), ''
+  FROM (SELECT * FROM i ORDER BY key) i
+  WHERE NOT EXISTS (SELECT FROM {{records}} WHERE namespace = $1::text AND key = i.key OFFSET 0)
+    AND NOT EXISTS (SELECT FROM {{jobs}} WHERE namespace = $1::text AND job = i.heard OFFSET 0)
+  ON CONFLICT DO NOTHING
+  RETURNING key, received_at
+), taken AS (
+  INSERT INTO {{jobs}} (namespace, job, key)
+  SELECT $1::text, i.heard, i.key FROM i WHERE (i.key IN (SELECT key FROM inserted)) IS TRUE ORDER BY i.heard
+)
+SELECT key, received_at FROM updated UNION ALL SELECT key, received_at FROM inserted`),
 
 		claim: text(`
 WITH turn AS MATERIALIZED (

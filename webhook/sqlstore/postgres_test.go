@@ -97,6 +97,16 @@ func openPostgres(t testing.TB, opts ...sqlstore.Option) (*sqlstore.Store, *sql.
 // its own time.
 func TestPostgreSQL(t *testing.T) {
 	t.Parallel()
+	runPostgres(t)
+}
+
+// The same without what is done only where all is as usual.
+func TestPostgreSQLCareful(t *testing.T) {
+	t.Parallel()
+	runPostgres(t, sqlstore.Careful)
+}
+
+func runPostgres(t *testing.T, opts ...sqlstore.Option) {
 	config := postgresSchema(t)
 	db := postgresPool(t, config)
 	require.NoError(t, sqlstore.Migrate(t.Context(), db, sqlstore.PostgreSQL))
@@ -105,11 +115,11 @@ func TestPostgreSQL(t *testing.T) {
 	require.NoError(t, err)
 
 	storetest.Run(t, func(t *testing.T) storetest.Harness {
-		return postgresHarness(t, config)
+		return postgresHarness(t, config, opts...)
 	})
 }
 
-func postgresHarness(t *testing.T, config *pgx.ConnConfig) storetest.Harness {
+func postgresHarness(t *testing.T, config *pgx.ConnConfig, opts ...sqlstore.Option) storetest.Harness {
 	namespace := fmt.Sprintf("ns-%x", rand.Uint64())
 	network := &network{}
 	config = config.Copy()
@@ -118,9 +128,9 @@ func postgresHarness(t *testing.T, config *pgx.ConnConfig) storetest.Harness {
 	_, err := db.Exec(`INSERT INTO test_clock VALUES ($1, 0)`, namespace)
 	require.NoError(t, err)
 	open := func(db *sql.DB) *sqlstore.Store {
-		store, err := sqlstore.Open(t.Context(), db, sqlstore.PostgreSQL,
+		store, err := sqlstore.Open(t.Context(), db, sqlstore.PostgreSQL, append(opts,
 			sqlstore.WithNamespace(namespace), sqlstore.WithoutMigrate(),
-			sqlstore.WithClock("("+sqlstore.PostgresClock+" + (SELECT us FROM test_clock WHERE namespace = '"+namespace+"'))"))
+			sqlstore.WithClock("("+sqlstore.PostgresClock+" + (SELECT us FROM test_clock WHERE namespace = '"+namespace+"'))"))...)
 		require.NoError(t, err)
 		return store
 	}

@@ -1,5 +1,7 @@
 package sqlstore
 
+import "fmt"
+
 // sqliteClock is what time it is, in microseconds that are whole milliseconds. It
 // is the machine's, which all who share the file are on.
 const sqliteClock = `(SELECT CAST(round((julianday('now') - 2440587.5) * 86400000) AS integer) * 1000)`
@@ -22,6 +24,9 @@ func sqliteStatements(clock string) *statements {
 			"{{nothing}}", nothing(),
 			"{{assignments}}", assignments(),
 			"{{metadata}}", shownMetadata,
+			"{{new}}", newlyHeard(clock, "?3"),
+			"{{received}}", heardAt(clock, "?3"),
+			"{{heard}}", heard(func(i int, name, _ string) string { return fmt.Sprintf("e.value ->> %d AS %s", i, name) }),
 			"{{elements}}", eachColumn(func(name, _, _ string) string { return element(name) })+", "+element("metadata")+", "+element("given"),
 		)
 	}
@@ -93,6 +98,28 @@ RETURNING key`),
 DELETE FROM {{jobs}}
 WHERE namespace = ?1 AND (job, key) IN (SELECT e.value ->> 'job', e.value ->> 'key' FROM json_each(?2) e)
 RETURNING key`),
+
+		hearPending: text(`
+WITH i AS MATERIALIZED (
+  SELECT r.rowid AS id, {{heard}}
+  FROM json_each(?2) e CROSS JOIN {{records}} r ON r.namespace = ?1 AND r.key = e.value ->> 0
+  WHERE r.state = 'pending' AND NOT r.held AND r.jobs = e.value ->> 3
+)
+UPDATE {{records}}
+SET state = 'received', due_at = {{now}}, received_at = {{received}}, heard = i.heard,
+    status = i.status, outcome = i.outcome, source = i.source, metadata = coalesce(i.metadata, {{records}}.metadata),
+    given = CASE WHEN i.metadata IS NULL THEN {{records}}.given ELSE '' END, version = version + 1
+FROM i WHERE {{records}}.rowid = i.id
+RETURNING key, received_at`),
+		hearNew: text(`
+INSERT INTO {{records}} (namespace, {{columns}}, metadata, given)
+SELECT ?1, {{new}}, coalesce(i.metadata, ''), ''
+FROM (SELECT {{heard}} FROM json_each(?2) e) i
+WHERE NOT EXISTS (SELECT 1 FROM {{jobs}} WHERE namespace = ?1 AND job = i.heard)
+ON CONFLICT DO NOTHING
+RETURNING key, received_at`),
+		hearJobs: text(`
+INSERT INTO {{jobs}} (namespace, job, key) SELECT ?1, e.value ->> 1, e.value ->> 0 FROM json_each(?2) e`),
 
 		claim: text(`
 UPDATE {{records}}

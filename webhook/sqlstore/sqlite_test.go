@@ -46,17 +46,23 @@ func openSQLite(t testing.TB, opts ...sqlstore.Option) (*sqlstore.Store, *sql.DB
 
 func TestSQLite(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, sqliteHarness)
+	storetest.Run(t, func(t *testing.T) storetest.Harness { return sqliteHarness(t) })
 }
 
-func sqliteHarness(t *testing.T) storetest.Harness {
+// The same without what is done only where all is as usual.
+func TestSQLiteCareful(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, func(t *testing.T) storetest.Harness { return sqliteHarness(t, sqlstore.Careful) })
+}
+
+func sqliteHarness(t *testing.T, opts ...sqlstore.Option) storetest.Harness {
 	file := filepath.Join(t.TempDir(), "inbox.db")
 	clock, advance := sqliteTime(t)
 	connector := &breakable{dsn: sqliteDSN(file)}
 	open := func() (*sqlstore.Store, *sql.DB) {
 		db := sql.OpenDB(connector)
 		t.Cleanup(func() { require.NoError(t, db.Close()) })
-		store, err := sqlstore.Open(t.Context(), db, sqlstore.SQLite, sqlstore.WithClock(clock))
+		store, err := sqlstore.Open(t.Context(), db, sqlstore.SQLite, append(opts, sqlstore.WithClock(clock))...)
 		require.NoError(t, err)
 		return store, db
 	}

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -15,6 +16,13 @@ type statements struct {
 	save string
 	// SQLite cannot write in several tables with one statement.
 	update, insert, remove, take, free string
+
+	// Hear: heardRows, the time that was handed out last -> key and time of those of
+	// which a usual case is true, which are written.
+	hear string
+	// For SQLite: of the records that are pending, of those that are new, and the jobs
+	// of the latter.
+	hearPending, hearNew, hearJobs string
 
 	claim  string // number, lease -> rows
 	next   string // -> the time until something is due, null if nothing is
@@ -39,7 +47,7 @@ type statements struct {
 // all are the statements that are complete.
 func (s *statements) all() []string {
 	list := []string{
-		s.load, s.save, s.update, s.insert, s.remove, s.take, s.free, s.claim, s.next, s.extend, s.held,
+		s.load, s.save, s.hear, s.hearPending, s.hearNew, s.hearJobs, s.update, s.insert, s.remove, s.take, s.free, s.claim, s.next, s.extend, s.held,
 		s.finish, s.lock, s.unlock, s.expireLocks, s.stats,
 	}
 	return slices.DeleteFunc(list, func(text string) bool { return text == "" })
@@ -81,6 +89,44 @@ func assignments() string {
 			return ""
 		}
 		return name + " = i." + name
+	})
+}
+
+// heard lists the elements of a heardRow, each as f has it.
+func heard(f func(i int, name, pgType string) string) string {
+	list := make([]string, len(heardColumns))
+	for i, c := range heardColumns {
+		list[i] = f(i, c.name, c.pgType)
+	}
+	return strings.Join(list, ", ")
+}
+
+// heardAt is when i, which is a heardRow, is received, as order.stamp would have it
+// after it has handed out since.
+func heardAt(clock, since string) string {
+	return fill("i.received_at + CASE WHEN {{now}} > {{since}} OR {{since}} - {{now}} > {{back}} THEN {{now}} ELSE {{since}} + 1 END",
+		"{{now}}", clock, "{{since}}", since, "{{back}}", strconv.FormatInt(clockSetBack.Microseconds(), 10))
+}
+
+// newlyHeard lists the columns of i, which is a heardRow, for a record that is new.
+func newlyHeard(clock, since string) string {
+	return eachColumn(func(name, _, none string) string {
+		switch name {
+		case "version":
+			return "1"
+		case "state":
+			return "'received'"
+		case "due_at":
+			return clock
+		case "received_at":
+			return heardAt(clock, since)
+		}
+		for _, c := range heardColumns {
+			if c.name == name {
+				return "i." + name
+			}
+		}
+		return none
 	})
 }
 
