@@ -2,20 +2,26 @@ package sqlstore_test
 
 import (
 	"context"
+	"database/sql"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/reducto-go/reducto"
 	"github.com/reducto-go/reducto/webhook"
+	"github.com/reducto-go/reducto/webhook/sqlstore"
 )
 
 // counting counts what a store is asked to receive.
@@ -32,8 +38,12 @@ func (c *counting) Receive(ctx context.Context, arrivals []webhook.Arrival) ([]w
 
 const benchSecret = "a-secret-for-benchmarks"
 
-func delivery(job string) string {
-	return `{"status":"Completed","job_id":"` + job + `","metadata":{"user_id":"123","secret":"` + benchSecret + `"}}`
+// delivery is the body for a job, and for a submission unless that is empty.
+func delivery(job, submission string) string {
+	if submission != "" {
+		submission = `,"` + reducto.MetadataSubmissionID + `":"` + submission + `"`
+	}
+	return `{"status":"Completed","job_id":"` + job + `","metadata":{"user_id":"123","secret":"` + benchSecret + `"` + submission + `}}`
 }
 
 // contestant is one way of receiving.
@@ -41,9 +51,15 @@ type contestant struct {
 	name    string
 	handler http.Handler
 	store   *counting // nil without one
-	rates   []float64 // deliveries a second, a round each
+	// known: each job was submitted and bound before, as it is where the Inbox is the
+	// client's SubmitHook. Otherwise nobody has heard of it.
+	known bool
+
+	rates, cpu []float64 // deliveries a second of time and of this process's CPU time, a round each
 }
 
+// benchContestants are a Handler, which comes first, and an Inbox for each database
+// and each kind of job.
 func benchContestants(b *testing.B) []*contestant {
 	secret, err := webhook.NewSecret(benchSecret)
 	require.NoError(b, err)
@@ -51,31 +67,71 @@ func benchContestants(b *testing.B) []*contestant {
 	handler, err := webhook.NewHandler(secret, work)
 	require.NoError(b, err)
 	list := []*contestant{{name: "none", handler: handler}}
-	sqlite, _ := openSQLite(b)
-	postgres, _ := openPostgres(b)
-	for name, store := range map[string]webhook.Store{"sqlite": sqlite, "postgres": postgres} {
-		counted := &counting{Store: store}
-		inbox, err := webhook.NewInbox(secret, counted, work)
-		require.NoError(b, err)
-		list = append(list, &contestant{name: name, handler: inbox, store: counted})
+	for _, open := range []struct {
+		name string
+		open func(testing.TB, ...sqlstore.Option) (*sqlstore.Store, *sql.DB)
+	}{{"sqlite", openSQLite}, {"postgres", openPostgres}} {
+		for _, known := range []bool{true, false} {
+			store, _ := open.open(b)
+			counted := &counting{Store: store}
+			inbox, err := webhook.NewInbox(secret, counted, work)
+			require.NoError(b, err)
+			name := open.name
+			if !known {
+				name += "_unknown"
+			}
+			list = append(list, &contestant{name: name, handler: inbox, store: counted, known: known})
+		}
 	}
 	return list
 }
 
-// deliver sends n deliveries over that many connections of a loopback server, and
-// returns how many were answered a second.
-func deliver(b *testing.B, h http.Handler, connections, n int) float64 {
+// sent is a delivery, with its body.
+type sent struct{ job, submission, body string }
+
+// deliveries makes n of them, for new jobs.
+func (c *contestant) deliveries(b *testing.B, n int) []sent {
+	list := make([]sent, n)
+	submissions, jobs := make([]string, n), make([]string, n)
+	for i := range list {
+		jobs[i] = uuid.NewString()
+		if c.known {
+			submissions[i] = uuid.NewString()
+		}
+		list[i] = sent{jobs[i], submissions[i], delivery(jobs[i], submissions[i])}
+	}
+	if c.known {
+		require.NoError(b, c.store.Store.(*sqlstore.Store).SubmitAndBind(b.Context(), submissions, jobs))
+	}
+	// In another order than they were submitted in.
+	rand.Shuffle(n, func(i, j int) { list[i], list[j] = list[j], list[i] })
+	return list
+}
+
+// receiveBare has the store receive a delivery, and nothing else.
+func (c *contestant) receiveBare(b *testing.B, d sent) {
+	receipts, err := c.store.Store.Receive(b.Context(), []webhook.Arrival{{
+		JobID: d.job, SubmissionID: d.submission, Status: reducto.StatusCompleted, Outcome: webhook.OutcomeCompleted,
+		Metadata: []byte(`{"user_id":"123"}`), Source: webhook.SourceWebhook, Hold: time.Minute,
+	}})
+	require.NoError(b, err)
+	require.Equal(b, webhook.ReceiptAccepted, receipts[0].Kind)
+}
+
+// deliver sends deliveries over that many connections of a loopback server, and
+// returns how many were answered a second, of time and of CPU time.
+func deliver(b *testing.B, h http.Handler, connections int, list []sent) (rate, cpu float64) {
 	srv := httptest.NewServer(h)
 	defer srv.Close()
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections}}
 	defer client.CloseIdleConnections()
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	start := time.Now()
+	start, used := time.Now(), cpuTime(b)
 	for range connections {
 		wg.Go(func() {
-			for next.Add(1) <= int64(n) {
-				resp, err := client.Post(srv.URL, "application/json", strings.NewReader(delivery(uuid.NewString())))
+			for i := next.Add(1) - 1; i < int64(len(list)); i = next.Add(1) - 1 {
+				resp, err := client.Post(srv.URL, "application/json", strings.NewReader(list[i].body))
 				if err != nil {
 					b.Error(err)
 					return
@@ -90,7 +146,15 @@ func deliver(b *testing.B, h http.Handler, connections, n int) float64 {
 		})
 	}
 	wg.Wait()
-	return float64(n) / time.Since(start).Seconds()
+	n := float64(len(list))
+	return n / time.Since(start).Seconds(), n / (cpuTime(b) - used).Seconds()
+}
+
+// cpuTime is what this process has used, which is all of it with SQLite.
+func cpuTime(b *testing.B) time.Duration {
+	var usage syscall.Rusage
+	require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &usage))
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 func median(values []float64) float64 {
@@ -98,13 +162,23 @@ func median(values []float64) float64 {
 	return sorted[len(sorted)/2]
 }
 
+// ratios divides what was measured in the same rounds, and prints each.
+func ratios(b *testing.B, name string, of, by []float64) float64 {
+	list := make([]float64, len(of))
+	for i := range of {
+		list[i] = of[i] / by[i]
+	}
+	b.Logf("%s: %.3f", name, list)
+	return median(list)
+}
+
 // BenchmarkIntake compares receiving durably with receiving from memory, in rounds
 // that take turns. Its figures are ratios: goals, not limits.
 func BenchmarkIntake(b *testing.B) {
-	const connections, deliveries, rounds = 64, 6000, 5
+	const connections, deliveries, rounds = 64, 6000, 7
 	list := benchContestants(b)
 	for _, c := range list {
-		deliver(b, c.handler, connections, 500) // warm
+		deliver(b, c.handler, connections, c.deliveries(b, 500)) // warm
 		if c.store != nil {
 			c.store.calls.Store(0)
 			c.store.arrivals.Store(0)
@@ -113,43 +187,46 @@ func BenchmarkIntake(b *testing.B) {
 	for b.Loop() {
 		for range rounds {
 			for _, c := range list {
-				c.rates = append(c.rates, deliver(b, c.handler, connections, deliveries))
+				all := c.deliveries(b, deliveries)
+				runtime.GC()
+				rate, cpu := deliver(b, c.handler, connections, all)
+				c.rates, c.cpu = append(c.rates, rate), append(c.cpu, cpu)
 			}
 		}
 	}
-	none := median(list[0].rates)
 	b.ReportMetric(0, "ns/op")
-	b.ReportMetric(none, "none/s")
+	b.ReportMetric(median(list[0].rates), "none/s")
 	for _, c := range list[1:] {
-		b.ReportMetric(median(c.rates)/none, c.name+"_x_none")
+		b.ReportMetric(ratios(b, c.name, c.rates, list[0].rates), c.name+"_x_none")
+		b.ReportMetric(ratios(b, c.name+" CPU", c.cpu, list[0].cpu), c.name+"_cpu_x_none")
 		b.ReportMetric(float64(c.store.arrivals.Load())/float64(c.store.calls.Load()), c.name+"_deliveries/commit")
 	}
 }
 
 // BenchmarkLoneClient compares a delivery through an Inbox, with nobody else there,
-// with the bare commit of a row.
+// with the bare commit of the same.
 func BenchmarkLoneClient(b *testing.B) {
-	const each, rounds = 200, 7
+	const each, rounds = 200, 15
 	list := benchContestants(b)[1:]
 	for b.Loop() {
 		for _, c := range list {
-			var ratios []float64
+			var through, bare []float64
 			for range rounds {
-				start := time.Now()
-				for range each {
-					_, err := c.store.Store.Receive(b.Context(), []webhook.Arrival{{JobID: uuid.NewString(), Status: "Completed", Outcome: webhook.OutcomeCompleted}})
-					require.NoError(b, err)
+				var took [2]time.Duration
+				for i, d := range c.deliveries(b, 2*each) { // they take turns
+					start := time.Now()
+					if i%2 == 0 {
+						c.receiveBare(b, d)
+					} else {
+						w := httptest.NewRecorder()
+						c.handler.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", strings.NewReader(d.body)))
+						require.Equal(b, http.StatusOK, w.Code)
+					}
+					took[i%2] += time.Since(start)
 				}
-				bare := time.Since(start)
-				start = time.Now()
-				for range each {
-					w := httptest.NewRecorder()
-					c.handler.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", strings.NewReader(delivery(uuid.NewString()))))
-					require.Equal(b, http.StatusOK, w.Code)
-				}
-				ratios = append(ratios, float64(time.Since(start))/float64(bare))
+				bare, through = append(bare, took[0].Seconds()), append(through, took[1].Seconds())
 			}
-			b.ReportMetric(median(ratios), c.name+"_x_commit")
+			b.ReportMetric(ratios(b, c.name, through, bare), c.name+"_x_commit")
 		}
 	}
 	b.ReportMetric(0, "ns/op")
