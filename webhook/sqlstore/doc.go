@@ -15,12 +15,21 @@
 //
 //	file:inbox.db?_journal_mode=WAL&_synchronous=FULL&_busy_timeout=5000&_txlock=immediate
 //
+// Where many deliveries come in at a time, three more settings have SQLite do less
+// for each, and lose nothing: what a statement may have to undo is kept in memory
+// (temp_store), so is more of the file, here 16 MB for each connection (cache_size),
+// and the log is copied into the file less often (wal_autocheckpoint), which takes
+// longer then and has the log grow to some 16 MB:
+//
+//	&_pragma=temp_store(MEMORY)&_pragma=cache_size(-16000)&_pragma=wal_autocheckpoint(4000)
+//
 // # What is guaranteed
 //
 // What a method has answered is committed, and on disk as far as the database says
 // the truth: PostgreSQL with synchronous_commit off, and SQLite below FULL, are
-// refused. A batch is one commit, unless it is very large. Time is the server's,
-// or that of the machine that SQLite runs on.
+// refused. A batch is one commit; deliveries that are not as usual, such as one that
+// came before its submission was answered, are a second one, and what is very large
+// is several. Time is the server's, or that of the machine that SQLite runs on.
 //
 // FinishTx, and with it Delivery.CompleteTx, ends a record in a transaction of
 // yours, on *sql.Tx or on another driver's transaction behind an adapter. In
