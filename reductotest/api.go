@@ -45,7 +45,7 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 	case name == "job" && r.Method == http.MethodDelete:
 		s.serveDeleteJob(w, id)
 	case name == "job":
-		s.only(http.MethodGet, w, r, func() { s.serveJob(w, id) })
+		s.only(http.MethodGet, w, r, func() { s.serveJob(w, r, id) })
 	case name == "cancel":
 		s.only(http.MethodPost, w, r, func() { s.serveCancel(w, id) })
 	case name == "upload":

@@ -49,9 +49,12 @@ func (s *Server) FailNext(reason, name string) {
 // has no such plan yet: the whole document that GET /job has as "result", or
 // that a synchronous call answers. Strings and bytes are taken as JSON text,
 // everything else is marshalled. It is never answered as a URL by itself.
+//
+// A [GeneratedDocument] is a parse result with all that belongs to it, and is
+// answered as a URL if it is large or the request asks for that.
 func (s *Server) NextResult(result any) {
-	if raw, ok := s.json("NextResult", result); ok {
-		s.planNext(plan{result: raw})
+	if r, ok := s.result("NextResult", result); ok {
+		s.planNext(plan{result: r})
 	}
 }
 
@@ -76,19 +79,36 @@ func (s *Server) json(what string, v any) (json.RawMessage, bool) {
 	return raw, err == nil
 }
 
+// result is what a test gives as the result of a job: raw JSON, or a
+// *generatedResult.
+func (s *Server) result(what string, v any) (any, bool) {
+	if p, ok := v.(*GeneratedDocument); ok && p != nil {
+		v = *p
+	}
+	if d, ok := v.(GeneratedDocument); ok {
+		g, err := newGeneratedResult(d, s.cfg.urlBody)
+		if err != nil {
+			s.fatalf("%s: %v", what, err)
+		}
+		return g, err == nil
+	}
+	return s.json(what, v)
+}
+
 // SetResult makes result the result of a job, as [Server.NextResult] does: of
 // one that runs, once it is completed, or of one that is completed.
 func (s *Server) SetResult(jobID string, result any) {
-	raw, ok := s.json("SetResult", result)
+	r, ok := s.result("SetResult", result)
 	j := s.job(jobID)
 	if j == nil || !ok {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	j.plan = plan{result: raw}
+	j.plan = plan{result: r}
 	if j.status == statusCompleted {
-		j.outcome = &outcome{verbatim: raw}
+		j.outcome = plannedOutcome(j, r)
+		s.storeLocked(j)
 	}
 }
 
@@ -207,11 +227,11 @@ func (s *Server) SeedJob(seed SeedJob) (jobID string) {
 	}
 	j.config = string(mustMarshal(config))
 	if seed.Result != nil {
-		raw, ok := s.json("SeedJob: Result", seed.Result)
+		r, ok := s.result("SeedJob: Result", seed.Result)
 		if !ok {
 			return ""
 		}
-		j.plan.result = raw
+		j.plan.result = r
 	}
 	if seed.Status == statusFailed {
 		j.plan = plan{failure: failureOf(seed.Reason, seed.ErrorName)}

@@ -27,6 +27,10 @@
 // [Server.Deliveries], [Server.Jobs], [Server.Violations],
 // [Server.UnknownFields]).
 //
+// A [GeneratedDocument] is a result of any size, hundreds of megabytes too, which
+// nothing holds in memory. A [Flow] stops the body of an answer at a byte and
+// lets the test decide how it goes on.
+//
 // # Where it differs from the service
 //
 // It was written from the documentation, not from the service's source.
@@ -40,7 +44,9 @@
 // categories in the pages; classification counts words; editing appends the
 // instructions to a text. What a pipeline does is told by
 // [Server.DefinePipeline]. There are no images, OCR data, charts or
-// spreadsheets, and settings that ask for them do nothing.
+// spreadsheets, and settings that ask for them do nothing; a [GeneratedDocument]
+// can have OCR data, and obeys no setting but force_url_result. Its link serves
+// no ranges.
 //
 // A webhook attempt that a fault loses fails at once instead of after its
 // timeout, and one whose connection breaks does so when the receiver has answered.

@@ -19,6 +19,8 @@ type Fault struct {
 	hasBody bool
 	n       int
 	every   time.Duration
+	flow    *Flow
+	chunked bool
 }
 
 type faultKind int
@@ -32,6 +34,7 @@ const (
 	faultTruncate
 	faultEndless
 	faultStall
+	faultPaced
 )
 
 // Status answers with code and an error body as the API writes it, or the

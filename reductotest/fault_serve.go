@@ -18,7 +18,7 @@ func (s *Server) serveWithFault(w http.ResponseWriter, r *http.Request, record *
 		h.ServeHTTP(w, r)
 		return
 	}
-	if f.kind != faultDelay && f.kind != faultLoseAnswer && f.kind != faultTruncate {
+	if f.kind != faultDelay && f.kind != faultLoseAnswer && f.kind != faultTruncate && f.kind != faultPaced {
 		// The request is sent whole, and the client's departure is noticed
 		// once its body was read.
 		_, _ = io.CopyN(io.Discard, r.Body, drained)
@@ -45,6 +45,8 @@ func (s *Server) serveWithFault(w http.ResponseWriter, r *http.Request, record *
 		a := newAnswer()
 		h.ServeHTTP(a, r)
 		a.sendTruncated(w, f.n)
+	case faultPaced:
+		h.ServeHTTP(&pacedWriter{ResponseWriter: w, r: r, flow: f.flow, chunked: f.chunked}, r)
 	case faultEndless:
 		f.sendEndless(w, r)
 	case faultStall:

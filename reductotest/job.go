@@ -31,7 +31,7 @@ func newJobState(cfg config) jobState {
 // plan is what a test wants of a job before it exists.
 type plan struct {
 	failure *apiError
-	result  json.RawMessage
+	result  any // raw JSON or a *generatedResult; nil is none
 }
 
 // The statuses of jobs.
@@ -164,7 +164,7 @@ func (s *Server) process(j *job) {
 	case p.result != nil:
 		// The document is read all the same, for jobs that refer to this one.
 		d, _ := s.documentFor(j)
-		s.end(j, statusCompleted, d, &outcome{verbatim: p.result}, nil)
+		s.end(j, statusCompleted, d, plannedOutcome(j, p.result), nil)
 	default:
 		d, out, err := s.compute(j)
 		if err != nil {

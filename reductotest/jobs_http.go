@@ -11,7 +11,7 @@ import (
 )
 
 // serveJob is GET /job/{job_id}. Its answer does not have the id.
-func (s *Server) serveJob(w http.ResponseWriter, id string) {
+func (s *Server) serveJob(w http.ResponseWriter, r *http.Request, id string) {
 	s.mu.Lock()
 	j, failure := s.knownLocked(id, true)
 	var answer object
@@ -23,7 +23,7 @@ func (s *Server) serveJob(w http.ResponseWriter, id string) {
 		failure.write(w)
 		return
 	}
-	writeJSON(w, http.StatusOK, answer)
+	s.writeResult(w, r, answer)
 }
 
 // knownLocked is the job of an id, or why the API does not give it. told is

@@ -24,6 +24,7 @@ type config struct {
 	svixKey         []byte
 	svixSecret      string
 	responseType    responseTypeForm
+	gzip            bool
 	tcp             bool
 }
 
@@ -212,6 +213,14 @@ func WithoutResponseType() Option {
 // decodes as it reads sees the difference.
 func WithResponseTypeLast() Option {
 	return func(c *config) error { c.responseType = responseTypeLast; return nil }
+}
+
+// WithGzip lets results come compressed to clients that accept gzip, as Go's
+// do by themselves: those behind links, and those in GET /job and in the answers
+// of synchronous calls. Their length is not announced then. The default is that
+// nothing is compressed.
+func WithGzip() Option {
+	return func(c *config) error { c.gzip = true; return nil }
 }
 
 // OnTCP makes the server listen on ports of 127.0.0.1 as well, for other

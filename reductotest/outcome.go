@@ -19,9 +19,9 @@ type outcome struct {
 
 	forceURL  bool
 	canBeURL  bool
-	behind    json.RawMessage // what lies behind the link
-	resultID  string          // set if the result is answered as a link
-	document  []byte          // an edited document, stored as documentPath
+	behind    any    // what lies behind the link: raw JSON or a *generatedBody
+	resultID  string // set if the result is answered as a link
+	document  []byte // an edited document, stored as documentPath
 	mediaType string
 }
 
@@ -56,22 +56,21 @@ func (s *Server) storeOutcome(j *job, o *outcome) {
 			}
 		}
 	}
-	if !o.canBeURL || !o.forceURL && (s.cfg.urlThreshold < 0 || len(o.behind) <= s.cfg.urlThreshold) {
+	if !o.canBeURL || !o.forceURL && (s.cfg.urlThreshold < 0 || bodySize(o.behind) <= int64(s.cfg.urlThreshold)) {
 		return
 	}
 	o.resultID = uuid.NewString()
-	body := func() []byte { return o.behind }
+	value := func() any { return o.behind }
 	if s.cfg.urlBody == URLBodyEnvelope {
 		inline := *o
 		inline.resultID = ""
-		body = func() []byte {
+		value = func() any {
 			s.mu.Lock()
-			envelope := s.renderOutcome(j, &inline)
-			s.mu.Unlock()
-			return mustMarshal(envelope)
+			defer s.mu.Unlock()
+			return s.renderOutcome(j, &inline)
 		}
 	}
-	s.objects[resultPath(o.resultID)] = storedObject{contentType: "application/json", job: j, body: body}
+	s.objects[resultPath(o.resultID)] = storedObject{contentType: "application/json", job: j, value: value}
 }
 
 // renderOutcome writes an outcome with links that are valid from now. The

@@ -45,6 +45,7 @@ type storedObject struct {
 	job         *job // whose end of life is the object's; nil for files
 	file        *file
 	body        func() []byte
+	value       func() any // instead of body: a result
 }
 
 // serveStorage is the object storage: presigned uploads and links.
@@ -104,6 +105,14 @@ func (s *Server) getObject(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		writeXML(w, http.StatusNotFound, "NoSuchKey", "The specified key does not exist.")
 		return
+	}
+	if o.value != nil {
+		value := o.value()
+		if isStream(value) || s.cfg.gzip {
+			s.writeResult(w, r, value)
+			return
+		}
+		o.body = func() []byte { return mustMarshal(value) }
 	}
 	w.Header().Set("Content-Type", o.contentType)
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(o.body()))

@@ -42,14 +42,14 @@ func (s *Server) serveSubmission(w http.ResponseWriter, r *http.Request, path st
 	}
 	select {
 	case <-j.done:
-		s.writeOutcome(w, j)
+		s.writeOutcome(w, r, j)
 	case <-r.Context().Done(): // the client has gone, or the server closes; the job goes on
 		panic(http.ErrAbortHandler)
 	}
 }
 
 // writeOutcome answers a synchronous call.
-func (s *Server) writeOutcome(w http.ResponseWriter, j *job) {
+func (s *Server) writeOutcome(w http.ResponseWriter, r *http.Request, j *job) {
 	s.mu.Lock()
 	failure := j.failure
 	var answer any
@@ -63,7 +63,7 @@ func (s *Server) writeOutcome(w http.ResponseWriter, j *job) {
 	case answer == nil:
 		newAPIError("JOB_CANCELLED", "The job was cancelled").write(w)
 	default:
-		writeJSON(w, http.StatusOK, answer)
+		s.writeResult(w, r, answer)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math"
 	"net/http"
 	"strconv"
@@ -35,59 +36,77 @@ func (o object) MarshalJSON() ([]byte, error) { return marshal(o) }
 // not escape HTML, which would change text.
 func marshal(v any) (json.RawMessage, error) {
 	var b bytes.Buffer
-	err := appendJSON(&b, v)
+	err := writeValue(&b, v)
 	return b.Bytes(), err
 }
 
-func appendJSON(b *bytes.Buffer, v any) error {
+// writeValue is marshal for a writer, and makes generated documents as they are
+// written. The error is the writer's, or that of a value which is no JSON.
+func writeValue(w io.Writer, v any) error {
 	switch v := v.(type) {
 	case object:
-		b.WriteByte('{')
-		for i, m := range v {
-			if i > 0 {
-				b.WriteByte(',')
-			}
-			if err := appendJSON(b, m.key); err != nil {
+		separator := "{"
+		for _, m := range v {
+			if _, err := io.WriteString(w, separator); err != nil {
 				return err
 			}
-			b.WriteByte(':')
-			if err := appendJSON(b, m.value); err != nil {
+			separator = ","
+			if err := writeValue(w, m.key); err != nil {
+				return err
+			}
+			if _, err := io.WriteString(w, ":"); err != nil {
+				return err
+			}
+			if err := writeValue(w, m.value); err != nil {
 				return err
 			}
 		}
-		b.WriteByte('}')
+		return writeEnd(w, len(v) == 0, "{", "}")
 	case []object:
-		return appendList(b, v)
+		return writeList(w, v)
 	case []any:
-		return appendList(b, v)
+		return writeList(w, v)
+	case *generatedBody:
+		return v.writeTo(w)
 	case json.RawMessage:
 		if v == nil {
 			v = json.RawMessage("null")
 		}
-		b.Write(v)
+		_, err := w.Write(v)
+		return err
 	default:
-		e := json.NewEncoder(b)
+		var b bytes.Buffer
+		e := json.NewEncoder(&b)
 		e.SetEscapeHTML(false)
 		if err := e.Encode(v); err != nil {
 			return err
 		}
 		b.Truncate(b.Len() - 1) // the encoder's newline
+		_, err := w.Write(b.Bytes())
+		return err
 	}
-	return nil
 }
 
-func appendList[T any](b *bytes.Buffer, list []T) error {
-	b.WriteByte('[')
-	for i, item := range list {
-		if i > 0 {
-			b.WriteByte(',')
+func writeList[T any](w io.Writer, list []T) error {
+	separator := "["
+	for _, item := range list {
+		if _, err := io.WriteString(w, separator); err != nil {
+			return err
 		}
-		if err := appendJSON(b, item); err != nil {
+		separator = ","
+		if err := writeValue(w, item); err != nil {
 			return err
 		}
 	}
-	b.WriteByte(']')
-	return nil
+	return writeEnd(w, len(list) == 0, "[", "]")
+}
+
+func writeEnd(w io.Writer, empty bool, open, end string) error {
+	if empty {
+		end = open + end
+	}
+	_, err := io.WriteString(w, end)
+	return err
 }
 
 // mustMarshal is marshal for values made in this package.
