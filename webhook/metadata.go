@@ -140,6 +140,9 @@ func (m *metadata) stripped() json.RawMessage {
 	case m.decoded:
 		return m.rebuilt()
 	}
+	if m.reservedOnly() {
+		return nil
+	}
 	out := make([]byte, 1, len(m.raw))
 	out[0] = '{'
 	at := 1
@@ -158,10 +161,19 @@ func (m *metadata) stripped() json.RawMessage {
 			at = m.spans[i].end
 		}
 	}
-	if len(out) == 1 {
-		return nil
-	}
 	return append(out, '}')
+}
+
+// reservedOnly reports whether nothing else is in metadata whose places are known.
+func (m *metadata) reservedOnly() bool {
+	at := 1
+	for _, s := range m.spans[:m.count] {
+		if len(trim(m.raw[at:s.start])) > 0 {
+			return false
+		}
+		at = s.end
+	}
+	return len(trim(m.raw[at:len(m.raw)-1])) == 0
 }
 
 // trim takes commas and white space off the ends of a run of members, none of

@@ -165,12 +165,12 @@ func decodeText(value []byte) (string, bool) {
 }
 
 // event copies what is to be kept out of the body, once it is verified.
-func (m *message) event(kid string) (Event, error) {
+func (m *message) event(kid, submissionID string) (Event, error) {
 	e := Event{
 		JobID:        m.jobID,
 		Status:       m.status,
 		Metadata:     m.metadata.stripped(),
-		SubmissionID: m.metadata.submissionID(),
+		SubmissionID: submissionID,
 		KeyID:        kid,
 	}
 	if !m.unknown {

@@ -156,7 +156,7 @@ func checkParse(t testing.TB, body []byte) {
 	err := m.parse(body)
 	var got Event
 	if err == nil {
-		got, err = m.event("kid")
+		got, err = m.event("kid", m.metadata.submissionID())
 	}
 	require.Equal(t, ok, err == nil, "%q: %v", body, err)
 	if err != nil {
@@ -177,7 +177,7 @@ func checkParse(t testing.TB, body []byte) {
 	require.Equal(t, string(wantMetadata), string(raw))
 
 	// Both ways find the same in the metadata, and strip the same of it.
-	again, err := slow.event("kid")
+	again, err := slow.event("kid", slow.metadata.submissionID())
 	require.NoError(t, err)
 	assert.Equal(t, again.SubmissionID, got.SubmissionID)
 	assert.Equal(t, loosely(t, again.Metadata), loosely(t, got.Metadata), "%q", original)

@@ -67,18 +67,48 @@ func (s *scanner) plain() ([]byte, bool) {
 	if !s.take('"') {
 		return nil, false
 	}
-	for i := s.pos; i < len(s.data); i++ {
-		switch c := s.data[i]; {
-		case c == '"':
-			text := s.data[s.pos:i]
-			s.pos = i + 1
+	for i, c := range s.data[s.pos:] {
+		switch byteKinds[c] {
+		case plainByte:
+		case quoteByte:
+			text := s.data[s.pos : s.pos+i]
+			s.pos += i + 1
 			return text, true
-		case c < ' ' || c > '~' || c == '\\':
+		default:
 			return nil, false
 		}
 	}
 	return nil, false
 }
+
+// byteKind is what a byte is within a string.
+type byteKind uint8
+
+const (
+	plainByte   byteKind = iota // printable ASCII
+	otherByte                   // beyond ASCII, and DEL
+	controlByte                 // not allowed unless escaped
+	quoteByte
+	escapeByte
+)
+
+// byteKinds has the kind of every byte. One look is less than three comparisons,
+// and most of a delivery is inside of strings.
+var byteKinds = func() (kinds [256]byteKind) {
+	for c := range kinds {
+		switch {
+		case c == '"':
+			kinds[c] = quoteByte
+		case c == '\\':
+			kinds[c] = escapeByte
+		case c < ' ':
+			kinds[c] = controlByte
+		case c > '~':
+			kinds[c] = otherByte
+		}
+	}
+	return kinds
+}()
 
 // value passes over any value.
 func (s *scanner) value(depth int) bool {
@@ -119,13 +149,13 @@ func (s *scanner) list(end byte, item func() bool) bool {
 // str passes over a string, whose quote is next.
 func (s *scanner) str() bool {
 	for i := s.pos + 1; i < len(s.data); i++ {
-		switch c := s.data[i]; {
-		case c == '"':
+		switch byteKinds[s.data[i]] {
+		case quoteByte:
 			s.pos = i + 1
 			return true
-		case c < ' ':
+		case controlByte:
 			return false
-		case c == '\\':
+		case escapeByte:
 			i++
 			if i == len(s.data) {
 				return false

@@ -139,7 +139,7 @@ func (s *Secret) Verify(_ http.Header, body []byte) (Event, error) {
 	if !ok {
 		return Event{}, ErrWrongSecret
 	}
-	return m.event(kid)
+	return m.event(kid, m.metadata.submissionID())
 }
 
 // check finds a Secret that NewSecret did not make.

@@ -3,14 +3,11 @@ package webhook
 import (
 	"bytes"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"log/slog"
 	"net/http"
@@ -94,9 +91,8 @@ func WithTokenLife(d time.Duration) SignerOption {
 // A Signer is safe for concurrent use. It prints, logs and marshals as
 // "[redacted]".
 type Signer struct {
-	// fmt prints unexported fields; it cannot look into closures.
-	mac  func(kid string, message []byte) (sum [sha256.Size]byte, ok bool)
-	kid  string
+	keys map[string]signingKey // by id
+	kid  string                // of the one that signs
 	life time.Duration
 }
 
@@ -120,42 +116,43 @@ func NewSigner(keys []Key, opts ...SignerOption) (*Signer, error) {
 			return refuse("options", err.Error())
 		}
 	}
-	hashes := make(map[string]func() hash.Hash, len(keys))
+	s := &Signer{keys: make(map[string]signingKey, len(keys)), kid: keys[0].ID, life: cfg.life}
 	for i, k := range keys {
 		field := fmt.Sprintf("keys[%d]", i)
 		switch {
 		case wireid.Check(k.ID) != "" || len(k.ID) > 32 || strings.ContainsAny(k.ID, ".:~"):
 			return refuse(field, "its ID has to be 1 to 32 letters, digits, '-' and '_'")
-		case hashes[k.ID] != nil:
+		case s.keys[k.ID].keyed != nil:
 			return refuse(field, "its ID is used by another key")
 		case len(k.Secret) < MinSecretLen || len(bytes.TrimSpace(k.Secret)) == 0:
 			return refuse(field, fmt.Sprintf("its Secret is shorter than %d bytes, and could be guessed: make 32 random ones", MinSecretLen))
 		}
-		secret := bytes.Clone(k.Secret)
-		hashes[k.ID] = func() hash.Hash { return hmac.New(sha256.New, secret) }
+		s.keys[k.ID] = signingKey{id: k.ID, keyed: newKeyed(bytes.Clone(k.Secret))}
 	}
-	absent := hashes[keys[0].ID]
-	return &Signer{
-		kid:  keys[0].ID,
-		life: cfg.life,
-		mac: func(kid string, message []byte) (sum [sha256.Size]byte, ok bool) {
-			make, ok := hashes[kid]
-			if !ok {
-				make = absent // so that it takes as long
-			}
-			h := make()
-			_, _ = h.Write(message)
-			h.Sum(sum[:0])
-			return sum, ok
-		},
-	}, nil
+	return s, nil
 }
+
+// signingKey is a key with its id, which tokens have only as bytes.
+type signingKey struct {
+	id    string
+	keyed keyed
+}
+
+// tokenMAC is the last part of a token, of which signed is all the rest.
+func (k signingKey) tokenMAC(signed []byte) spelled {
+	h := k.keyed()
+	_, _ = h.hash.Write(signed)
+	return h.spell(base64.RawURLEncoding)
+}
+
+// tokenMACLen is its length: base64 without padding.
+const tokenMACLen = len(spelled{}) - 1
 
 // token is the token of a submission, from now on.
 func (s *Signer) token(submissionID string, now time.Time) string {
 	signed := "v1." + s.kid + "." + submissionID + "." + strconv.FormatInt(now.Add(s.life).Unix(), 10)
-	sum, _ := s.mac(s.kid, []byte(signed))
-	return signed + "." + base64.RawURLEncoding.EncodeToString(sum[:])
+	mac := s.keys[s.kid].tokenMAC([]byte(signed))
+	return signed + "." + string(mac[:tokenMACLen])
 }
 
 // Verify accepts a body whose metadata has a token of one of the keys as its
@@ -176,12 +173,7 @@ func (s *Signer) Verify(_ http.Header, body []byte) (Event, error) {
 	if err != nil {
 		return Event{}, err
 	}
-	e, err := m.event(kid)
-	if err != nil {
-		return Event{}, err
-	}
-	e.SubmissionID = submission
-	return e, nil
+	return m.event(kid, submission)
 }
 
 // read checks a token and takes it apart.
@@ -190,34 +182,40 @@ func (s *Signer) read(token []byte, now time.Time) (kid, submission string, err 
 	if last < 0 {
 		return "", "", ErrWrongSecret
 	}
-	parts := strings.Split(string(token[:last]), ".")
-	if len(parts) != 4 || parts[0] != "v1" {
+	signed, mac := token[:last], token[last+1:]
+	version, rest, _ := bytes.Cut(signed, []byte("."))
+	id, rest, _ := bytes.Cut(rest, []byte("."))
+	about, until, ok := bytes.Cut(rest, []byte("."))
+	if !ok || string(version) != "v1" || bytes.IndexByte(until, '.') >= 0 {
 		return "", "", ErrWrongSecret
 	}
-	kid, submission = parts[1], parts[2]
-	want, known := s.mac(kid, token[:last])
+	key, known := s.keys[string(id)]
+	if !known {
+		key = s.keys[s.kid] // so that it takes as long
+	}
 	// Texts are compared, so that there is no second spelling of the same bytes: even
 	// a strict decoder passes over line ends.
-	spelled := base64.RawURLEncoding.AppendEncode(nil, want[:])
-	equal := subtle.ConstantTimeCompare(spelled, token[last+1:]) == 1
+	want := key.tokenMAC(signed)
+	equal := subtle.ConstantTimeCompare(want[:tokenMACLen], mac) == 1
+	submission = string(about)
 	switch {
 	case !known:
 		return "", "", ErrUnknownKey
 	case !equal, wireid.Check(submission) != "":
 		return "", "", ErrWrongSecret
 	}
-	expiry, err := strconv.ParseInt(parts[3], 10, 64)
+	expiry, err := strconv.ParseInt(string(until), 10, 64)
 	if err != nil {
 		return "", "", ErrWrongSecret
 	}
 	if now.Add(-clockSkew).Unix() > expiry {
 		return "", "", ErrExpiredToken
 	}
-	return kid, submission, nil
+	return key.id, submission, nil
 }
 
 func (s *Signer) check() error {
-	if s == nil || s.mac == nil {
+	if s == nil || len(s.keys) == 0 {
 		return errors.New("the Signer holds nothing: make it with NewSigner")
 	}
 	return nil

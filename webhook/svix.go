@@ -2,14 +2,12 @@ package webhook
 
 import (
 	"context"
-	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -45,8 +43,8 @@ const maxSignatures = 32
 // "[redacted]".
 // See https://docs.reducto.ai/workflows/svix-webhooks.
 type Svix struct {
-	kids   []string
-	hashes []func() hash.Hash // fmt cannot look into closures
+	kids []string
+	keys []keyed
 }
 
 var (
@@ -79,7 +77,7 @@ func NewSvix(current string, previous ...string) (*Svix, error) {
 			return refuse(fmt.Sprintf("it is shorter than %d bytes", MinSecretLen))
 		}
 		s.kids = append(s.kids, kid)
-		s.hashes = append(s.hashes, func() hash.Hash { return hmac.New(sha256.New, key) })
+		s.keys = append(s.keys, newKeyed(key))
 	}
 	return s, nil
 }
@@ -109,52 +107,58 @@ func (s *Svix) Verify(h http.Header, body []byte) (Event, error) {
 	if err := m.parse(body); err != nil {
 		return Event{}, err
 	}
-	return m.event(kid)
+	return m.event(kid, m.metadata.submissionID())
 }
 
 // match looks for a signature that fits one of the secrets. It compares all with
 // all, so that the time says nothing about which.
 func (s *Svix) match(id, stamp, signatures string, body []byte) (kid string, ok bool) {
-	var given [][]byte
-	for signature := range strings.FieldsSeq(signatures) {
-		version, encoded, found := strings.Cut(signature, ",")
-		if !found || version != "v1" || len(given) == maxSignatures {
-			continue
-		}
-		if sum, err := base64.StdEncoding.Strict().DecodeString(encoded); err == nil {
-			given = append(given, sum)
-		}
-	}
-	for i, make := range s.hashes {
-		sum := sign(make(), id, stamp, body)
-		for _, g := range given {
-			if hmac.Equal(sum, g) && !ok {
-				kid, ok = s.kids[i], true
-			}
+	for i, key := range s.keys {
+		want := sign(key, id, stamp, body)
+		if fits(&want, signatures) && !ok {
+			kid, ok = s.kids[i], true
 		}
 	}
 	return kid, ok
 }
 
-func sign(h hash.Hash, id, stamp string, body []byte) []byte {
-	_, _ = h.Write([]byte(id + "." + stamp + "."))
-	_, _ = h.Write(body)
-	return h.Sum(nil)
+// fits reports whether one of the signatures, in the form of the header, is want.
+// Texts are compared, so that there is no second spelling of the same bytes.
+func fits(want *spelled, signatures string) bool {
+	found, looked := 0, 0
+	for signature := range strings.FieldsSeq(signatures) {
+		given, isV1 := strings.CutPrefix(signature, "v1,")
+		if !isV1 || len(given) != len(want) {
+			continue
+		}
+		if looked++; looked > maxSignatures {
+			break
+		}
+		var text spelled
+		copy(text[:], given)
+		found |= subtle.ConstantTimeCompare(text[:], want[:])
+	}
+	return found == 1
+}
+
+func sign(key keyed, id, stamp string, body []byte) spelled {
+	k := key()
+	k.scratch = append(append(append(append(k.scratch[:0], id...), '.'), stamp...), '.')
+	_, _ = k.hash.Write(k.scratch)
+	_, _ = k.hash.Write(body)
+	return k.spell(base64.StdEncoding)
 }
 
 // svixHeaders takes one of the two spellings, never a mixture.
 func svixHeaders(h http.Header) (id, stamp, signatures string) {
-	for _, prefix := range []string{"Svix-", "Webhook-"} {
-		id, stamp, signatures = h.Get(prefix+"Id"), h.Get(prefix+"Timestamp"), h.Get(prefix+"Signature")
-		if signatures != "" {
-			return id, stamp, signatures
-		}
+	if signatures = h.Get("Svix-Signature"); signatures != "" {
+		return h.Get("Svix-Id"), h.Get("Svix-Timestamp"), signatures
 	}
-	return id, stamp, signatures
+	return h.Get("Webhook-Id"), h.Get("Webhook-Timestamp"), h.Get("Webhook-Signature")
 }
 
 func (s *Svix) check() error {
-	if s == nil || len(s.hashes) == 0 {
+	if s == nil || len(s.keys) == 0 {
 		return errors.New("the Svix holds nothing: make it with NewSvix")
 	}
 	return nil
@@ -171,7 +175,8 @@ func (s *Svix) signBody(h http.Header, body []byte) error {
 	id, stamp := "msg_"+rand.Text(), strconv.FormatInt(time.Now().Unix(), 10)
 	h.Set("Svix-Id", id)
 	h.Set("Svix-Timestamp", stamp)
-	h.Set("Svix-Signature", "v1,"+base64.StdEncoding.EncodeToString(sign(s.hashes[0](), id, stamp, body)))
+	signature := sign(s.keys[0], id, stamp, body)
+	h.Set("Svix-Signature", "v1,"+string(signature[:]))
 	return nil
 }
 

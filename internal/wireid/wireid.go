@@ -35,10 +35,9 @@ func Check(id string) string {
 // in its 36-character form is folded to lower case, anything else is kept as it
 // is.
 func Key(id string) string {
-	if len(id) != 36 {
+	if len(id) != 36 || !hasUpper(id) {
 		return id
 	}
-	upper := false
 	for i := range len(id) {
 		c := id[i]
 		switch {
@@ -46,15 +45,20 @@ func Key(id string) string {
 			if c != '-' {
 				return id
 			}
-		case '0' <= c && c <= '9', 'a' <= c && c <= 'f':
-		case 'A' <= c && c <= 'F':
-			upper = true
+		case '0' <= c && c <= '9', 'a' <= c && c <= 'f', 'A' <= c && c <= 'F':
 		default:
 			return id
 		}
 	}
-	if !upper {
-		return id
-	}
 	return strings.ToLower(id)
+}
+
+// hasUpper is looked at first: the service's ids are in lower case already.
+func hasUpper(id string) bool {
+	for i := range len(id) {
+		if c := id[i]; 'A' <= c && c <= 'Z' {
+			return true
+		}
+	}
+	return false
 }
