@@ -112,21 +112,19 @@ func (m *metadata) decode(value []byte) {
 	})
 }
 
-// submissionID is the id of the submission; empty unless it is one that this
+// submissionID is the id of the submission; nil unless it is one that this
 // library could have sent.
-func (m *metadata) submissionID() string {
+func (m *metadata) submissionID() []byte {
 	text, ok := m.submission.text()
-	if !ok || len(text) > wireid.MaxLen {
-		return ""
+	if !ok || wireid.Check(text) != "" {
+		return nil
 	}
-	for i, c := range text { // wireid.Check, without what separates the parts of tokens
-		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_', c == '-' && i > 0:
-		default:
-			return ""
+	for _, c := range text {
+		if c == '.' || c == ':' || c == '~' { // these separate the parts of tokens
+			return nil
 		}
 	}
-	return string(text)
+	return text
 }
 
 // stripped is a copy of the metadata without the reserved members; nil if there

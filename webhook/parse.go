@@ -24,7 +24,7 @@ const maxStatusLen = 64
 // message is a webhook's body taken apart. Its slices are parts of the body.
 type message struct {
 	body     []byte
-	jobID    string
+	jobID    []byte
 	status   reducto.JobStatus
 	metadata metadata
 	unknown  bool // there are members besides the three
@@ -81,7 +81,7 @@ func (m *message) scan() bool {
 			if !ok || jobID {
 				return false
 			}
-			jobID, m.jobID = true, string(text)
+			jobID, m.jobID = true, text
 			return true
 		case memberStatus:
 			text, ok := s.plain()
@@ -128,7 +128,7 @@ func (m *message) decode() error {
 			if jobID || !ok {
 				return malformed("job_id is given twice, or is not a string")
 			}
-			jobID, m.jobID = true, text
+			jobID, m.jobID = true, []byte(text)
 		case memberStatus:
 			text, ok := decodeText(value)
 			if status || !ok {
@@ -165,12 +165,16 @@ func decodeText(value []byte) (string, bool) {
 }
 
 // event copies what is to be kept out of the body, once it is verified.
-func (m *message) event(kid, submissionID string) (Event, error) {
+// submissionID is empty or a legal id.
+func (m *message) event(kid string, submissionID []byte) (Event, error) {
+	// Both ids in one piece of memory: every delivery has them.
+	var buf [2 * wireid.MaxLen]byte
+	ids := string(append(append(buf[:0], m.jobID...), submissionID...))
 	e := Event{
-		JobID:        m.jobID,
+		JobID:        ids[:len(m.jobID)],
 		Status:       m.status,
 		Metadata:     m.metadata.stripped(),
-		SubmissionID: submissionID,
+		SubmissionID: ids[len(m.jobID):],
 		KeyID:        kid,
 	}
 	if !m.unknown {

@@ -294,7 +294,7 @@ func TestSubmissionIDs(t *testing.T) {
 	} {
 		var m message
 		require.NoError(t, m.parse([]byte(`{"job_id":"a","status":"Failed","metadata":{"submission_id":`+in+`}}`)))
-		assert.Equal(t, want, m.metadata.submissionID(), in)
+		assert.Equal(t, want, string(m.metadata.submissionID()), in)
 	}
 }
 

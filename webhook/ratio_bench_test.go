@@ -184,3 +184,17 @@ func BenchmarkDeliveryRatio(b *testing.B) {
 		})
 	}
 }
+
+// What a delivery allocates is the same on every machine, and easily lost.
+func TestDeliveryAllocations(t *testing.T) { // not parallel: it counts
+	if raceEnabled {
+		t.Log("the race detector makes sync.Pool forget")
+		return
+	}
+	for _, c := range hotCases(t) {
+		d := newDelivery(t, c.body, c.header)
+		require.Equal(t, http.StatusOK, d.to(c.handler), c.name)
+		allocs := testing.AllocsPerRun(2000, func() { d.to(c.handler) })
+		require.LessOrEqual(t, allocs, c.allocs, c.name)
+	}
+}

@@ -177,17 +177,17 @@ func (s *Signer) Verify(_ http.Header, body []byte) (Event, error) {
 }
 
 // read checks a token and takes it apart.
-func (s *Signer) read(token []byte, now time.Time) (kid, submission string, err error) {
+func (s *Signer) read(token []byte, now time.Time) (kid string, submission []byte, err error) {
 	last := bytes.LastIndexByte(token, '.')
 	if last < 0 {
-		return "", "", ErrWrongSecret
+		return "", nil, ErrWrongSecret
 	}
 	signed, mac := token[:last], token[last+1:]
 	version, rest, _ := bytes.Cut(signed, []byte("."))
 	id, rest, _ := bytes.Cut(rest, []byte("."))
-	about, until, ok := bytes.Cut(rest, []byte("."))
+	submission, until, ok := bytes.Cut(rest, []byte("."))
 	if !ok || string(version) != "v1" || bytes.IndexByte(until, '.') >= 0 {
-		return "", "", ErrWrongSecret
+		return "", nil, ErrWrongSecret
 	}
 	key, known := s.keys[string(id)]
 	if !known {
@@ -197,19 +197,18 @@ func (s *Signer) read(token []byte, now time.Time) (kid, submission string, err 
 	// a strict decoder passes over line ends.
 	want := key.tokenMAC(signed)
 	equal := subtle.ConstantTimeCompare(want[:tokenMACLen], mac) == 1
-	submission = string(about)
 	switch {
 	case !known:
-		return "", "", ErrUnknownKey
+		return "", nil, ErrUnknownKey
 	case !equal, wireid.Check(submission) != "":
-		return "", "", ErrWrongSecret
+		return "", nil, ErrWrongSecret
 	}
 	expiry, err := strconv.ParseInt(string(until), 10, 64)
 	if err != nil {
-		return "", "", ErrWrongSecret
+		return "", nil, ErrWrongSecret
 	}
 	if now.Add(-clockSkew).Unix() > expiry {
-		return "", "", ErrExpiredToken
+		return "", nil, ErrExpiredToken
 	}
 	return key.id, submission, nil
 }

@@ -151,10 +151,18 @@ func sign(key keyed, id, stamp string, body []byte) spelled {
 
 // svixHeaders takes one of the two spellings, never a mixture.
 func svixHeaders(h http.Header) (id, stamp, signatures string) {
-	if signatures = h.Get("Svix-Signature"); signatures != "" {
-		return h.Get("Svix-Id"), h.Get("Svix-Timestamp"), signatures
+	if signatures = first(h["Svix-Signature"]); signatures != "" {
+		return first(h["Svix-Id"]), first(h["Svix-Timestamp"]), signatures
 	}
-	return h.Get("Webhook-Id"), h.Get("Webhook-Timestamp"), h.Get("Webhook-Signature")
+	return first(h["Webhook-Id"]), first(h["Webhook-Timestamp"]), first(h["Webhook-Signature"])
+}
+
+// first is the value of a header, of whose values there should be one.
+func first(values []string) string {
+	if len(values) == 0 {
+		return ""
+	}
+	return values[0]
 }
 
 func (s *Svix) check() error {

@@ -12,24 +12,41 @@ const MaxLen = 128
 // to MaxLen bytes of ASCII letters, digits, '-', '_', '.', ':' and '~' and
 // begins with a letter, a digit or '_', so that it is one path segment whatever
 // a proxy does to dots.
-func Check(id string) string {
+func Check[T string | []byte](id T) string {
 	switch {
-	case id == "":
+	case len(id) == 0:
 		return "is empty"
 	case len(id) > MaxLen:
 		return "is longer than 128 bytes"
 	}
+	kind := uint8(mayBegin)
 	for i := range len(id) {
-		c := id[i]
-		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_':
-		case i > 0 && (c == '-' || c == '.' || c == ':' || c == '~'):
-		default:
+		if allowed[id[i]]&kind == 0 {
 			return "has a character that no identifier of the API has"
 		}
+		kind = mayFollow
 	}
 	return ""
 }
+
+// Where a character may be.
+const (
+	mayBegin = 1 << iota
+	mayFollow
+)
+
+// allowed has the alphabet.
+var allowed = func() (table [256]uint8) {
+	for c := range table {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_':
+			table[c] = mayBegin | mayFollow
+		case c == '-', c == '.', c == ':', c == '~':
+			table[c] = mayFollow
+		}
+	}
+	return table
+}()
 
 // Key is the form of id under which two spellings of one UUID are equal: a UUID
 // in its 36-character form is folded to lower case, anything else is kept as it
