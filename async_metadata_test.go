@@ -210,14 +210,14 @@ func TestWebhook(t *testing.T) {
 		mode, url     string
 		text          string
 		zero, enabled bool
-		wire          *webhookWire
+		wire          webhookWire
 	}{
-		{Webhook{}, "", "", "default", true, false, nil},
-		{NoWebhook(), "disabled", "", "disabled", false, false, nil},
-		{DirectWebhook("https://example.com/w?t=5a1e"), "direct", "https://example.com/w?t=5a1e", "direct https://example.com/w?[redacted]", false, true, &webhookWire{Mode: "direct", URL: "https://example.com/w?t=5a1e"}},
-		{DirectWebhook("http://localhost:8080"), "direct", "http://localhost:8080", "direct http://localhost:8080", false, true, &webhookWire{Mode: "direct", URL: "http://localhost:8080"}},
-		{SvixWebhook(), "svix", "", "svix", false, true, &webhookWire{Mode: "svix"}},
-		{SvixWebhook("a", "b"), "svix", "", "svix a,b", false, true, &webhookWire{Mode: "svix", Channels: []string{"a", "b"}}},
+		{Webhook{}, "", "", "default", true, false, webhookWire{}},
+		{NoWebhook(), "disabled", "", "disabled", false, false, webhookWire{Mode: "disabled"}},
+		{DirectWebhook("https://example.com/w?t=5a1e"), "direct", "https://example.com/w?t=5a1e", "direct https://example.com/w?[redacted]", false, true, webhookWire{Mode: "direct", URL: "https://example.com/w?t=5a1e"}},
+		{DirectWebhook("http://localhost:8080"), "direct", "http://localhost:8080", "direct http://localhost:8080", false, true, webhookWire{Mode: "direct", URL: "http://localhost:8080"}},
+		{SvixWebhook(), "svix", "", "svix", false, true, webhookWire{Mode: "svix"}},
+		{SvixWebhook("a", "b"), "svix", "", "svix a,b", false, true, webhookWire{Mode: "svix", Channels: []string{"a", "b"}}},
 	} {
 		assert.Equal(t, test.mode, test.w.Mode())
 		assert.Equal(t, test.url, test.w.URL())

@@ -27,7 +27,10 @@ type call struct {
 	path   string // escaped, below the base URL
 	query  string // encoded
 
-	// body gives a fresh body for every attempt; nil for none. size is its length.
+	// raw is the body, where it is in memory.
+	raw []byte
+	// body gives a fresh body for every attempt; nil for none, or for raw. size is its
+	// length.
 	body        func() (io.Reader, error)
 	size        int64
 	contentType string
@@ -61,8 +64,7 @@ func (r *call) json(v any) error {
 	if err != nil {
 		return &RequestError{Op: r.op, Reason: "the request does not marshal to JSON", Err: err}
 	}
-	r.body = func() (io.Reader, error) { return bytes.NewReader(raw), nil }
-	r.size = int64(len(raw))
+	r.raw = raw
 	r.contentType = "application/json"
 	return nil
 }
@@ -136,10 +138,10 @@ func (c *Client) send(ctx context.Context, r *call) (taken int, err error) {
 	for attempt := 1; ; attempt++ {
 		started := time.Now()
 		f := c.attempt(ctx, r)
-		log := c.cfg.logger.With(
-			slog.String("method", r.method), slog.String("path", r.path), slog.Int("attempt", attempt))
 		if f == nil {
-			log.DebugContext(ctx, "reducto: request done", slog.Duration("took", time.Since(started)))
+			if log := c.logger(ctx, slog.LevelDebug, r, attempt); log != nil {
+				log.DebugContext(ctx, "reducto: request done", slog.Duration("took", time.Since(started)))
+			}
 			return taken + 1, nil
 		}
 		if !f.nothing {
@@ -150,10 +152,14 @@ func (c *Client) send(ctx context.Context, r *call) (taken int, err error) {
 		}
 		delay, again := c.again(ctx, r, f, attempt)
 		if !again {
-			log.DebugContext(ctx, "reducto: request failed", slog.Duration("took", time.Since(started)), slog.Any("error", f.err))
+			if log := c.logger(ctx, slog.LevelDebug, r, attempt); log != nil {
+				log.DebugContext(ctx, "reducto: request failed", slog.Duration("took", time.Since(started)), slog.Any("error", f.err))
+			}
 			return taken, f.err
 		}
-		log.WarnContext(ctx, "reducto: trying again", slog.Duration("in", delay), slog.Any("error", f.err))
+		if log := c.logger(ctx, slog.LevelWarn, r, attempt); log != nil {
+			log.WarnContext(ctx, "reducto: trying again", slog.Duration("in", delay), slog.Any("error", f.err))
+		}
 		if err := pause(ctx, delay); err != nil {
 			return taken, &ConnectionError{
 				Method: r.method, URL: c.shownURL(r), Attempts: attempt,
@@ -161,6 +167,28 @@ func (c *Client) send(ctx context.Context, r *call) (taken int, err error) {
 			}
 		}
 	}
+}
+
+// logger is the log of an attempt; nil where nobody listens at that level, so that
+// silence costs nothing.
+func (c *Client) logger(ctx context.Context, level slog.Level, r *call, attempt int) *slog.Logger {
+	if !c.cfg.logger.Enabled(ctx, level) {
+		return nil
+	}
+	return c.cfg.logger.With(
+		slog.String("method", r.method), slog.String("path", r.path), slog.Int("attempt", attempt))
+}
+
+// exchange is what an attempt needs, in one piece of memory.
+type exchange struct {
+	connected atomic.Bool
+	trace     httptrace.ClientTrace
+	idle      idleWatch
+	url       url.URL
+	headers   [4]string // the values of the request's
+	raw       bytes.Reader
+	body      limitedBody
+	answer    answer
 }
 
 // attempt sends r once. It returns nil after a success.
@@ -175,20 +203,17 @@ func (c *Client) attempt(ctx context.Context, r *call) *failure {
 	if err != nil {
 		return &failure{err: &RequestError{Op: r.op, Field: "API key", Err: err}, nothing: true}
 	}
-	ctx, idle := c.limit(ctx, r)
+	x := new(exchange)
+	ctx, idle := c.limit(ctx, r, &x.idle)
 	defer idle.stop()
-
-	var connected atomic.Bool
-	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
-	})
-	req, err := c.request(traced, r, key, idle)
+	x.trace.GotConn = func(httptrace.GotConnInfo) { x.connected.Store(true) }
+	req, err := c.request(httptrace.WithClientTrace(ctx, &x.trace), r, x, key, idle)
 	if err != nil {
 		return &failure{err: err, nothing: true}
 	}
 	resp, err := c.api.Do(req)
 	if err != nil {
-		return c.failedExchange(ctx, r, err, connected.Load())
+		return c.failedExchange(ctx, r, err, x.connected.Load())
 	}
 	defer resp.Body.Close()
 	body := idle.reader(resp.Body)
@@ -197,38 +222,56 @@ func (c *Client) attempt(ctx context.Context, r *call) *failure {
 		apiErr := decodeAPIError(r.method, r.path, resp, head, append(r.secrets, key)...)
 		return apiFailure(apiErr, resp.Header)
 	}
-	limited := &limitedBody{r: body, left: c.cfg.maxResponse, limit: c.cfg.maxResponse}
-	if err := r.read(&answer{header: resp.Header, body: limited, size: resp.ContentLength}); err != nil {
+	x.body = limitedBody{r: body, left: c.cfg.maxResponse, limit: c.cfg.maxResponse}
+	x.answer = answer{header: resp.Header, body: &x.body, size: resp.ContentLength}
+	if err := r.read(&x.answer); err != nil {
 		return c.unusable(ctx, r, resp, err, append(r.secrets, key))
 	}
-	// What is left unread would cost the connection.
-	_, _ = io.Copy(io.Discard, io.LimitReader(body, 4<<10))
+	if !x.body.ended {
+		// What is left unread would cost the connection.
+		_, _ = io.Copy(io.Discard, io.LimitReader(body, 4<<10))
+	}
 	return nil
 }
 
 // maxErrorBody is how much of an error's body is read.
 const maxErrorBody = 64 << 10
 
-func (c *Client) request(ctx context.Context, r *call, key string, idle *idleWatch) (*http.Request, error) {
-	u := *c.base
+func (c *Client) request(ctx context.Context, r *call, x *exchange, key string, idle *idleWatch) (*http.Request, error) {
+	u := &x.url
+	*u = *c.base
 	u.RawPath = u.EscapedPath() + r.path
 	path, err := url.PathUnescape(u.RawPath)
 	if err != nil {
 		return nil, &RequestError{Op: r.op, Field: "path", Reason: "it cannot be unescaped", Err: err}
 	}
 	u.Path, u.RawQuery = path, r.query
-	var body io.Reader
-	if r.body != nil {
-		if body, err = r.body(); err != nil {
+	x.headers = [...]string{"application/json", "Bearer " + key, c.agent, r.contentType}
+	header := http.Header{
+		"Accept":        x.headers[0:1:1],
+		"Authorization": x.headers[1:2:2],
+		"User-Agent":    x.headers[2:3:3],
+	}
+	if r.contentType != "" {
+		header["Content-Type"] = x.headers[3:4:4]
+	}
+	// http.NewRequest would parse the URL that is at hand.
+	req := (&http.Request{
+		Method: r.method, URL: u, Host: u.Host, Header: header,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}).WithContext(ctx)
+	switch {
+	case r.raw != nil:
+		x.raw.Reset(r.raw)
+		req.ContentLength = int64(len(r.raw))
+		req.Body = io.NopCloser(&x.raw) // of a type that net/http knows to be in memory
+		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(r.raw)), nil }
+	case r.body != nil:
+		body, err := r.body()
+		if err != nil {
 			return nil, &RequestError{Op: r.op, Reason: "the body cannot be read again from its beginning", Err: err}
 		}
-		body = idle.reader(body)
-	}
-	req, err := http.NewRequestWithContext(ctx, r.method, u.String(), body)
-	if err != nil {
-		return nil, &RequestError{Op: r.op, Reason: "the request cannot be built", Err: err}
-	}
-	if r.body != nil {
+		req.Body = io.NopCloser(idle.reader(body))
 		req.ContentLength = r.size
 		if r.size == 0 {
 			req.Body = http.NoBody
@@ -241,12 +284,6 @@ func (c *Client) request(ctx context.Context, r *call, key string, idle *idleWat
 			return io.NopCloser(idle.reader(again)), nil
 		}
 	}
-	if r.contentType != "" {
-		req.Header.Set("Content-Type", r.contentType)
-	}
-	req.Header.Set("Accept", "application/json")
-	req.Header.Set("Authorization", "Bearer "+key)
-	req.Header.Set("User-Agent", c.agent)
 	return req, nil
 }
 
@@ -314,6 +351,7 @@ func (c *Client) shownURL(r *call) string {
 type limitedBody struct {
 	r           io.Reader
 	left, limit int64
+	ended       bool // at its end
 }
 
 func (l *limitedBody) Read(p []byte) (int, error) {
@@ -327,6 +365,7 @@ func (l *limitedBody) Read(p []byte) (int, error) {
 	if l.left -= int64(n); l.left < 0 {
 		return n, l.err()
 	}
+	l.ended = l.ended || err == io.EOF
 	return n, err
 }
 

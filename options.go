@@ -359,5 +359,6 @@ func parseBaseURL(raw string) (*url.URL, error) {
 	}
 	u.Path = strings.TrimRight(u.Path, "/")
 	u.RawPath = strings.TrimRight(u.RawPath, "/")
+	u.Host = strings.TrimSuffix(u.Host, ":") // an empty port is none
 	return u, nil
 }

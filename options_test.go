@@ -302,7 +302,7 @@ func TestBaseURLWithPathPrefix(t *testing.T) {
 	} {
 		c := newTestClient(t, WithBaseURL(base))
 		_, idle := c.watch(t.Context())
-		req, err := c.request(t.Context(), &call{method: "GET", path: "/job/j1", query: "a=b"}, "sk-test", idle)
+		req, err := c.request(t.Context(), &call{method: "GET", path: "/job/j1", query: "a=b"}, new(exchange), "sk-test", idle)
 		idle.stop()
 		require.NoError(t, err, base)
 		assert.Equal(t, want, req.URL.String(), base)
@@ -314,10 +314,10 @@ func TestBaseURLWithPathPrefix(t *testing.T) {
 	c := newTestClient(t, WithBaseURL("https://example.com/a"))
 	_, idle := c.watch(t.Context())
 	defer idle.stop()
-	req, err := c.request(t.Context(), &call{method: "DELETE", path: "/upload/" + url.PathEscape("reducto://5a1e.pdf")}, "sk-test", idle)
+	req, err := c.request(t.Context(), &call{method: "DELETE", path: "/upload/" + url.PathEscape("reducto://5a1e.pdf")}, new(exchange), "sk-test", idle)
 	require.NoError(t, err)
 	assert.Equal(t, "https://example.com/a/upload/reducto:%2F%2F5a1e.pdf", req.URL.String())
-	_, err = c.request(t.Context(), &call{method: "GET", path: "/%zz"}, "sk-test", idle)
+	_, err = c.request(t.Context(), &call{method: "GET", path: "/%zz"}, new(exchange), "sk-test", idle)
 	var refused *RequestError
 	require.ErrorAs(t, err, &refused)
 }

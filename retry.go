@@ -161,11 +161,11 @@ type idleWatch struct {
 	end   func()
 }
 
-// limit bounds one attempt at r.
-func (c *Client) limit(ctx context.Context, r *call) (context.Context, *idleWatch) {
+// limit bounds one attempt at r. It may use w.
+func (c *Client) limit(ctx context.Context, r *call, w *idleWatch) (context.Context, *idleWatch) {
 	if r.timeout > 0 {
-		ctx, cancel := context.WithTimeoutCause(ctx, r.timeout, errAttemptTimeout)
-		return ctx, &idleWatch{end: cancel}
+		ctx, w.end = context.WithTimeoutCause(ctx, r.timeout, errAttemptTimeout)
+		return ctx, w
 	}
 	return c.watch(ctx)
 }

@@ -341,7 +341,7 @@ func TestIdleTimeout(t *testing.T) {
 		idle.moved() // late, and without effect
 
 		// An attempt with a timeout ends, whatever moves.
-		ctx, idle = c.limit(t.Context(), &call{timeout: c.cfg.timeout})
+		ctx, idle = c.limit(t.Context(), &call{timeout: c.cfg.timeout}, new(idleWatch))
 		r = idle.reader(&endless{every: 59 * time.Second})
 		for range 2 {
 			_, err := r.Read(make([]byte, 1))
@@ -351,7 +351,7 @@ func TestIdleTimeout(t *testing.T) {
 		idle.stop()
 
 		// A stopped watch ends its context, and is not the caller's end.
-		ctx, idle = c.limit(t.Context(), &call{})
+		ctx, idle = c.limit(t.Context(), &call{}, new(idleWatch))
 		idle.stop()
 		require.ErrorIs(t, contextError(ctx), context.Canceled)
 	})

@@ -149,16 +149,18 @@ func (s Settings) check(field string) error {
 	if !(s.Timeout >= 0 && s.Timeout <= math.MaxFloat64) { // NaN and infinities too
 		return refuse(field+".Timeout", "%v: use seconds, or 0 for the default", s.Timeout)
 	}
-	if err := s.TenantThrottling.check(field + ".TenantThrottling"); err != nil {
-		return err
+	if s.TenantThrottling != (TenantThrottling{}) {
+		if err := s.TenantThrottling.check(field + ".TenantThrottling"); err != nil {
+			return err
+		}
+	}
+	if s.PageRange.IsZero() {
+		return nil
 	}
 	return s.PageRange.check(field + ".PageRange")
 }
 
 func (t TenantThrottling) check(field string) error {
-	if t == (TenantThrottling{}) {
-		return nil
-	}
 	if t.TenantID == "" {
 		return refuse(field+".TenantID", "it is empty: name the tenant whose share is to be bounded")
 	}

@@ -39,17 +39,11 @@ type submission interface {
 
 // submit is the way of every asynchronous submission.
 func submit[R Result](ctx context.Context, c *Client, op, path string, kind JobType, req submission, a Async, opts []SubmitOption) (*Handle[R], error) {
-	var cfg submitConfig
-	for _, opt := range opts {
-		if opt != nil {
-			opt(&cfg)
-		}
-	}
 	s, err := c.prepare(op, kind, req, a)
 	if err != nil {
 		return nil, err
 	}
-	jobID, err := c.submit(ctx, op, path, s, req, a.Priority, cfg)
+	jobID, err := c.submit(ctx, op, path, s, req, a.Priority, submitOptions(opts))
 	if err != nil {
 		return nil, err
 	}
@@ -57,6 +51,19 @@ func submit[R Result](ctx context.Context, c *Client, op, path string, kind JobT
 	h.SubmissionID = s.ID
 	h.submittedAt = time.Now()
 	return h, nil
+}
+
+func submitOptions(opts []SubmitOption) submitConfig {
+	if len(opts) == 0 {
+		return submitConfig{}
+	}
+	cfg := new(submitConfig)
+	for _, opt := range opts {
+		if opt != nil {
+			opt(cfg)
+		}
+	}
+	return *cfg
 }
 
 // prepare validates everything that can be validated before hooks run.
@@ -123,16 +130,26 @@ func (c *Client) submit(ctx context.Context, op, path string, s *Submission, req
 		}
 		told = i + 1
 	}
-	async := &asyncWire{Metadata: s.wireMetadata(), Priority: priority, Webhook: s.Webhook.wire()}
-	var accepted struct {
-		JobID string `json:"job_id"`
+	var sent struct { // all that lives as long as the request
+		call     call
+		async    asyncWire
+		webhook  webhookWire
+		accepted struct {
+			JobID string `json:"job_id"`
+		}
 	}
-	r := &call{
+	sent.async = asyncWire{Metadata: s.wireMetadata(), Priority: priority}
+	if s.Webhook.Enabled() {
+		sent.webhook = s.Webhook.wire()
+		sent.async.Webhook = &sent.webhook
+	}
+	r, accepted := &sent.call, &sent.accepted
+	*r = call{
 		op: op, method: http.MethodPost, path: path,
 		resend: cfg.resend, timeout: c.cfg.timeout,
 		secrets: append(s.secrets(), req.private()...),
 		read: func(a *answer) error {
-			if err := readJSON(&accepted)(a); err != nil {
+			if err := readJSON(accepted)(a); err != nil {
 				return err
 			}
 			if wireid.Check(accepted.JobID) != "" {
@@ -141,7 +158,7 @@ func (c *Client) submit(ctx context.Context, op, path string, s *Submission, req
 			return nil
 		},
 	}
-	if err := r.json(req.wire(async)); err != nil {
+	if err := r.json(req.wire(&sent.async)); err != nil {
 		return "", reject(err)
 	}
 	taken, err := c.send(ctx, r)
@@ -177,6 +194,9 @@ func withOp(err error, op string) error {
 func (c *Client) tellHooks(ctx context.Context, s *Submission, n int, r SubmitResult) {
 	if r.Outcome == 0 { // a hook or a Marshaler panicked on the way
 		r = SubmitResult{Outcome: SubmitUnknown, Sent: 1, Err: errors.New("reducto: the submission was abandoned by a panic")}
+	}
+	if n == 0 {
+		return
 	}
 	ctx = context.WithoutCancel(ctx)
 	for i := n - 1; i >= 0; i-- {

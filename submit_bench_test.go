@@ -76,9 +76,8 @@ func benchRequest() ParseRequest {
 		Input:    URL("https://documents.example.com/invoices/2026/204a39e4.pdf"),
 		Settings: Settings{ReturnOCRData: true},
 		Async: Async{
-			Webhook:      DirectWebhook("https://receiver.example.com/webhook"),
-			Metadata:     map[string]any{"user_id": "123", "environment": "test"},
-			SubmissionID: "0199a0b4-5b7c-7d52-9d4e-3f5f0c1b2a3d",
+			Webhook:  DirectWebhook("https://receiver.example.com/webhook"),
+			Metadata: map[string]any{"user_id": "123", "environment": "test"},
 		},
 	}
 }

@@ -99,11 +99,9 @@ func (w Webhook) check() error {
 	return nil
 }
 
-func (w Webhook) wire() *webhookWire {
-	if !w.Enabled() {
-		return nil
-	}
-	return &webhookWire{Mode: w.mode, URL: w.url, Channels: w.channels}
+// wire is for an enabled webhook.
+func (w Webhook) wire() webhookWire {
+	return webhookWire{Mode: w.mode, URL: w.url, Channels: w.channels}
 }
 
 // Async is what every asynchronous submission can say about itself.

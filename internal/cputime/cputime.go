@@ -23,8 +23,8 @@ type Result struct {
 }
 
 const (
-	rounds   = 8
-	roundFor = 60 * time.Millisecond // of each side, about
+	rounds   = 12
+	roundFor = 100 * time.Millisecond // of each side, about
 )
 
 // Compare runs both sides in turn. It counts the CPU time of the whole process,
