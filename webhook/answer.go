@@ -54,13 +54,13 @@ func (a *answer) label() string {
 // respond writes an answer, whatever became of the request: a handler that
 // returns without writing answers 200.
 func (h *receiver) respond(w http.ResponseWriter, a *answer) {
-	values := [...]string{"application/json", "no-store", h.retryAfter}
+	values := [...]string{"application/json", "no-store"} // in one piece of memory
 	header := w.Header()
 	header["Content-Type"] = values[0:1:1]
 	header["Cache-Control"] = values[1:2:2]
 	switch a.status {
 	case http.StatusServiceUnavailable:
-		header["Retry-After"] = values[2:3:3]
+		header.Set("Retry-After", h.retryAfter)
 	case http.StatusMethodNotAllowed:
 		header.Set("Allow", http.MethodPost)
 	}
