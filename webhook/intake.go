@@ -48,7 +48,7 @@ func (h *receiver) intake(w http.ResponseWriter, r *http.Request, received time.
 		// with it.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 	}
-	event, err := h.verify(r, body)
+	event, err := h.verify(r, body, received)
 	switch {
 	case errors.Is(err, errVerifierPanicked):
 		return Event{}, &answerFailed

@@ -4,7 +4,8 @@ package webhook
 // of requests, and answers.
 type receiver struct {
 	verifier   Verifier
-	checked    bool // the verifier is ours, and lets no illegal job id through
+	timed      timedVerifier // the same, if it is ours and wants the time
+	checked    bool          // the verifier is ours, and lets no illegal job id through
 	cfg        *config
 	retryAfter string
 	log        *safeLog
@@ -17,9 +18,14 @@ type receiver struct {
 
 func (h *receiver) init(v Verifier, cfg *config) {
 	h.verifier = v
-	switch v.(type) {
-	case *Secret, *Signer, *Svix:
+	switch v := v.(type) {
+	case *Secret:
 		h.checked = true
+	// By type, not by method: what embeds one may have a Verify of its own.
+	case *Signer:
+		h.checked, h.timed = true, v
+	case *Svix:
+		h.checked, h.timed = true, v
 	}
 	h.cfg = cfg
 	h.retryAfter = retryAfterSeconds(cfg.retryAfter)

@@ -157,7 +157,11 @@ func (s *Signer) token(submissionID string, now time.Time) string {
 
 // Verify accepts a body whose metadata has a token of one of the keys as its
 // member "secret". The event's SubmissionID is the token's.
-func (s *Signer) Verify(_ http.Header, body []byte) (Event, error) {
+func (s *Signer) Verify(h http.Header, body []byte) (Event, error) {
+	return s.verifyAt(time.Now(), h, body)
+}
+
+func (s *Signer) verifyAt(now time.Time, _ http.Header, body []byte) (Event, error) {
 	if err := s.check(); err != nil {
 		return Event{}, fmt.Errorf("%w: %w", ErrNoSecret, err)
 	}
@@ -169,7 +173,7 @@ func (s *Signer) Verify(_ http.Header, body []byte) (Event, error) {
 	if !ok {
 		return Event{}, ErrNoSecret
 	}
-	kid, submission, err := s.read(token, time.Now())
+	kid, submission, err := s.read(token, now)
 	if err != nil {
 		return Event{}, err
 	}

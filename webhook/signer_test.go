@@ -1,6 +1,7 @@
 package webhook_test
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
@@ -8,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"testing"
@@ -337,4 +339,23 @@ func FuzzSignerVerify(f *testing.F) {
 			t.Fatalf("%q was accepted: %v", token, e)
 		}
 	})
+}
+
+// stricter accepts nothing, whatever it embeds would.
+type stricter struct{ *webhook.Signer }
+
+func (stricter) Verify(http.Header, []byte) (webhook.Event, error) {
+	return webhook.Event{}, webhook.ErrUnauthorized
+}
+
+func TestVerifierThatEmbedsOneOfOursDecides(t *testing.T) {
+	t.Parallel()
+	signer, err := webhook.NewSigner([]webhook.Key{{ID: "k1", Secret: []byte("canary-key-0123456789")}})
+	require.NoError(t, err)
+	r := webhook.NewTestRequest("http://app.test/webhook", signer, jobA, reducto.StatusCompleted, nil)
+	h, err := webhook.NewHandler(stricter{signer}, func(context.Context, *webhook.Delivery) error { return nil })
+	require.NoError(t, err)
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	require.Equal(t, http.StatusUnauthorized, w.Code)
 }
