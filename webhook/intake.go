@@ -49,17 +49,8 @@ func (h *receiver) intake(w http.ResponseWriter, r *http.Request, received time.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 	}
 	event, err := h.verify(r, body, received)
-	switch {
-	case errors.Is(err, errVerifierPanicked):
-		return Event{}, &answerFailed
-	case errors.Is(err, ErrMalformed):
-		h.stats.invalid.Add(1)
-		reason, _ := errors.AsType[malformed](err)
-		h.logRefused(r, "delivery refused: malformed "+string(reason))
-		return Event{}, &answerMalformed
-	case err != nil:
-		h.unauthorized(r, err)
-		return Event{}, &answerUnauthorized
+	if err != nil {
+		return Event{}, h.refuse(r, err)
 	}
 	h.drift.passed()
 	illegal := !h.checked && (wireid.Check(event.JobID) != "" || event.SubmissionID != "" && wireid.Check(event.SubmissionID) != "")
@@ -89,6 +80,9 @@ func (h *receiver) readBody(w http.ResponseWriter, r *http.Request, buf []byte) 
 	if r.Body != nil {
 		buf, err = readAll(r.Body, buf, h.cfg.maxBody)
 	}
+	if err == nil && (len(buf) > 0 || r.ContentLength <= 0) {
+		return buf, nil
+	}
 	_, limited := errors.AsType[*http.MaxBytesError](err) // of a middleware
 	switch {
 	case limited || errors.Is(err, errTooLarge):
@@ -99,7 +93,7 @@ func (h *receiver) readBody(w http.ResponseWriter, r *http.Request, buf []byte) 
 		h.stats.invalid.Add(1)
 		h.logRefused(r, "delivery not read to its end")
 		return buf, &answerMalformed
-	case len(buf) == 0 && r.ContentLength > 0:
+	default:
 		h.stats.invalid.Add(1)
 		if suppressed, ok := h.consumed.allow(time.Now()); ok {
 			h.log.log(r.Context(), slog.LevelError, "a middleware consumed the body: it was announced with some bytes, "+
@@ -108,7 +102,6 @@ func (h *receiver) readBody(w http.ResponseWriter, r *http.Request, buf []byte) 
 		}
 		return buf, &answerFailed
 	}
-	return buf, nil
 }
 
 func (h *receiver) tooLarge(w http.ResponseWriter) *answer {

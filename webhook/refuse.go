@@ -74,6 +74,21 @@ func (h *receiver) verify(r *http.Request, body []byte, received time.Time) (e E
 	return e, nil
 }
 
+// refuse is the answer to what the verifier did not accept.
+func (h *receiver) refuse(r *http.Request, err error) *answer {
+	switch {
+	case errors.Is(err, errVerifierPanicked):
+		return &answerFailed
+	case errors.Is(err, ErrMalformed):
+		h.stats.invalid.Add(1)
+		reason, _ := errors.AsType[malformed](err)
+		h.logRefused(r, "delivery refused: malformed "+string(reason))
+		return &answerMalformed
+	}
+	h.unauthorized(r, err)
+	return &answerUnauthorized
+}
+
 // unauthorized counts and reports a delivery that was not believed.
 func (h *receiver) unauthorized(r *http.Request, err error) {
 	h.stats.unauthorized.Add(1)

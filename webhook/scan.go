@@ -28,11 +28,11 @@ func (s *scanner) peek() byte {
 
 // take consumes c if it comes next.
 func (s *scanner) take(c byte) bool {
-	if s.peek() != c {
-		return false
+	if s.skip(c) { // the service sends no white space
+		return true
 	}
-	s.pos++
-	return true
+	s.peek()
+	return s.skip(c)
 }
 
 // atEnd reports whether nothing but white space is left.
