@@ -1,0 +1,19 @@
+// Programs by others against the library: it is for this repository alone.
+module github.com/reducto-go/reducto/conformance
+
+go 1.26.0
+
+require (
+	github.com/reducto-go/reducto v0.0.0
+	github.com/stretchr/testify v1.12.1
+)
+
+require (
+	github.com/google/uuid v1.6.0 // indirect
+	go.yaml.in/yaml/v3 v3.0.5 // indirect
+)
+
+replace github.com/reducto-go/reducto => ..
+
+// Packages of npm can have Go files.
+ignore ./node_modules
