@@ -20,9 +20,11 @@ touch "$tally"
 # Each module is built as its users get it, on its own.
 export GOWORK=off GOFLAGS=-buildvcs=false
 
-# Tests that need a database skip without these, and skipping fails here.
+# Tests that need a database, or the published OpenAPI document, skip without these,
+# and skipping fails here.
 export TEST_POSTGRES_URL=${TEST_POSTGRES_URL:-postgres://postgres@127.0.0.1:5432/test?sslmode=disable}
 export TEST_REDIS_URL=${TEST_REDIS_URL:-redis://127.0.0.1:6379/0}
+export TEST_OPENAPI=${TEST_OPENAPI:-$root/../shared/openapi/reducto-v1.11.57-53.json}
 
 current=start
 trap 'leave $?' EXIT
