@@ -6,6 +6,7 @@
 //   - Stoplight Prism (npm @stoplight/prism-cli) serves the published OpenAPI
 //     document and refuses whatever does not fit it. The client calls every
 //     operation there, with every member of every request, and reads its answers.
+//     Between the SDK and reductotest it checks reductotest's answers.
 //   - The library of Svix (npm svix) signs deliveries, and checks ours.
 //
 // There are tests only. They need Node 20 and what package-lock.json names:

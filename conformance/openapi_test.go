@@ -148,6 +148,17 @@ var resultTypes = map[string][]string{
 	"Edit": {"EditResponse"}, "Pipeline": {"PipelineResponse"}, "Classify": {"ClassifyResponse"},
 }
 
+// widen allows what the service does, against the document's word: it writes times
+// without a zone.
+func (d *document) widen() {
+	for _, schema := range members(members(d.root["components"])["schemas"]) {
+		created := members(members(members(schema)["properties"])["created_at"])
+		for _, s := range append(alternatives(created), created) {
+			delete(s, "format")
+		}
+	}
+}
+
 // pairTypes gives a job a result of its type: the document lets each job have a
 // result of any.
 func (d *document) pairTypes() {

@@ -71,7 +71,7 @@ func TestPrism(t *testing.T) {
 			object{"content": "Dear reader", "embed": "", "enriched": nil, "blocks": []any{}},
 		}},
 	}})
-	p.prism = startPrism(t, d)
+	p.prism = startPrism(t, d, "")
 
 	for _, r := range requests() {
 		t.Run(r.operation+", "+r.name, func(t *testing.T) {

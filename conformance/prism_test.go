@@ -13,7 +13,7 @@ import (
 	"github.com/reducto-go/reducto"
 )
 
-// prism is a Prism that serves a document and answers from it.
+// prism is a Prism that serves a document.
 type prism struct {
 	url string
 	log *output
@@ -25,10 +25,16 @@ var (
 	prismComplains = regexp.MustCompile(`(?m)^.*(Violation|warning|error|fatal|terminated).*$`)
 )
 
-func startPrism(t *testing.T, d *document) *prism {
+// startPrism starts a Prism that answers by itself, or with the answers of the
+// server upstream, which have to fit the document too.
+func startPrism(t *testing.T, d *document, upstream string) *prism {
 	t.Helper()
 	cli := program(t, "@stoplight", "prism-cli", "dist", "index.js")
-	_, stdout, log := node(t, cli, "mock", "--errors", "--multiprocess", "false", "--host", "127.0.0.1", "--port", "0", d.save(t))
+	args := []string{cli, "mock", d.save(t)}
+	if upstream != "" {
+		args = []string{cli, "proxy", d.save(t), upstream}
+	}
+	_, stdout, log := node(t, append(args, "--errors", "--multiprocess", "false", "--host", "127.0.0.1", "--port", "0")...)
 	for {
 		line, err := stdout.ReadString('\n')
 		require.NoError(t, err, "Prism did not start")

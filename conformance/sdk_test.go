@@ -45,8 +45,9 @@ type sdkAnswer struct {
 	}
 }
 
-// clientOptions are those of the SDK's client, besides the base URL.
+// clientOptions are those of the SDK's client.
 type clientOptions struct {
+	baseURL string // the server's if empty
 	key     string
 	retries int
 	timeout int // in milliseconds; 0 is 30 s
@@ -57,9 +58,12 @@ func (s *sdk) ask(t *testing.T, srv *reductotest.Server, o clientOptions, method
 	if o.timeout == 0 {
 		o.timeout = 30_000
 	}
+	if o.baseURL == "" {
+		o.baseURL = srv.URL()
+	}
 	var a sdkAnswer
 	s.script.ask(t, object{
-		"client": object{"baseURL": srv.URL(), "apiKey": o.key, "maxRetries": o.retries, "timeout": o.timeout},
+		"client": object{"baseURL": o.baseURL, "apiKey": o.key, "maxRetries": o.retries, "timeout": o.timeout},
 		"method": method,
 		"args":   append([]any{}, args...), // not null
 	}, &a)
