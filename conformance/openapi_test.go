@@ -269,6 +269,18 @@ func (d *document) used(name string, schema object, value any, into map[string]b
 	}
 }
 
+// answerMembers are the names of all members that answers can have.
+func (d *document) answerMembers(operations []string) map[string]bool {
+	declared, names := map[string]bool{}, map[string]bool{}
+	for _, o := range operations {
+		d.declared(o, d.answer(o), declared)
+	}
+	for member := range declared {
+		names[member[strings.LastIndexByte(member, '.')+1:]] = true
+	}
+	return names
+}
+
 // fits tells the alternatives of a schema apart: by the type, the members that
 // are required, and those that have one value only.
 func (d *document) fits(schema object, value any) bool {

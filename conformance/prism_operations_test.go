@@ -10,7 +10,6 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -31,6 +30,7 @@ type prismTest struct {
 	seed       int             // of the next made-up answer
 	called     map[string]bool // operations
 	used       map[string]bool // members of requests
+	answered   map[string]bool // names of members of answers, in the document
 }
 
 const (
@@ -71,6 +71,7 @@ func TestPrism(t *testing.T) {
 			object{"content": "Dear reader", "embed": "", "enriched": nil, "blocks": []any{}},
 		}},
 	}})
+	p.answered = d.answerMembers(p.operations)
 	p.prism = startPrism(t, d, "")
 
 	for _, r := range requests() {
@@ -120,6 +121,9 @@ func (p *prismTest) check(t *testing.T, r request, prefer string) {
 	p.fits(t, r.operation, e)
 	require.NoError(t, err, "the answer does not decode, to %q: %s", prefer, e.answer)
 	require.Empty(t, lost(t, v, e.answer), "the client does not keep all of the answer to %q: %s", prefer, e.answer)
+	for _, name := range unknown(t, v) {
+		require.False(t, p.answered[name], "the document has %s, which the client does not know, in an answer to %q: %s", name, prefer, e.answer)
+	}
 }
 
 // fits says whether Prism found anything wrong with an exchange.
@@ -155,44 +159,6 @@ func (e exchange) body(t *testing.T) any {
 		require.NoError(t, err)
 		form[part.FormName()] = part.FileName()
 	}
-}
-
-// lost lists the members of an answer that are not written back from what it was
-// decoded to, and those that are new. Null is as good as absent, and so is what
-// the document has as the default.
-func lost(t *testing.T, v any, answer []byte) []string {
-	t.Helper()
-	var want, got any
-	require.NoError(t, json.Unmarshal(answer, &want), "%s", answer)
-	if v == nil { // nothing is made of it
-		return nil
-	}
-	if id := reflect.Indirect(reflect.ValueOf(v)); id.Kind() == reflect.Struct && strings.HasPrefix(id.Type().Name(), "Handle[") {
-		return differences("$", members(want)["job_id"], id.FieldByName("JobID").String())
-	}
-	raw, err := json.Marshal(v)
-	require.NoError(t, err)
-	require.NoError(t, json.Unmarshal(raw, &got))
-	if job, ok := v.(*reducto.Job); ok {
-		require.Equal(t, aJob, job.ID)
-		delete(members(got), "job_id") // of the request: the answer has none
-	}
-	return differences("$", withoutDefaults(want), withoutDefaults(got))
-}
-
-func withoutDefaults(v any) any {
-	switch v := v.(type) {
-	case object:
-		maps.DeleteFunc(v, func(key string, m any) bool { return m == nil || key == "enrichment_success" && m == false })
-		for key := range v {
-			v[key] = withoutDefaults(v[key])
-		}
-	case []any:
-		for i := range v {
-			v[i] = withoutDefaults(v[i])
-		}
-	}
-	return v
 }
 
 // testPresigned uploads a file that is too large for the API.
@@ -276,6 +242,7 @@ func (p *prismTest) testRefused(t *testing.T) {
 				5*time.Second, 5*time.Millisecond, "Prism logs it")
 		})
 	}
+	assert.NotEmpty(t, prismComplains.FindString(p.log.String()))
 }
 
 // testErrors reads the only error that the document declares, of every operation.
