@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/reducto-go/reducto"
 	"github.com/reducto-go/reducto/reductotest"
 )
 
@@ -103,4 +104,21 @@ func TestReductotestOnPrism(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestReductotestKnowsTheDocument sends reductotest the requests of TestPrism, which
+// have every member that the document has.
+func TestReductotestKnowsTheDocument(t *testing.T) {
+	t.Parallel()
+	srv := reductotest.NewServer(t, reductotest.WithProcessingTime(0))
+	for _, r := range requests() {
+		_, err := r.call(t.Context(), srv.Client(reducto.WithMaxRetries(0)))
+		if err == nil || r.operation+", "+r.name == "GET /jobs, maximal" { // "a+b/c=" is no cursor
+			continue
+		}
+		var e *reducto.APIError // ids are made up, and a classification needs a category
+		require.ErrorAs(t, err, &e, "%s, %s", r.operation, r.name)
+		assert.Contains(t, []int{http.StatusNotFound, http.StatusBadRequest}, e.StatusCode, "%s, %s: %v", r.operation, r.name, err)
+	}
+	assert.Empty(t, srv.UnknownFields())
 }
