@@ -1,0 +1,276 @@
+package jsonread
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/reducto-go/reducto/internal/members"
+)
+
+type point struct {
+	X     float64                    `json:"x"`
+	Label string                     `json:"label"`
+	Count int                        `json:"count,omitzero"`
+	Tags  []string                   `json:"tags,omitzero"`
+	Next  *point                     `json:"next"`
+	On    bool                       `json:"on,omitzero"`
+	Many  []point                    `json:"many,omitzero"`
+	Extra map[string]json.RawMessage `json:"-"`
+}
+
+var pointFields = FieldsOf[point]("kind")
+
+func readPoint(r *Reader, p *point) {
+	for o := r.Object(pointFields, &p.Extra); o.Next(); {
+		switch o.Name {
+		case "x":
+			p.X = r.Float()
+		case "label":
+			p.Label = r.String()
+		case "count":
+			p.Count = r.Int()
+		case "tags":
+			Decode(r, &p.Tags)
+		case "next":
+			p.Next = new(point)
+			readPoint(r, p.Next)
+		case "on":
+			p.On = r.Bool()
+		case "many":
+			m := r.Mark()
+			for a := r.Array(); a.Next(); {
+				p.Many = append(p.Many, point{})
+				readPoint(r, &p.Many[len(p.Many)-1])
+			}
+			if r.Err() != nil {
+				p.Many = nil
+			}
+			r.Retry(m)
+		case "kind":
+			if r.Kind() == 'n' {
+				p.Label = "null"
+			}
+			r.Skip()
+		}
+	}
+}
+
+func TestObjects(t *testing.T) {
+	t.Parallel()
+	raw := func(pairs ...string) map[string]json.RawMessage {
+		m := map[string]json.RawMessage{}
+		for i := 0; i < len(pairs); i += 2 {
+			m[pairs[i]] = json.RawMessage(pairs[i+1])
+		}
+		return m
+	}
+	for text, want := range map[string]point{
+		`{}`:   {},
+		`null`: {},
+		` { "x" : 1.5 , "label" : "a" , "count" : -7 , "on" : true } `: {X: 1.5, Label: "a", Count: -7, On: true},
+		`{"label":"a","x":2,"on":false,"count":3}`:                     {X: 2, Label: "a", Count: 3},
+		`{"x":null,"label":null,"count":null,"tags":null,"next":null}`: {},
+		`{"kind":null}`:                 {Label: "null"},
+		`{"kind":{"a":[null]}}`:         {},
+		`{"l\u0061bel":"a","\u0078":1}`: {X: 1, Label: "a"},
+		// What there is no field for, by exact names, is kept as it came.
+		`{"X":1,"new":{"a": [1,2]},"":null,"n\u0065w2":1.50}`: {Extra: raw("X", "1", "new", `{"a": [1,2]}`, "", "null", "new2", "1.50")},
+		"{\"\xff\":1}": {Extra: raw("\ufffd", "1")},
+		// So is what is optional and does not fit; the rest is read.
+		`{"count":"a","x":1}`:                       {X: 1, Extra: raw("count", `"a"`)},
+		`{"count":1.5,"on":"yes","x":1}`:            {X: 1, Extra: raw("count", `1.5`, "on", `"yes"`)},
+		`{"tags":[1, "a"],"x":1}`:                   {X: 1, Extra: raw("tags", `[1, "a"]`)},
+		`{"many":{"a":1},"x":1}`:                    {X: 1, Extra: raw("many", `{"a":1}`)},
+		`{"many":[{"x":1},{"x":"a"}],"x":1}`:        {X: 1, Extra: raw("many", `[{"x":1},{"x":"a"}]`)},
+		`{"many":[null,{"x":1}],"tags":["a",null]}`: {Many: []point{{}, {X: 1}}, Tags: []string{"a", ""}},
+		`{"next":{"next":{"count":1e3}}}`:           {Next: &point{Next: &point{Extra: raw("count", "1e3")}}},
+	} {
+		eachWay([]byte(text), func(way string, r *Reader) {
+			var got point
+			readPoint(r, &got)
+			r.End()
+			require.NoError(t, r.Err(), "%s: %s", way, text)
+			require.Equal(t, want, got, "%s: %s", way, text)
+			require.Equal(t, int64(len(text)), r.Offset())
+		})
+	}
+	for text, want := range map[string]string{
+		`[]`:                            "not a JSON object",
+		`"a"`:                           "not a JSON object",
+		`{"x":"a"}`:                     "x: a string where a number is expected",
+		`{"x":[]}`:                      "x: an array where a number is expected",
+		`{"label":true}`:                "label: a boolean where a string is expected",
+		`{"label":{}}`:                  "label: an object where a string is expected",
+		`{"next":{"next":{"x":1e400}}}`: "next: next: x: the number 1e400 is out of range",
+		`{"next":7}`:                    "next: not a JSON object",
+		`{"x":1,"x":1}`:                 `duplicate member "x"`,
+		`{"x":1,"\u0078":1}`:            `duplicate member "x"`,
+		`{"new":1,"new":1}`:             `duplicate member "new"`,
+		`{"x":null,"x":1}`:              `duplicate member "x"`,
+		`{"count":"a","count":1}`:       `duplicate member "count"`,
+		`{"many":[{"x":1,"x":1}]}`:      `many: duplicate member "x"`,
+		`{"x":1,"label":nul}`:           "label: invalid character '}' at byte 18",
+		`{"label" "a"}`:                 "invalid character '\"' at byte 9",
+		`{"next":{"x":-}}`:              "next: x: invalid character '}' at byte 14",
+	} {
+		eachWay([]byte(text), func(way string, r *Reader) {
+			readPoint(r, new(point))
+			r.End()
+			require.EqualError(t, r.Err(), want, "%s: %s", way, text)
+		})
+	}
+	var twice *members.DuplicateError
+	r := FromBytes([]byte(`{"next":{"new":1,"new":1}}`))
+	readPoint(r, new(point))
+	require.ErrorAs(t, r.Err(), &twice)
+	assert.Equal(t, "new", twice.Name)
+	assert.Panics(t, func() { FieldsOf[struct{}]() })
+
+	// A value that is read into once more has the unknown members of the last time.
+	p := point{X: 1, Extra: raw("old", "1")}
+	readPoint(FromBytes([]byte(`{"new":2}`)), &p)
+	assert.Equal(t, point{X: 1, Extra: raw("new", "2")}, p)
+}
+
+// After an error, nothing is read, and the first error stays.
+func TestNothingIsReadAfterAnError(t *testing.T) {
+	t.Parallel()
+	r := FromBytes([]byte(`{"a":[1]}`))
+	r.Misfit(io.ErrClosedPipe)
+	r.Fail(io.ErrNoProgress)
+	assert.Zero(t, r.Kind())
+	assert.Zero(t, r.Float())
+	assert.Zero(t, r.Int())
+	assert.Nil(t, r.FloatPointer())
+	assert.Nil(t, r.IntPointer())
+	assert.Empty(t, r.String())
+	assert.Empty(t, r.ShortString())
+	assert.False(t, r.Bool())
+	assert.Nil(t, r.Raw())
+	o := r.Object(pointFields, nil)
+	assert.False(t, o.Next())
+	a := r.Array()
+	assert.False(t, a.Next())
+	r.Walk(func([]byte) bool { t.Fatal("called"); return false })
+	r.Skip()
+	r.SkipString()
+	v := 7
+	Decode(r, &v)
+	r.End()
+	assert.Zero(t, r.Offset())
+	require.ErrorIs(t, r.Err(), io.ErrClosedPipe)
+	require.ErrorAs(t, r.Err(), new(*MisfitError))
+}
+
+func TestPointersAndShortStrings(t *testing.T) {
+	t.Parallel()
+	const n = 1000
+	r := New(strings.NewReader("["+strings.Repeat(`0.5,7,"short","`+strings.Repeat("long", 30)+`",`, n)+"null]"), -1)
+	var floats []*float64
+	var ints []*int
+	var texts []string
+	a := r.Array()
+	for range n {
+		a.Next()
+		floats = append(floats, r.FloatPointer())
+		*floats[len(floats)-1] += float64(len(floats))
+		a.Next()
+		ints = append(ints, r.IntPointer())
+		*ints[len(ints)-1] += len(ints)
+		a.Next()
+		texts = append(texts, r.ShortString())
+		a.Next()
+		require.Len(t, r.ShortString(), 120)
+	}
+	for i := range n {
+		require.Equal(t, 1.5+float64(i), *floats[i], "each has its own memory")
+		require.Equal(t, 8+i, *ints[i])
+		require.Equal(t, "short", texts[i])
+	}
+}
+
+// What is marked is kept, unless the reader is forgetful and it is too much.
+func TestMarks(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int{10, 40_000, 200_000} {
+		text := `{"many":[` + strings.Repeat(`{"x":1},`, size/8) + `{"x":"a"}],"x":7}`
+		for _, forgetful := range []bool{false, true} {
+			r := New(iotest.HalfReader(strings.NewReader(text)), -1)
+			if forgetful {
+				r.Forgetful()
+			}
+			var p point
+			readPoint(r, &p)
+			if forgetful && size > windowSize {
+				require.ErrorIs(t, r.Err(), ErrForgotten)
+				continue
+			}
+			require.NoError(t, r.Err())
+			assert.Equal(t, 7.0, p.X)
+			assert.True(t, text[8:len(text)-7] == string(p.Extra["many"]))
+		}
+	}
+	// A large value takes the window over; what follows is not lost.
+	large := `"` + strings.Repeat("a", 300_000) + `"`
+	r := New(strings.NewReader(`[1,`+large+`,`+large+`,2]`), -1)
+	r.KeepHead()
+	a := r.Array()
+	a.Next()
+	assert.Equal(t, 1, r.Int())
+	a.Next()
+	first := r.Raw()
+	a.Next()
+	second := r.Raw()
+	a.Next()
+	assert.Equal(t, 2, r.Int())
+	assert.False(t, a.Next())
+	require.NoError(t, r.Err())
+	assert.True(t, large == string(first) && large == string(second))
+	head, whole := r.Head()
+	assert.False(t, whole)
+	assert.True(t, strings.HasPrefix(`[1,`+large, string(head)) && len(head) == headSize)
+	r.Close()
+	assert.True(t, large == string(first) && large == string(second), "they stay")
+
+	r = New(strings.NewReader(`[]`), 2)
+	r.KeepHead()
+	r.Skip()
+	head, whole = r.Head()
+	assert.True(t, whole && bytes.Equal(head, []byte(`[]`)))
+}
+
+func TestWalk(t *testing.T) {
+	t.Parallel()
+	eachWay([]byte(` {"a":1 , "a":{"b":2},"\u0063":[3],"d":4}`), func(way string, r *Reader) {
+		var names []string
+		r.Walk(func(name []byte) bool {
+			names = append(names, string(name))
+			if string(name) == "c" {
+				r.Skip() // by the visitor
+			}
+			return string(name) != "d"
+		})
+		require.NoError(t, r.Err(), way)
+		require.Equal(t, []string{"a", "a", "c", "d"}, names)
+		require.Equal(t, 4, r.Int(), "it stopped there")
+	})
+	r := FromBytes([]byte(`[]`))
+	r.Walk(nil)
+	require.EqualError(t, r.Err(), "an array where an object is expected")
+	for _, text := range []string{`"a"`, `null`, `7`} {
+		r := FromBytes([]byte(text))
+		if r.SkipString(); text == `7` {
+			require.EqualError(t, r.Err(), "a number where a string is expected")
+			continue
+		}
+		r.End()
+		require.NoError(t, r.Err())
+	}
+}

@@ -1,0 +1,306 @@
+package jsonread
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+)
+
+const (
+	// windowSize is the window's size, unless a value that must be in it as a whole is
+	// larger. A document that is smaller gets a smaller one.
+	windowSize = 64 << 10
+	minWindow  = 4 << 10
+
+	// maxDepth is the nesting that encoding/json allows.
+	maxDepth = 10000
+
+	// maxGrow is by how much the window grows at once because of the size that was
+	// announced, which need not be true.
+	maxGrow = 8 << 20
+
+	// headSize is how much of the document's beginning Head can show.
+	headSize = 8 << 10
+)
+
+// Reader reads one JSON document. It is made for one goroutine.
+type Reader struct {
+	src    io.Reader         // nil if the window has all
+	end    bool              // src has no more
+	size   int64             // of the document, if it is known
+	buf    []byte            // the window
+	pooled *[windowSize]byte // its memory, if it did not have to grow
+	pos    int               // what was read of it
+	base   int64             // the offset of the window in the document
+
+	mark      int  // index from which on the window must be kept; -1 for none
+	forgetful bool // a mark is given up where the window would have to grow for it
+
+	err    error  // the first error
+	srcErr error  // of the source, if it failed
+	stack  []byte // the brackets that are open
+	opened int64  // where the first of them was
+
+	scratch []byte // a string that is being unescaped
+	high    bool   // it has bytes that are no ASCII
+	lastRaw span   // the string that was read last, as it is in the window
+	last    string // and its value
+
+	keepHead bool
+	head     []byte
+
+	floats []float64
+	ints   []int
+	short  *strings.Builder
+}
+
+type span struct{ from, to int64 }
+
+// New returns a Reader of what src gives. size is how much that will be, as far as
+// it is known; it saves memory where it is little.
+func New(src io.Reader, size int64) *Reader {
+	window := int64(windowSize)
+	if size >= 0 {
+		window = min(window, size+1) // and its end
+	}
+	r := &Reader{src: src, size: size, mark: -1, stack: make([]byte, 0, 16)}
+	if window == windowSize {
+		r.pooled = windows.Get().(*[windowSize]byte)
+		r.buf = r.pooled[:0]
+	} else {
+		r.buf = make([]byte, 0, max(window, minWindow))
+	}
+	return r
+}
+
+// Close gives the window back. The Reader must not be used any more; what it has
+// returned stays, but for the result of View.
+func (r *Reader) Close() {
+	if r.pooled != nil {
+		windows.Put(r.pooled)
+	}
+	r.src, r.end, r.buf, r.pooled, r.head = nil, true, nil, nil, nil
+}
+
+// windows are those that are used again: one costs as much as a document of its
+// size.
+var windows = sync.Pool{New: func() any { return new([windowSize]byte) }}
+
+// FromBytes returns a Reader of data, which it does not change or keep.
+func FromBytes(data []byte) *Reader {
+	return &Reader{buf: data, mark: -1, end: true, stack: make([]byte, 0, 16)}
+}
+
+// KeepHead makes Head possible.
+func (r *Reader) KeepHead() { r.keepHead = true }
+
+// Head is the beginning of the document, up to 8 KB, as far as it was read; after
+// KeepHead only. whole says that it is all that was read.
+func (r *Reader) Head() (head []byte, whole bool) {
+	if r.head != nil {
+		return r.head, false
+	}
+	return r.buf[:min(headSize, len(r.buf))], len(r.buf) <= headSize
+}
+
+// Offset is how many bytes of the document were read.
+func (r *Reader) Offset() int64 { return r.base + int64(r.pos) }
+
+// Err is the first error. That of the source comes as it is.
+func (r *Reader) Err() error { return r.err }
+
+// SourceErr is the error of the source, if it failed.
+func (r *Reader) SourceErr() error { return r.srcErr }
+
+// Fail makes err the error, unless there is one, and so ends every loop.
+func (r *Reader) Fail(err error) {
+	if r.err == nil {
+		r.err = err
+	}
+}
+
+// Label puts a label before the error, if there is one.
+func (r *Reader) Label(label string) {
+	if r.err != nil {
+		r.err = fmt.Errorf("%s: %w", label, r.err)
+	}
+}
+
+// SyntaxError is what makes a document no JSON.
+type SyntaxError struct {
+	what   string
+	Offset int64 // how many bytes come before it
+}
+
+// Error implements error.
+func (e *SyntaxError) Error() string { return fmt.Sprintf("%s at byte %d", e.what, e.Offset) }
+
+// MisfitError is a value of another form than what it is read into.
+type MisfitError struct{ err error }
+
+// Error implements error.
+func (e *MisfitError) Error() string { return e.err.Error() }
+
+// Unwrap returns the reason.
+func (e *MisfitError) Unwrap() error { return e.err }
+
+// Misfit makes it the error that the value that comes next does not fit, unless
+// there is an error. An Object passes it over where the member is optional.
+func (r *Reader) Misfit(err error) { r.Fail(&MisfitError{err}) }
+
+func (r *Reader) misfit(want string) {
+	if r.err != nil {
+		return
+	}
+	got := ""
+	switch c := r.peek(); {
+	case c == '{':
+		got = "an object"
+	case c == '[':
+		got = "an array"
+	case c == '"':
+		got = "a string"
+	case c == 't', c == 'f':
+		got = "a boolean"
+	case c == 'n':
+		got = "null"
+	case c == '-', '0' <= c && c <= '9':
+		got = "a number"
+	default:
+		r.unexpected()
+		return
+	}
+	r.Misfit(errors.New(got + " where " + want + " is expected"))
+}
+
+// unexpected makes what stands at the position the error: a byte or the end.
+func (r *Reader) unexpected() {
+	if r.err != nil {
+		return
+	}
+	if r.pos < len(r.buf) || r.more() {
+		r.err = &SyntaxError{fmt.Sprintf("invalid character %q", rune(r.buf[r.pos])), r.Offset()}
+		return
+	}
+	r.err = r.srcErr
+	if r.err == nil {
+		r.err = io.ErrUnexpectedEOF
+	}
+}
+
+// more reads more into the window, in which it keeps what was not yet read and what
+// is marked. False means that there is no more.
+func (r *Reader) more() bool {
+	if r.end {
+		return false
+	}
+	full := cap(r.buf)-len(r.buf) < cap(r.buf)/4
+	if full && r.forgetful && r.mark < cap(r.buf)/4 {
+		r.mark = -1
+	}
+	keep := r.pos
+	if r.mark >= 0 {
+		keep = min(keep, r.mark)
+	}
+	if keep > 0 && full {
+		r.saveHead()
+		n := copy(r.buf[:cap(r.buf)], r.buf[keep:])
+		r.buf = r.buf[:n]
+		r.base += int64(keep)
+		r.pos -= keep
+		if r.mark >= 0 {
+			r.mark -= keep
+		}
+	}
+	if len(r.buf) == cap(r.buf) {
+		grow := len(r.buf)
+		if r.mark >= 0 { // all that follows may have to be kept
+			grow = max(grow, int(min(r.size-r.base-int64(len(r.buf))+1, maxGrow)))
+		}
+		r.buf = slices.Grow(r.buf, grow) // which clears nothing
+		if r.pooled != nil {
+			windows.Put(r.pooled)
+			r.pooled = nil
+		}
+	}
+	for range 100 {
+		n, err := r.src.Read(r.buf[len(r.buf):cap(r.buf)])
+		r.buf = r.buf[:len(r.buf)+n]
+		if err != nil {
+			r.end = true
+			if err != io.EOF {
+				r.srcErr = err
+			}
+		}
+		if n > 0 {
+			return true
+		}
+		if err != nil {
+			return false
+		}
+	}
+	r.end, r.srcErr = true, io.ErrNoProgress
+	return false
+}
+
+// saveHead copies what Head needs of a window that is about to move.
+func (r *Reader) saveHead() {
+	if r.keepHead && r.base == 0 && r.head == nil {
+		r.head = append([]byte(nil), r.buf[:min(headSize, len(r.buf))]...)
+	}
+}
+
+// fill has n bytes from the position on in the window, or as many as there are, and
+// returns how many.
+func (r *Reader) fill(n int) int {
+	for len(r.buf)-r.pos < n && r.more() {
+	}
+	return len(r.buf) - r.pos
+}
+
+// Mark is a position to return to.
+type Mark struct {
+	offset int64
+	depth  int
+	outer  bool // it keeps the window
+}
+
+// Mark keeps what follows until Release or Rewind is called with it. Marks nest.
+func (r *Reader) Mark() Mark {
+	m := Mark{offset: r.Offset(), depth: len(r.stack), outer: r.mark < 0}
+	if m.outer {
+		r.mark = r.pos
+	}
+	return m
+}
+
+// Release ends a mark.
+func (r *Reader) Release(m Mark) {
+	if m.outer {
+		r.mark = -1
+	}
+}
+
+// Rewind returns to m and ends it. If what followed was too much to be kept
+// (Forgetful), the error is ErrForgotten; one that there was is otherwise gone.
+func (r *Reader) Rewind(m Mark) bool {
+	kept := r.mark >= 0 && m.offset >= r.base+int64(r.mark)
+	if kept {
+		r.pos = int(m.offset - r.base)
+		r.stack = r.stack[:m.depth]
+		r.err = nil
+	} else {
+		r.err = ErrForgotten
+	}
+	r.Release(m)
+	return kept
+}
+
+// ErrForgotten is the error of a Rewind that a Forgetful reader cannot do.
+var ErrForgotten = errors.New("jsonread: what has to be read again was not kept")
+
+// Forgetful has marks keep no more than what the window has room for.
+func (r *Reader) Forgetful() { r.forgetful = true }

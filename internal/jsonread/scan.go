@@ -1,0 +1,132 @@
+package jsonread
+
+import "encoding/binary"
+
+// Each byte of a word.
+const (
+	ones     = 0x0101010101010101
+	highs    = 0x80 * ones
+	quotes   = '"' * ones
+	escapes  = '\\' * ones
+	controls = 0x20 * ones
+)
+
+// plain is how many bytes b begins with that stand for themselves in a string of
+// ASCII: the index of the first quote, escape, control character or byte of
+// non-ASCII.
+//
+// Subtracting sets the high bit of a byte that is below what is subtracted; bits
+// that a borrow sets are above the first hit, and so do not matter.
+func plain(b []byte) int {
+	i := 0
+	for ; i+8 <= len(b); i += 8 {
+		w := binary.LittleEndian.Uint64(b[i:])
+		if ((w-controls)|((w^quotes)-ones)|((w^escapes)-ones)|w)&highs != 0 {
+			break
+		}
+	}
+	for ; i < len(b); i++ {
+		if c := b[i]; c < 0x20 || c >= 0x80 || c == '"' || c == '\\' {
+			break
+		}
+	}
+	return i
+}
+
+// plainOrHigh is plain for a string in which non-ASCII is passed over.
+func plainOrHigh(b []byte) int {
+	i := 0
+	for ; i+8 <= len(b); i += 8 {
+		w := binary.LittleEndian.Uint64(b[i:])
+		if ((w-controls)|((w^quotes)-ones)|((w^escapes)-ones))&^w&highs != 0 {
+			break
+		}
+	}
+	for ; i < len(b); i++ {
+		if c := b[i]; c < 0x20 || c == '"' || c == '\\' {
+			break
+		}
+	}
+	return i
+}
+
+// peek passes over white space and returns the byte that follows, which it leaves;
+// 0 at the end.
+func (r *Reader) peek() byte {
+	for {
+		for r.pos < len(r.buf) {
+			switch c := r.buf[r.pos]; c {
+			case ' ', '\n', '\r', '\t':
+				r.pos++
+			default:
+				return c
+			}
+		}
+		if !r.more() {
+			return 0
+		}
+	}
+}
+
+// Kind is the first byte of the value that comes next: one of { [ " t f n, a digit or
+// a minus for a number. It is 0 at the end and after an error.
+func (r *Reader) Kind() byte {
+	if r.err != nil {
+		return 0
+	}
+	return r.peek()
+}
+
+// literal passes over true, false or null.
+func (r *Reader) literal(word string) bool {
+	n := min(r.fill(len(word)), len(word))
+	for i := range n {
+		if r.buf[r.pos+i] != word[i] {
+			r.pos += i
+			r.unexpected()
+			return false
+		}
+	}
+	r.pos += n
+	if n < len(word) {
+		r.unexpected()
+		return false
+	}
+	return true
+}
+
+// Bool reads true or false.
+func (r *Reader) Bool() bool {
+	if r.err != nil {
+		return false
+	}
+	switch r.peek() {
+	case 't':
+		return r.literal("true")
+	case 'f':
+		r.literal("false")
+	case 'n':
+		r.literal("null")
+	default:
+		r.misfit("a boolean")
+	}
+	return false
+}
+
+// push opens a bracket.
+func (r *Reader) push(bracket byte) {
+	r.stack = append(r.stack, bracket)
+	if len(r.stack) > maxDepth {
+		r.Fail(&SyntaxError{"exceeded max depth", r.Offset()})
+	}
+	r.pos++
+	if len(r.stack) == 1 {
+		r.opened = r.Offset()
+	}
+}
+
+// pop closes the bracket that was opened last.
+func (r *Reader) pop() {
+	r.stack = r.stack[:len(r.stack)-1]
+	r.pos++
+}

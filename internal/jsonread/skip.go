@@ -1,0 +1,267 @@
+package jsonread
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/reducto-go/reducto/internal/members"
+)
+
+// Skip passes over a value, which must be valid JSON.
+func (r *Reader) Skip() {
+	if r.err == nil {
+		r.skip(len(r.stack), false)
+	}
+}
+
+// SkipString passes over a string or a null; everything else does not fit.
+func (r *Reader) SkipString() {
+	if r.atString() {
+		r.skipString()
+	}
+}
+
+// skip reads on until only depth brackets are open: a value, or, if after says so,
+// what comes after one.
+func (r *Reader) skip(depth int, after bool) {
+	if after {
+		goto next
+	}
+value:
+	switch c := r.peek(); c {
+	case '"':
+		r.skipString()
+	case '{':
+		r.push('{')
+		if r.peek() == '}' {
+			r.pop()
+			break
+		}
+		goto name
+	case '[':
+		r.push('[')
+		if r.err == nil && r.peek() == ']' {
+			r.pop()
+			break
+		}
+		if r.err == nil {
+			goto value
+		}
+	case 't':
+		r.literal("true")
+	case 'f':
+		r.literal("false")
+	case 'n':
+		r.literal("null")
+	case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
+		r.number()
+	default:
+		r.unexpected()
+	}
+next:
+	for r.err == nil && len(r.stack) > depth {
+		top := r.stack[len(r.stack)-1]
+		switch c := r.peek(); {
+		case c == ',':
+			r.pos++
+			if top == '{' {
+				goto name
+			}
+			goto value
+		case c == top+2: // the brackets are two apart in ASCII, both of them
+			r.pop()
+		default:
+			r.unexpected()
+		}
+	}
+	return
+name:
+	if r.err != nil {
+		return
+	}
+	if r.peek() != '"' {
+		r.unexpected()
+		return
+	}
+	if r.skipString(); r.err != nil {
+		return
+	}
+	if r.peek() != ':' {
+		r.unexpected()
+		return
+	}
+	r.pos++
+	goto value
+}
+
+// skipString passes over the string at the position, however long it is.
+func (r *Reader) skipString() {
+	var dropped [8]byte
+	r.pos++
+	for {
+		r.pos += plainOrHigh(r.buf[r.pos:])
+		if r.pos == len(r.buf) {
+			if !r.more() {
+				r.unexpected()
+				return
+			}
+			continue
+		}
+		switch r.buf[r.pos] {
+		case '"':
+			r.pos++
+			return
+		case '\\':
+			dst := dropped[:0]
+			if !r.escape(&dst) {
+				return
+			}
+		default:
+			r.unexpected()
+			return
+		}
+	}
+}
+
+// Walk reads an object of any members, a name twice included, and calls visit before
+// each value, which visit may read or leave. It stops there when visit says so; name
+// is gone once something is read.
+func (r *Reader) Walk(visit func(name []byte) bool) {
+	if r.err != nil {
+		return
+	}
+	if r.peek() != '{' {
+		r.misfit("an object")
+		return
+	}
+	r.push('{')
+	var name []byte // not in the window, which may move before visit has it
+	for first := true; r.err == nil; first = false {
+		c := r.peek()
+		if c == '}' {
+			r.pop()
+			return
+		}
+		if !first {
+			if c != ',' {
+				break
+			}
+			r.pos++
+			c = r.peek()
+		}
+		if c != '"' {
+			break
+		}
+		name = append(name[:0], r.View()...)
+		if r.err != nil || r.peek() != ':' {
+			break
+		}
+		r.pos++
+		if !startsValue[r.peek()] {
+			break
+		}
+		from := r.Offset()
+		if !visit(name) {
+			return
+		}
+		if r.Offset() == from {
+			r.Skip()
+		}
+	}
+	r.unexpected()
+}
+
+// Broken says that the document is no JSON, or ends early, or its source failed.
+func (r *Reader) Broken() bool {
+	_, syntax := errors.AsType[*SyntaxError](r.err)
+	return syntax || r.err != nil && r.srcErr != nil || errors.Is(r.err, io.ErrUnexpectedEOF)
+}
+
+// Raw reads a value as it is.
+func (r *Reader) Raw() json.RawMessage {
+	if r.err != nil {
+		return nil
+	}
+	r.peek()
+	m := r.Mark()
+	defer r.Release(m)
+	forgetful := r.forgetful
+	r.forgetful = false
+	r.Skip()
+	r.forgetful = forgetful
+	return r.Since(m)
+}
+
+// Since is what was read since m, as it is; nil after an error.
+func (r *Reader) Since(m Mark) json.RawMessage {
+	if r.err != nil {
+		return nil
+	}
+	raw := r.buf[m.offset-r.base : r.pos]
+	if m.outer && r.src != nil && r.pooled == nil && len(raw) > windowSize {
+		r.saveHead()
+		// The window becomes the value, which is not copied, and what follows begins
+		// another one.
+		window := make([]byte, len(r.buf)-r.pos, max(windowSize, len(r.buf)-r.pos))
+		copy(window, r.buf[r.pos:])
+		r.base += int64(r.pos)
+		r.buf, r.pos, r.mark = window, 0, 0
+		return json.RawMessage(raw[:len(raw):len(raw)])
+	}
+	return bytes.Clone(raw)
+}
+
+// Decode reads a value as encoding/json does, for what is rare. What does not fit
+// leaves *v zero.
+func Decode[T any](r *Reader, v *T) {
+	r.Kind()
+	m := r.Mark()
+	raw := r.Raw()
+	if r.err != nil {
+		r.Release(m)
+		return
+	}
+	err := json.Unmarshal(raw, v)
+	if err == nil {
+		r.Release(m)
+		return
+	}
+	*v = *new(T)
+	if _, twice := errors.AsType[*members.DuplicateError](err); twice {
+		r.Release(m)
+		r.Fail(err)
+	} else if r.Rewind(m) {
+		r.Misfit(err)
+	}
+}
+
+// End wants nothing to follow but white space.
+func (r *Reader) End() {
+	if r.err != nil {
+		return
+	}
+	if r.peek() != 0 || r.pos < len(r.buf) {
+		r.Fail(&SyntaxError{fmt.Sprintf("invalid character %q after the end", rune(r.buf[r.pos])), r.Offset()})
+	} else if r.srcErr != nil {
+		r.Fail(r.srcErr)
+	}
+}
+
+// Rest reads the rest of a document, in which something did not fit, and returns
+// what makes it no JSON. The error stays.
+func (r *Reader) Rest() error {
+	err := r.err
+	if r.Broken() {
+		return err
+	}
+	r.err = nil
+	after := !startsValue[r.peek()] || len(r.stack) == 0 && r.opened > 0 && r.Offset() >= r.opened
+	r.skip(0, after)
+	r.End()
+	rest := r.err
+	r.err = err
+	return rest
+}
