@@ -167,49 +167,51 @@ type ParseUsage struct {
 }
 
 // UnmarshalJSON keeps unknown members.
-func (v *BoundingBox) UnmarshalJSON(data []byte) error { return members.Decode(data, v) }
+func (v *BoundingBox) UnmarshalJSON(data []byte) error { return decodeBytes(data, v, readBox) }
 
 // MarshalJSON writes unknown members too.
 func (v BoundingBox) MarshalJSON() ([]byte, error) { return members.Encode(v) }
 
 // UnmarshalJSON keeps unknown members.
-func (v *GranularConfidence) UnmarshalJSON(data []byte) error { return members.Decode(data, v) }
+func (v *GranularConfidence) UnmarshalJSON(data []byte) error {
+	return decodeBytes(data, v, readGranular)
+}
 
 // MarshalJSON writes unknown members too.
 func (v GranularConfidence) MarshalJSON() ([]byte, error) { return members.Encode(v) }
 
 // UnmarshalJSON keeps unknown members.
-func (v *Block) UnmarshalJSON(data []byte) error { return members.Decode(data, v) }
+func (v *Block) UnmarshalJSON(data []byte) error { return decodeBytes(data, v, readBlock) }
 
 // MarshalJSON writes unknown members too.
 func (v Block) MarshalJSON() ([]byte, error) { return members.Encode(v) }
 
 // UnmarshalJSON keeps unknown members.
-func (v *Chunk) UnmarshalJSON(data []byte) error { return members.Decode(data, v) }
+func (v *Chunk) UnmarshalJSON(data []byte) error { return decodeBytes(data, v, readChunk) }
 
 // MarshalJSON writes unknown members too.
 func (v Chunk) MarshalJSON() ([]byte, error) { return members.Encode(v) }
 
 // UnmarshalJSON keeps unknown members.
-func (v *OCRWord) UnmarshalJSON(data []byte) error { return members.Decode(data, v) }
+func (v *OCRWord) UnmarshalJSON(data []byte) error { return decodeBytes(data, v, readWord) }
 
 // MarshalJSON writes unknown members too.
 func (v OCRWord) MarshalJSON() ([]byte, error) { return members.Encode(v) }
 
 // UnmarshalJSON keeps unknown members.
-func (v *OCRLine) UnmarshalJSON(data []byte) error { return members.Decode(data, v) }
+func (v *OCRLine) UnmarshalJSON(data []byte) error { return decodeBytes(data, v, readLine) }
 
 // MarshalJSON writes unknown members too.
 func (v OCRLine) MarshalJSON() ([]byte, error) { return members.Encode(v) }
 
 // UnmarshalJSON keeps unknown members.
-func (v *OCRResult) UnmarshalJSON(data []byte) error { return members.Decode(data, v) }
+func (v *OCRResult) UnmarshalJSON(data []byte) error { return decodeBytes(data, v, readOCR) }
 
 // MarshalJSON writes unknown members too.
 func (v OCRResult) MarshalJSON() ([]byte, error) { return members.Encode(v) }
 
 // UnmarshalJSON keeps unknown members.
-func (v *ParseUsage) UnmarshalJSON(data []byte) error { return members.Decode(data, v) }
+func (v *ParseUsage) UnmarshalJSON(data []byte) error { return decodeBytes(data, v, readUsage) }
 
 // MarshalJSON writes unknown members too.
 func (v ParseUsage) MarshalJSON() ([]byte, error) { return members.Encode(v) }

@@ -15,7 +15,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/reducto-go/reducto/internal/members"
 	"github.com/reducto-go/reducto/internal/redact"
 )
 
@@ -68,52 +67,6 @@ func (r *call) json(v any) error {
 	r.contentType = "application/json"
 	return nil
 }
-
-// readJSON decodes an answer into out; nil ignores it.
-func readJSON(out any) func(*answer) error {
-	return func(a *answer) error {
-		if out == nil {
-			_, err := io.Copy(io.Discard, a.body)
-			return err
-		}
-		raw, err := io.ReadAll(a.body)
-		if err != nil {
-			return err
-		}
-		return decodeJSON(raw, out)
-	}
-}
-
-// decodeJSON explains what is wrong with an answer that is not the JSON expected.
-func decodeJSON(raw []byte, out any) error {
-	switch kind := members.Kind(raw); {
-	case kind == 0:
-		return &badAnswer{reason: "the body is empty"}
-	case kind == '<':
-		return &badAnswer{reason: "the body is a page, not JSON (a proxy? check the base URL)", body: raw}
-	}
-	if err := json.Unmarshal(raw, out); err != nil {
-		return &badAnswer{reason: "the body is not the JSON expected", err: err, body: raw, whole: json.Valid(raw)}
-	}
-	return nil
-}
-
-// badAnswer is what makes a successful answer unusable.
-type badAnswer struct {
-	reason string
-	err    error
-	body   []byte
-	whole  bool // nothing was lost on the way: the service would send it again
-}
-
-func (e *badAnswer) Error() string {
-	if e.err == nil {
-		return e.reason
-	}
-	return e.reason + ": " + e.err.Error()
-}
-
-func (e *badAnswer) Unwrap() error { return e.err }
 
 // failure is a failed attempt and what it means for another one.
 type failure struct {
@@ -323,7 +276,7 @@ func (c *Client) unusable(ctx context.Context, r *call, resp *http.Response, err
 		f.transient = !bad.whole
 		if !bad.whole {
 			// What is whole may hold results and metadata; a page helps to find the proxy.
-			lost.Body = redact.Head([]byte(hider(secrets)(string(bad.body))), maxShownBody)
+			lost.Body = redact.Head(bad.shown(secrets), maxShownBody)
 		}
 	}
 	if ended := contextError(ctx); ended != nil {

@@ -1,12 +1,11 @@
 package reducto
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 
+	"github.com/reducto-go/reducto/internal/jsonread"
 	"github.com/reducto-go/reducto/internal/members"
 )
 
@@ -15,15 +14,6 @@ import (
 type content struct {
 	raw  json.RawMessage
 	link Link
-}
-
-func contentOf(raw json.RawMessage) content {
-	c := content{raw: raw}
-	if in := object(raw); in != nil && isLink(in) {
-		u, _ := text(in["url"])
-		c.link = Link(u)
-	}
-	return c
 }
 
 // missing explains content that is neither inline nor a link.
@@ -45,130 +35,144 @@ func quoteOrNone(s string) json.RawMessage {
 // errLinkToLink is a link that leads to another link, which would have no end.
 var errLinkToLink = errors.New("reducto: what lies behind the result's URL is another URL")
 
-// readChunks reads what lies behind the URL of a parse result, in any of its
-// forms: the content object, the whole answer around it, or the bare list of
-// chunks. It yields each chunk as soon as it is read and stops when yield says so;
-// rest, unless it is nil, receives everything else.
-func readChunks(body io.Reader, rest *fullResult, yield func(*Chunk) bool) error {
-	d := &chunkReader{dec: json.NewDecoder(body), rest: rest, yield: yield}
-	tok, err := d.dec.Token()
-	if err != nil {
-		return broken(err)
-	}
-	switch tok {
-	case json.Delim('['):
-		err = d.chunks()
-	case json.Delim('{'):
-		err = d.object(true)
-	default:
-		return errors.New("reducto: what lies behind the result's URL is not a parse result")
-	}
-	switch {
-	case errors.Is(err, errStopped):
-		return nil
-	case err != nil:
-		return broken(err)
-	case !d.found:
-		return errors.New("reducto: what lies behind the result's URL has no chunks")
-	}
-	if _, err := d.dec.Token(); err != io.EOF {
-		if err == nil {
-			err = errors.New("reducto: data after the result")
-		}
-		return err
-	}
-	return nil
-}
-
-// broken names the end of a body that came too early.
-func broken(err error) error {
-	if err == io.EOF {
-		return io.ErrUnexpectedEOF
-	}
-	return err
-}
-
 // errStopped unwinds a reader whose consumer has had enough.
 var errStopped = errors.New("stopped")
 
-type chunkReader struct {
-	dec   *json.Decoder
+// readChunks reads what lies behind the URL of a parse result and yields each chunk
+// as soon as it is read, until yield says that it is enough. rest, unless it is nil,
+// receives everything else.
+func readChunks(r *jsonread.Reader, rest *fullResult, yield func(*Chunk) bool) error {
+	reader := newBlockReader(r)
+	return readLinked(r, rest, func() {
+		chunk := new(Chunk)
+		if reader.chunk(chunk); r.Err() == nil && !yield(chunk) {
+			r.Fail(errStopped)
+		}
+	})
+}
+
+// readBlocks is readChunks for the blocks of all chunks, of which it keeps nothing
+// else. next is called before each chunk.
+func readBlocks(r *jsonread.Reader, next func(), yield func(*Block) bool) error {
+	reader := newBlockReader(r)
+	return readLinked(r, nil, func() {
+		next()
+		for o := r.Object(chunkFields, nil); o.Next(); {
+			switch o.Name {
+			case "content", "embed":
+				r.SkipString()
+			case "blocks":
+				for a := r.Array(); a.Next(); {
+					block := new(Block)
+					if reader.block(block); r.Err() == nil && !yield(block) {
+						r.Fail(errStopped)
+					}
+				}
+			default: // optional, of any form
+				r.Skip()
+			}
+		}
+	})
+}
+
+// linkedMembers are what a content object has besides its chunks.
+type linkedMembers struct {
+	Type   string          `json:"type,omitzero"`
+	OCR    *OCRResult      `json:"ocr,omitzero"`
+	Custom json.RawMessage `json:"custom,omitzero"`
+}
+
+var (
+	contentFields = jsonread.FieldsOf[linkedMembers]("chunks")
+	answerFields  = jsonread.FieldsOf[linkedMembers]("chunks", "result")
+)
+
+// linkedReader reads what lies behind a URL in any of its forms: the content object,
+// the whole answer around it, or the bare list of chunks.
+type linkedReader struct {
+	r     *jsonread.Reader
 	rest  *fullResult
-	yield func(*Chunk) bool
+	chunk func()
 	found bool
 }
 
-// object reads members up to the closing brace. Only the outermost object may be
-// the whole answer.
-func (d *chunkReader) object(outermost bool) error {
-	around := false // it is the answer around the content
-	others := []byte{'{'}
-	for d.dec.More() {
-		name, err := d.dec.Token()
-		if err != nil {
-			return err
-		}
-		switch name {
-		case "chunks":
-			if d.found {
-				return &members.DuplicateError{Name: "chunks"}
-			}
-			if tok, err := d.dec.Token(); err != nil {
-				return err
-			} else if tok != json.Delim('[') {
-				return errors.New("chunks is not a list")
-			}
-			if err := d.chunks(); err != nil {
-				return err
-			}
-			continue
-		case "result":
-			if !outermost {
-				break
-			}
-			if tok, err := d.dec.Token(); err != nil {
-				return err
-			} else if tok != json.Delim('{') {
-				return errors.New("result is not an object")
-			}
-			if err := d.object(false); err != nil {
-				return err
-			}
-			around = true
-			continue
-		}
-		var value json.RawMessage
-		if err := d.dec.Decode(&value); err != nil {
-			return err
-		}
-		if name == "type" && bytes.Equal(value, []byte(`"url"`)) {
-			return errLinkToLink
-		}
-		if d.rest != nil {
-			if len(others) > 1 {
-				others = append(others, ',')
-			}
-			quoted, _ := json.Marshal(name)
-			others = append(append(append(others, quoted...), ':'), value...)
+func readLinked(r *jsonread.Reader, rest *fullResult, chunk func()) error {
+	l := &linkedReader{r: r, rest: rest, chunk: chunk}
+	switch r.Kind() {
+	case '[':
+		l.chunks()
+	case '{':
+		l.object(answerFields)
+	default:
+		if r.Skip(); r.Err() == nil {
+			return errors.New("reducto: what lies behind the result's URL is not a parse result")
 		}
 	}
-	if _, err := d.dec.Token(); err != nil || d.rest == nil || around {
-		return err
+	switch {
+	case errors.Is(r.Err(), errStopped):
+		return nil
+	case r.Err() != nil:
+		return r.Err()
+	case !l.found:
+		return errors.New("reducto: what lies behind the result's URL has no chunks")
 	}
-	return members.Decode(append(others, '}'), d.rest)
+	if r.End(); r.Err() != nil && r.SourceErr() == nil {
+		r.Label("reducto: data after the result")
+	}
+	return r.Err()
 }
 
-func (d *chunkReader) chunks() error {
-	d.found = true
-	for d.dec.More() {
-		chunk := new(Chunk)
-		if err := d.dec.Decode(chunk); err != nil {
-			return err
-		}
-		if !d.yield(chunk) {
-			return errStopped
+func (l *linkedReader) chunks() {
+	l.found = true
+	for a := l.r.Array(); a.Next(); {
+		l.chunk()
+	}
+}
+
+// object reads an answer or a content object.
+func (l *linkedReader) object(fields *jsonread.Fields) {
+	r := l.r
+	var own fullResult
+	var extra *map[string]json.RawMessage
+	if l.rest != nil {
+		extra = own.Extra.members()
+	}
+	around := false // it is the answer around the content
+	for o := r.Object(fields, extra); o.Next(); {
+		switch o.Name {
+		case "chunks":
+			switch {
+			case l.found:
+				r.Fail(&members.DuplicateError{Name: "chunks"})
+			case r.Kind() != '[':
+				r.Misfit(errors.New("chunks is not a list"))
+			default:
+				l.chunks()
+			}
+		case "result":
+			if r.Kind() != '{' {
+				r.Misfit(errors.New("result is not an object"))
+				continue
+			}
+			l.object(contentFields)
+			around = true
+		case "type":
+			if own.Type = r.String(); own.Type == "url" {
+				r.Fail(errLinkToLink)
+			}
+		default:
+			if l.rest == nil {
+				r.Skip()
+				continue
+			}
+			readFullMember(r, &own, o.Name)
 		}
 	}
-	_, err := d.dec.Token()
-	return err
+	if l.rest == nil || around || r.Err() != nil {
+		return
+	}
+	if own.Type != "" {
+		l.rest.Type = own.Type
+	}
+	l.rest.OCR, l.rest.Custom, l.rest.Extra = own.OCR, own.Custom, own.Extra
 }

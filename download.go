@@ -106,7 +106,7 @@ func (c *Client) fetch(ctx context.Context, link Link, read func(io.Reader) erro
 		if err = read(tracked); err == nil {
 			return nil
 		}
-		if tracked.err == nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+		if tracked.err == nil && contextError(ctx) == nil && !errors.Is(err, io.ErrUnexpectedEOF) {
 			return &failure{err: err, nothing: true, after: -1} // it is the document that is wrong
 		}
 		if tracked.err != nil {

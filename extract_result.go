@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/reducto-go/reducto/internal/jsonread"
 	"github.com/reducto-go/reducto/internal/members"
 )
 
@@ -148,15 +149,16 @@ func (r *ExtractResult) Citations(ctx context.Context) (json.RawMessage, error) 
 func readValue(ctx context.Context, src source, link Link) (json.RawMessage, error) {
 	var value json.RawMessage
 	err := src.download(ctx, link, func() bool { return false }, func(body io.Reader) error {
-		raw, err := io.ReadAll(body)
-		if err != nil {
-			return err
-		}
-		if !json.Valid(raw) {
+		r := jsonread.New(body, -1)
+		defer r.Close()
+		raw, top := readWith(r, "type", "url", "result_id", "response_type", "result", "usage")
+		r.End()
+		switch {
+		case r.SourceErr() != nil:
+			return r.SourceErr()
+		case r.Err() != nil:
 			return &badAnswer{reason: "what lies behind the result's URL is not JSON, or ends early"}
-		}
-		top := object(raw)
-		if isLink(top) {
+		case isLink(top):
 			return errLinkToLink
 		}
 		// The whole answer around the value has not been seen here, but costs nothing to
@@ -245,13 +247,32 @@ func (r *ExtractResult) bind(s source) {
 // UnmarshalJSON reads a result of either form.
 func (r *ExtractResult) UnmarshalJSON(data []byte) error {
 	*r = ExtractResult{}
-	if err := members.Decode(data, r); err != nil {
-		return err
+	return decodeBytes(data, r, readExtract)
+}
+
+var extractFields = jsonread.FieldsOf[ExtractResult]("response_type", "result", "citations")
+
+func readExtract(r *jsonread.Reader, v *ExtractResult) {
+	for o := r.Object(extractFields, v.Extra.members()); o.Next(); {
+		switch o.Name {
+		case "response_type":
+			v.responseType = readName(r)
+		case "job_id":
+			v.JobID = r.String()
+		case "studio_link":
+			v.StudioLink = r.String()
+		case "usage":
+			jsonread.Decode(r, &v.Usage)
+		case "confidence":
+			v.Confidence = readConfidence(r)
+		case "confidence_reason":
+			v.ConfidenceReason = r.String()
+		case "result":
+			v.value = readContent(r)
+		case "citations":
+			v.cites = readContent(r)
+		}
 	}
-	r.responseType, _ = text(r.Extra.take("response_type"))
-	r.value = contentOf(r.Extra.take("result"))
-	r.cites = contentOf(r.Extra.take("citations"))
-	return nil
 }
 
 // MarshalJSON writes the result as it came; after a download, with its value.

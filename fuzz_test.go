@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/reducto-go/reducto/internal/jsonread"
 )
 
 // addWire makes samples the seeds of a target.
@@ -224,17 +226,26 @@ func FuzzReadChunks(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		got := fullResult{}
-		err := readChunks(bytes.NewReader(data), &got, func(c *Chunk) bool {
+		err := readChunks(jsonread.New(bytes.NewReader(data), -1), &got, func(c *Chunk) bool {
 			got.Chunks = append(got.Chunks, *c)
 			return true
 		})
 		n := 0
-		stopped := readChunks(bytes.NewReader(data), nil, func(*Chunk) bool { n++; return n < 2 })
+		stopped := readChunks(jsonread.New(bytes.NewReader(data), -1), nil, func(*Chunk) bool { n++; return n < 2 })
 		if err != nil {
 			return
 		}
 		require.True(t, json.Valid(data), "it takes nothing that is no JSON")
 		require.NoError(t, stopped)
+		var blocks, wantBlocks []Block
+		for _, c := range got.Chunks {
+			wantBlocks = append(wantBlocks, c.Blocks...)
+		}
+		require.NoError(t, readBlocks(jsonread.New(&oddReader{data: data}, 0), func() {}, func(b *Block) bool {
+			blocks = append(blocks, *b)
+			return true
+		}))
+		require.Equal(t, wantBlocks, blocks)
 		require.Equal(t, min(2, len(got.Chunks)), n)
 
 		var want fullResult
@@ -280,7 +291,7 @@ func FuzzDecodeInto(f *testing.F) {
 			return
 		}
 		for _, name := range []string{"", "extract", "v3_extract"} {
-			r := &ExtractResult{responseType: name, value: contentOf(value), cites: contentOf(cites)}
+			r := &ExtractResult{responseType: name, value: readContent(jsonread.FromBytes(value)), cites: readContent(jsonread.FromBytes(cites))}
 			if len(cites) == 0 {
 				r.cites = content{}
 			}

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strconv"
 
+	"github.com/reducto-go/reducto/internal/jsonread"
 	"github.com/reducto-go/reducto/internal/members"
 )
 
@@ -39,7 +40,8 @@ func (c *Client) jobCall(op, jobID string) (*call, *Job, error) {
 		safe: true, timeout: c.cfg.timeout,
 		read: func(a *answer) error {
 			*job = Job{}
-			if err := readJSON(job)(a); err != nil {
+			err := readAnswer(a, notExpected, func(r *jsonread.Reader) { readJob(r, job) })
+			if err != nil {
 				return err
 			}
 			if job.Status == "" {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/reducto-go/reducto/internal/jsonread"
 	"github.com/reducto-go/reducto/internal/members"
 )
 
@@ -32,11 +33,26 @@ func (r *EditResult) bind(source) {}
 // UnmarshalJSON keeps unknown members.
 func (r *EditResult) UnmarshalJSON(data []byte) error {
 	*r = EditResult{}
-	if err := members.Decode(data, r); err != nil {
-		return err
+	return decodeBytes(data, r, readEdit)
+}
+
+var editFields = jsonread.FieldsOf[EditResult]("response_type")
+
+func readEdit(r *jsonread.Reader, v *EditResult) {
+	for o := r.Object(editFields, v.Extra.members()); o.Next(); {
+		switch o.Name {
+		case "response_type":
+			v.responseType = readName(r)
+		case "job_id":
+			v.JobID = r.String()
+		case "document_url":
+			v.DocumentURL = Link(r.String())
+		case "form_schema":
+			jsonread.Decode(r, &v.FormSchema)
+		case "usage":
+			jsonread.Decode(r, &v.Usage)
+		}
 	}
-	r.responseType, _ = text(r.Extra.take("response_type"))
-	return nil
 }
 
 // MarshalJSON writes unknown members too.
@@ -178,16 +194,33 @@ func (r *ClassifyResult) set(raw json.RawMessage) error {
 // UnmarshalJSON keeps unknown members.
 func (r *ClassifyResult) UnmarshalJSON(data []byte) error {
 	*r = ClassifyResult{}
-	if err := members.Decode(data, r); err != nil {
-		return err
+	return decodeBytes(data, r, readClassify)
+}
+
+var classifyFields = jsonread.FieldsOf[ClassifyResult]("response_type", "result")
+
+func readClassify(r *jsonread.Reader, v *ClassifyResult) {
+	for o := r.Object(classifyFields, v.Extra.members()); o.Next(); {
+		switch o.Name {
+		case "response_type":
+			v.responseType = readName(r)
+		case "job_id":
+			v.JobID = r.String()
+		case "response_confidence":
+			jsonread.Decode(r, &v.Confidence)
+		case "usage":
+			jsonread.Decode(r, &v.Usage)
+		case "duration":
+			v.Duration = r.FloatPointer()
+		case "extra_metadata":
+			v.ExtraMetadata = r.Raw()
+		case "result":
+			v.content = readContent(r)
+			if r.Err() == nil && v.content.link == "" && !members.IsNull(v.content.raw) {
+				r.Fail(v.set(v.content.raw))
+			}
+		}
 	}
-	r.responseType, _ = text(r.Extra.take("response_type"))
-	raw := r.Extra.take("result")
-	r.content = contentOf(raw)
-	if r.content.link != "" || members.IsNull(raw) {
-		return nil
-	}
-	return r.set(raw)
 }
 
 // MarshalJSON writes unknown members too.
@@ -233,11 +266,24 @@ func (r *ChartResult) bind(source) {}
 // UnmarshalJSON keeps unknown members.
 func (r *ChartResult) UnmarshalJSON(data []byte) error {
 	*r = ChartResult{}
-	if err := members.Decode(data, r); err != nil {
-		return err
+	return decodeBytes(data, r, readChart)
+}
+
+var chartFields = jsonread.FieldsOf[ChartResult]("response_type")
+
+func readChart(r *jsonread.Reader, v *ChartResult) {
+	for o := r.Object(chartFields, v.Extra.members()); o.Next(); {
+		switch o.Name {
+		case "response_type":
+			v.responseType = readName(r)
+		case "job_id":
+			v.JobID = r.String()
+		case "duration":
+			v.Duration = r.FloatPointer()
+		case "result":
+			v.Result = r.Raw()
+		}
 	}
-	r.responseType, _ = text(r.Extra.take("response_type"))
-	return nil
 }
 
 // MarshalJSON writes unknown members too.

@@ -3,11 +3,13 @@ package reducto
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"sync"
 
+	"github.com/reducto-go/reducto/internal/jsonread"
 	"github.com/reducto-go/reducto/internal/members"
 )
 
@@ -52,7 +54,7 @@ type fullResult struct {
 	Extra  Extra           `json:"-"`
 }
 
-func (f *fullResult) UnmarshalJSON(data []byte) error { return members.Decode(data, f) }
+func (f *fullResult) UnmarshalJSON(data []byte) error { return decodeBytes(data, f, readFull) }
 func (f fullResult) MarshalJSON() ([]byte, error)     { return members.Encode(f) }
 
 // ResponseType is "parse".
@@ -82,8 +84,14 @@ func (r *ParseResult) Chunks(ctx context.Context) iter.Seq2[*Chunk, error] {
 			return
 		}
 		n, stopped := 0, false
+		var reader *jsonread.Reader
 		err := r.download(ctx, func() bool { return n > 0 }, func(body io.Reader) error {
-			return readChunks(body, nil, func(c *Chunk) bool {
+			reader = jsonread.New(body, -1)
+			defer reader.Close()
+			return readChunks(reader, nil, func(c *Chunk) bool {
+				if reader.Fail(contextError(ctx)); reader.Err() != nil {
+					return true
+				}
 				n++
 				stopped = !yield(c, nil)
 				return !stopped
@@ -91,26 +99,51 @@ func (r *ParseResult) Chunks(ctx context.Context) iter.Seq2[*Chunk, error] {
 		})
 		if err != nil && !stopped {
 			if n > 0 {
-				err = fmt.Errorf("reducto: result of job %s, after %d chunks: %w", r.jobID(), n, err)
+				err = fmt.Errorf("reducto: result of job %s, after %d chunks, %d bytes: %w", r.jobID(), n, reader.Offset(), err)
 			}
 			yield(nil, err)
 		}
 	}
 }
 
-// Blocks yields the blocks of all chunks in order, as Chunks does.
+// Blocks yields the blocks of all chunks in order, as Chunks does. Of what is
+// downloaded, one block is in memory at a time, however large the chunks are.
 func (r *ParseResult) Blocks(ctx context.Context) iter.Seq2[*Block, error] {
 	return func(yield func(*Block, error) bool) {
-		for chunk, err := range r.Chunks(ctx) {
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			for i := range chunk.Blocks {
-				if !yield(&chunk.Blocks[i], nil) {
+		if r.kept() != nil {
+			for chunk, err := range r.Chunks(ctx) {
+				if err != nil {
+					yield(nil, err)
 					return
 				}
+				for i := range chunk.Blocks {
+					if !yield(&chunk.Blocks[i], nil) {
+						return
+					}
+				}
 			}
+			return
+		}
+		n, chunks, stopped := 0, 0, false
+		var reader *jsonread.Reader
+		err := r.download(ctx, func() bool { return n > 0 }, func(body io.Reader) error {
+			reader, chunks = jsonread.New(body, -1), 0
+			defer reader.Close()
+			return readBlocks(reader, func() { chunks++ }, func(b *Block) bool {
+				if reader.Fail(contextError(ctx)); reader.Err() != nil {
+					return true
+				}
+				n++
+				stopped = !yield(b, nil)
+				return !stopped
+			})
+		})
+		if err != nil && !stopped {
+			if n > 0 {
+				err = fmt.Errorf("reducto: result of job %s, after %d blocks of %d chunks, %d bytes: %w",
+					r.jobID(), n, chunks, reader.Offset(), err)
+			}
+			yield(nil, err)
 		}
 	}
 }
@@ -155,14 +188,12 @@ func (r *ParseResult) load(ctx context.Context) (*fullResult, error) {
 	if full := r.kept(); full != nil {
 		return full, nil
 	}
-	var full *fullResult
-	err := r.download(ctx, func() bool { return false }, func(body io.Reader) error {
-		full = &fullResult{Type: "full", Chunks: []Chunk{}} // anew when tried again
-		return readChunks(body, full, func(c *Chunk) bool {
-			full.Chunks = append(full.Chunks, *c)
-			return true
-		})
-	})
+	full, err := r.loadOnce(ctx, true)
+	if errors.Is(err, jsonread.ErrForgotten) {
+		// A large member is of another form than today's. It is kept as it is, for which
+		// it must be read once more, and all of it be in memory twice.
+		full, err = r.loadOnce(ctx, false)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -170,6 +201,22 @@ func (r *ParseResult) load(ctx context.Context) (*fullResult, error) {
 	defer r.mu.Unlock()
 	r.full = full
 	return full, nil
+}
+
+func (r *ParseResult) loadOnce(ctx context.Context, forgetful bool) (full *fullResult, err error) {
+	err = r.download(ctx, func() bool { return false }, func(body io.Reader) error {
+		full = &fullResult{Type: "full", Chunks: []Chunk{}} // anew when tried again
+		reader := jsonread.New(body, -1)
+		defer reader.Close()
+		if forgetful {
+			reader.Forgetful()
+		}
+		return readChunks(reader, full, func(c *Chunk) bool {
+			full.Chunks = append(full.Chunks, *c)
+			return true
+		})
+	})
+	return full, err
 }
 
 func (r *ParseResult) download(ctx context.Context, started func() bool, read func(io.Reader) error) error {
@@ -206,19 +253,59 @@ func (r *ParseResult) linkOrNone() Link {
 // UnmarshalJSON reads a result with its content, or with the link to it.
 func (r *ParseResult) UnmarshalJSON(data []byte) error {
 	*r = ParseResult{}
-	if err := members.Decode(data, r); err != nil {
-		return err
-	}
-	r.responseType, _ = text(r.Extra.take("response_type"))
-	raw := r.Extra.take("result")
-	r.content = contentOf(raw)
-	if in := object(raw); in != nil && members.Kind(in["chunks"]) == '[' {
-		r.content = content{}
-		if err := json.Unmarshal(raw, &r.full); err != nil {
-			return fmt.Errorf("result: %w", err)
+	return decodeBytes(data, r, readParse)
+}
+
+var parseFields = jsonread.FieldsOf[ParseResult]("response_type", "result")
+
+func readParse(r *jsonread.Reader, v *ParseResult) {
+	for o := r.Object(parseFields, v.Extra.members()); o.Next(); {
+		switch o.Name {
+		case "response_type":
+			v.responseType = readName(r)
+		case "job_id":
+			v.JobID = r.String()
+		case "duration":
+			v.Duration = r.Float()
+		case "pdf_url":
+			v.PDFURL = Link(r.String())
+		case "studio_link":
+			v.StudioLink = r.String()
+		case "usage":
+			readUsage(r, &v.Usage)
+		case "parse_mode":
+			v.ParseMode = ParseMode(r.String())
+		case "document_properties":
+			v.DocumentProperties = r.Raw()
+		case "result":
+			readParseContent(r, v)
 		}
 	}
-	return nil
+}
+
+// readParseContent reads chunks if there is a list of them, and keeps everything else
+// as it is.
+func readParseContent(r *jsonread.Reader, v *ParseResult) {
+	if r.Kind() != '{' {
+		v.content = readContent(r)
+		return
+	}
+	m := r.Mark()
+	var chunks byte
+	r.Walk(func(member []byte) bool {
+		if string(member) == "chunks" {
+			chunks = r.Kind()
+		}
+		return chunks == 0 // the first of two counts
+	})
+	switch {
+	case r.Err() != nil || !r.Rewind(m):
+	case chunks == '[':
+		v.full = new(fullResult)
+		readFull(r, v.full)
+	default:
+		v.content = readContent(r)
+	}
 }
 
 // MarshalJSON writes the result as it came; after Load, with its content.

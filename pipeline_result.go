@@ -2,10 +2,10 @@ package reducto
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
+	"sync"
 
+	"github.com/reducto-go/reducto/internal/jsonread"
 	"github.com/reducto-go/reducto/internal/members"
 )
 
@@ -131,59 +131,82 @@ func (r *PipelineResult) resolve(ctx context.Context) error {
 // UnmarshalJSON reads the steps in each of their forms.
 func (r *PipelineResult) UnmarshalJSON(data []byte) error {
 	*r = PipelineResult{}
-	if err := members.Decode(data, r); err != nil {
-		return err
-	}
-	r.responseType, _ = text(r.Extra.take("response_type"))
-	raw := r.Extra.take("result")
-	if members.IsNull(raw) {
-		return nil
-	}
-	if members.Kind(raw) != '{' {
-		return errors.New("the result of a pipeline is not an object")
-	}
-	seen := map[string]bool{}
-	return members.Each(raw, func(name string, value []byte) error {
-		if seen[name] {
-			return fmt.Errorf("result: %w", &members.DuplicateError{Name: name})
-		}
-		seen[name] = true
-		if err := r.step(name, value); err != nil {
-			return fmt.Errorf("result: %s: %w", name, err)
-		}
-		return nil
-	})
+	return decodeBytes(data, r, readPipeline)
 }
 
-func (r *PipelineResult) step(name string, value []byte) error {
-	kind := members.Kind(value)
-	switch name {
-	case "parse":
-		switch kind {
-		case 'n':
-			return nil
-		case '{':
-			r.Parse = []*ParseResult{{}}
-			return json.Unmarshal(value, r.Parse[0])
+// pipelineSteps is the result object of a pipeline.
+type pipelineSteps struct {
+	Parse   any          `json:"parse"`
+	Extract any          `json:"extract"`
+	Split   *SplitResult `json:"split"`
+	Edit    *EditResult  `json:"edit,omitzero"`
+	Extra   Extra        `json:"-"`
+}
+
+var (
+	pipelineFields = jsonread.FieldsOf[PipelineResult]("response_type", "result")
+	stepFields     = jsonread.FieldsOf[struct{}]("parse", "extract", "split", "edit")
+)
+
+func readPipeline(r *jsonread.Reader, v *PipelineResult) {
+	for o := r.Object(pipelineFields, v.Extra.members()); o.Next(); {
+		switch o.Name {
+		case "response_type":
+			v.responseType = readName(r)
+		case "job_id":
+			v.JobID = r.String()
+		case "usage":
+			readUsage(r, &v.Usage)
+		case "result":
+			switch r.Kind() {
+			case 'n':
+				r.Skip()
+			case '{':
+				readSteps(r, v)
+			default:
+				r.Misfit(errors.New("the result of a pipeline is not an object"))
+			}
 		}
-		r.parseList = true
-		return json.Unmarshal(value, &r.Parse)
-	case "extract":
-		if kind == '{' {
-			return json.Unmarshal(value, &r.Extract)
-		}
-		return json.Unmarshal(value, &r.SplitExtracts)
-	case "split":
-		return json.Unmarshal(value, &r.Split)
-	case "edit":
-		return json.Unmarshal(value, &r.Edit)
-	default:
-		if r.steps == nil {
-			r.steps = Extra{}
-		}
-		r.steps[name] = append(json.RawMessage(nil), value...)
 	}
-	return nil
+}
+
+func readSteps(r *jsonread.Reader, v *PipelineResult) {
+	for o := r.Object(stepFields, v.steps.members()); o.Next(); {
+		if r.Kind() == 'n' {
+			r.Skip()
+			continue
+		}
+		switch o.Name {
+		case "parse":
+			if r.Kind() == '{' {
+				v.Parse = []*ParseResult{{}}
+				readParse(r, v.Parse[0])
+				continue
+			}
+			v.parseList = true
+			v.Parse = readList(r, new(sync.Pool), func(r *jsonread.Reader, p **ParseResult) {
+				if r.Kind() != 'n' {
+					*p = new(ParseResult)
+					readParse(r, *p)
+					return
+				}
+				r.Skip()
+			})
+		case "extract":
+			if r.Kind() == '{' {
+				v.Extract = new(ExtractResult)
+				readExtract(r, v.Extract)
+				continue
+			}
+			jsonread.Decode(r, &v.SplitExtracts)
+		case "split":
+			v.Split = new(SplitResult)
+			readSplit(r, v.Split)
+		case "edit":
+			v.Edit = new(EditResult)
+			readEdit(r, v.Edit)
+		}
+	}
 }
 
 // MarshalJSON writes the steps in the forms in which they came.
@@ -191,13 +214,7 @@ func (r *PipelineResult) MarshalJSON() ([]byte, error) {
 	if r == nil {
 		return []byte("null"), nil
 	}
-	inner := struct {
-		Parse   any          `json:"parse"`
-		Extract any          `json:"extract"`
-		Split   *SplitResult `json:"split"`
-		Edit    *EditResult  `json:"edit,omitzero"`
-		Extra   Extra        `json:"-"`
-	}{Split: r.Split, Edit: r.Edit, Extra: r.steps}
+	inner := pipelineSteps{Split: r.Split, Edit: r.Edit, Extra: r.steps}
 	switch {
 	case r.parseList || len(r.Parse) > 1:
 		inner.Parse = r.Parse

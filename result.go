@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 
+	"github.com/reducto-go/reducto/internal/jsonread"
 	"github.com/reducto-go/reducto/internal/members"
 )
 
@@ -39,6 +40,12 @@ func (r *UnknownResult) UnmarshalJSON(data []byte) error {
 	r.Raw = append(json.RawMessage(nil), data...)
 	r.responseType, _ = text(object(data)["response_type"])
 	return nil
+}
+
+func readUnknown(r *jsonread.Reader, v *UnknownResult) {
+	if raw := r.Raw(); r.Err() == nil {
+		_ = v.UnmarshalJSON(raw)
+	}
 }
 
 // MarshalJSON writes the result as it came.
@@ -93,11 +100,11 @@ func decodeResult(raw json.RawMessage, job JobType) (Result, error) {
 	case job == "":
 		name = impliedType(top)
 	}
-	r := newResult(name)
-	if err := json.Unmarshal(raw, r); err != nil {
-		return nil, fmt.Errorf("result of type %q: %w", name, err)
-	}
-	return r, nil
+	result := newResult(name)
+	r := jsonread.FromBytes(raw)
+	readInto(r, result)
+	r.Label(typeLabel(name))
+	return result, r.Err()
 }
 
 func newResult(name string) Result {
@@ -212,23 +219,7 @@ func As[R Result](job *Job) (R, error) {
 }
 
 // UnmarshalJSON reads a job, its result by its type. Unknown members are kept.
-func (j *Job) UnmarshalJSON(data []byte) error {
-	type plain Job // without this method, and with the result taken out
-	var w struct {
-		plain
-		Result json.RawMessage `json:"result"`
-	}
-	if err := members.Decode(data, &w); err != nil {
-		return err
-	}
-	result, err := decodeResult(w.Result, w.Type)
-	if err != nil {
-		return err
-	}
-	*j = Job(w.plain)
-	j.Result = result
-	return nil
-}
+func (j *Job) UnmarshalJSON(data []byte) error { return decodeBytes(data, j, readJob) }
 
 // MarshalJSON writes a job, unknown members too.
 func (j Job) MarshalJSON() ([]byte, error) { return members.Encode(j) }

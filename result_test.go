@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/reducto-go/reducto/internal/jsonread"
 	"github.com/reducto-go/reducto/internal/members"
 )
 
@@ -773,7 +774,7 @@ func TestResultsWithoutContent(t *testing.T) {
 
 // read collects what readChunks yields.
 func read(text string, rest *fullResult) (contents []string, err error) {
-	err = readChunks(strings.NewReader(text), rest, func(c *Chunk) bool {
+	err = readChunks(jsonread.New(strings.NewReader(text), -1), rest, func(c *Chunk) bool {
 		contents = append(contents, c.Content)
 		return true
 	})
@@ -875,7 +876,7 @@ func TestReadChunksOfAnEarlyEnd(t *testing.T) {
 	broken := errors.New("connection reset")
 	for cut := range 60 {
 		text := compact(t, wire(t, "body_full.json"))[:cut]
-		err := readChunks(&failing{strings.NewReader(text), broken}, nil, func(*Chunk) bool { return true })
+		err := readChunks(jsonread.New(&failing{strings.NewReader(text), broken}, -1), nil, func(*Chunk) bool { return true })
 		require.ErrorIs(t, err, broken, text)
 	}
 }
@@ -899,7 +900,7 @@ func TestReadChunksStops(t *testing.T) {
 		`{"result":{"chunks":[{"content":"a"} what follows is not read`,
 	} {
 		n := 0
-		err := readChunks(strings.NewReader(text), nil, func(*Chunk) bool { n++; return false })
+		err := readChunks(jsonread.New(strings.NewReader(text), -1), nil, func(*Chunk) bool { n++; return false })
 		require.NoError(t, err)
 		assert.Equal(t, 1, n)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/reducto-go/reducto/internal/jsonread"
 	"github.com/reducto-go/reducto/internal/members"
 )
 
@@ -169,16 +170,29 @@ func (r *SplitResult) set(raw json.RawMessage) error {
 // UnmarshalJSON reads the result of a split or of a deep split.
 func (r *SplitResult) UnmarshalJSON(data []byte) error {
 	*r = SplitResult{}
-	if err := members.Decode(data, r); err != nil {
-		return err
+	return decodeBytes(data, r, readSplit)
+}
+
+var splitFields = jsonread.FieldsOf[SplitResult]("response_type", "result")
+
+func readSplit(r *jsonread.Reader, v *SplitResult) {
+	for o := r.Object(splitFields, v.Extra.members()); o.Next(); {
+		switch o.Name {
+		case "response_type":
+			v.responseType = readName(r)
+		case "job_id":
+			v.JobID = r.String()
+		case "duration":
+			v.Duration = r.Float()
+		case "usage":
+			readUsage(r, &v.Usage)
+		case "result":
+			v.content = readContent(r)
+			if r.Err() == nil && v.content.link == "" && !members.IsNull(v.content.raw) {
+				r.Fail(v.set(v.content.raw))
+			}
+		}
 	}
-	r.responseType, _ = text(r.Extra.take("response_type"))
-	raw := r.Extra.take("result")
-	r.content = contentOf(raw)
-	if r.content.link != "" || members.IsNull(raw) {
-		return nil
-	}
-	return r.set(raw)
 }
 
 // MarshalJSON writes the result as it came; with its splits if they were

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/reducto-go/reducto/internal/jsonread"
 	"github.com/reducto-go/reducto/internal/members"
 	"github.com/reducto-go/reducto/internal/wireid"
 )
@@ -97,25 +98,14 @@ func callSync[R Result](ctx context.Context, c *Client, op, path string, kind Jo
 	r := &call{
 		op: op, method: http.MethodPost, path: path, timeout: c.cfg.syncTimeout, secrets: req.private(),
 		read: func(a *answer) error {
-			var raw json.RawMessage
-			if err := readJSON(&raw)(a); err != nil {
-				return err
+			result, jobID = nil, ""
+			err := readAnswer(a, "the body is not the result expected", func(r *jsonread.Reader) {
+				result, jobID = readSync(r, kind)
+			})
+			if err == nil && result == nil && jobID != "" && wireid.Check(jobID) != "" {
+				return &badAnswer{reason: "the body has no usable job_id", whole: true}
 			}
-			top := object(raw)
-			id, _ := text(top["job_id"])
-			if id != "" && isAccepted(top) {
-				if wireid.Check(id) != "" {
-					return &badAnswer{reason: "the body has no usable job_id", whole: true}
-				}
-				jobID = id
-				return nil
-			}
-			var err error
-			if result, err = decodeResult(raw, kind); err != nil {
-				return &badAnswer{reason: "the body is not the result expected", err: err, whole: true}
-			}
-			jobID = id
-			return nil
+			return err
 		},
 	}
 	if err := r.json(req.wire(nil)); err != nil {
@@ -139,15 +129,57 @@ func callSync[R Result](ctx context.Context, c *Client, op, path string, kind Jo
 	return As[R](job)
 }
 
-// isAccepted tells the answer that a job was made from every result, whatever
-// members both will have.
-func isAccepted(top map[string]json.RawMessage) bool {
-	for _, name := range []string{"response_type", "result", "document_url", "usage"} {
-		if _, ok := top[name]; ok {
-			return false
+// readSync reads the answer to a synchronous call: a result, or the id of the job
+// that was made instead.
+func readSync(r *jsonread.Reader, kind JobType) (Result, string) {
+	switch r.Kind() {
+	case 'n':
+		r.Skip()
+		return nil, ""
+	case '{':
+		m := r.Mark()
+		if id := acceptedID(r); id != "" && r.Err() == nil {
+			r.Release(m)
+			return nil, id
+		}
+		if !r.Rewind(m) {
+			return nil, ""
 		}
 	}
-	return true
+	result, late := readResult(r, kind)
+	if late != nil && r.Err() == nil {
+		var err error
+		if result, err = decodeResult(late, kind); err != nil {
+			r.Fail(err)
+		}
+	}
+	if r.Err() != nil {
+		return nil, ""
+	}
+	_, id := described(result)
+	return result, id
+}
+
+// acceptedID is the id in the answer that a job was made; empty for a result, which
+// has one of the members that tell them apart, whatever members both will have.
+func acceptedID(r *jsonread.Reader) (id string) {
+	seen, isResult := false, false
+	r.Walk(func(member []byte) bool {
+		switch string(member) {
+		case "response_type", "result", "document_url", "usage":
+			isResult = true
+		case "job_id":
+			if !seen && r.Kind() == '"' { // the first of two counts
+				id = r.String()
+			}
+			seen = true
+		}
+		return !isResult
+	})
+	if isResult {
+		return ""
+	}
+	return id
 }
 
 // DeleteJob deletes a job and what it left behind. It is done in the background:

@@ -1,0 +1,130 @@
+package reducto
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+
+	"github.com/reducto-go/reducto/internal/jsonread"
+	"github.com/reducto-go/reducto/internal/members"
+)
+
+// readJSON decodes an answer into out; nil ignores it. It is for answers that are
+// small: see readAnswer.
+func readJSON(out any) func(*answer) error {
+	return func(a *answer) error {
+		if out == nil {
+			_, err := io.Copy(io.Discard, a.body)
+			return err
+		}
+		raw, err := io.ReadAll(a.body)
+		if err != nil {
+			return err
+		}
+		return decodeJSON(raw, out)
+	}
+}
+
+// decodeJSON explains what is wrong with an answer that is not the JSON expected.
+func decodeJSON(raw []byte, out any) error {
+	if bad := noJSON(members.Kind(raw), raw); bad != nil {
+		return bad
+	}
+	if err := json.Unmarshal(raw, out); err != nil {
+		return &badAnswer{reason: notExpected, err: err, body: raw, whole: json.Valid(raw)}
+	}
+	return nil
+}
+
+const notExpected = "the body is not the JSON expected"
+
+// noJSON tells from its first byte what an answer is that is no JSON at all.
+func noJSON(kind byte, body []byte) *badAnswer {
+	switch kind {
+	case 0:
+		return &badAnswer{reason: "the body is empty"}
+	case '<':
+		return &badAnswer{reason: "the body is a page, not JSON (a proxy? check the base URL)", body: body}
+	}
+	return nil
+}
+
+// readAnswer has read decode an answer as it arrives, and explains what is wrong with
+// it as decodeJSON does. misfit is the reason where it is JSON of another form.
+func readAnswer(a *answer, misfit string, read func(*jsonread.Reader)) error {
+	r := jsonread.New(a.body, a.size)
+	defer r.Close()
+	r.KeepHead()
+	kind := r.Kind()
+	if kind != 0 && kind != '<' {
+		read(r)
+		if r.End(); r.Err() == nil {
+			return nil
+		}
+	}
+	err, whole := r.Err(), false
+	if err != nil {
+		whole = r.Rest() == nil
+	}
+	// A body that is lost on the way explains more than what was read of it.
+	var unread int64
+	if r.SourceErr() == nil && !whole {
+		var lost error
+		if unread, lost = io.Copy(io.Discard, a.body); lost != nil {
+			return lost
+		}
+	}
+	if r.SourceErr() != nil {
+		return r.SourceErr()
+	}
+	head, all := r.Head()
+	body, cut := bytes.Clone(head), !all || unread > 0
+	if bad := noJSON(kind, body); bad != nil {
+		bad.cut = cut
+		return bad
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = errEndsEarly
+	}
+	if !whole {
+		misfit = notExpected
+	}
+	return &badAnswer{reason: misfit, err: err, body: body, cut: cut, whole: whole}
+}
+
+// errEndsEarly is an answer that arrived as a whole and is no whole JSON: nothing was
+// lost on the way.
+var errEndsEarly = errors.New("unexpected end of JSON input")
+
+// badAnswer is what makes a successful answer unusable.
+type badAnswer struct {
+	reason string
+	err    error
+	body   []byte
+	cut    bool // there is more of the body
+	whole  bool // nothing was lost on the way: the service would send it again
+}
+
+func (e *badAnswer) Error() string {
+	if e.err == nil {
+		return e.reason
+	}
+	return e.reason + ": " + e.err.Error()
+}
+
+func (e *badAnswer) Unwrap() error { return e.err }
+
+// shown is the body without secrets.
+func (e *badAnswer) shown(secrets []string) []byte {
+	text := hider(secrets)(string(e.body))
+	if !e.cut {
+		return []byte(text)
+	}
+	// At the end there may be a part of one.
+	longest := 0
+	for _, s := range secrets {
+		longest = max(longest, len(s))
+	}
+	return []byte(text[:max(0, len(text)-longest)])
+}

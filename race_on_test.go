@@ -1,0 +1,5 @@
+//go:build race
+
+package reducto
+
+const raceEnabled = true

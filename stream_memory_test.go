@@ -1,0 +1,197 @@
+package reducto
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"regexp"
+	"runtime/metrics"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// What a download needs at most is measured in a process of its own: memoryEnv has
+// the test binary read what lies at a URL, in one of the ways.
+const memoryEnv = "REDUCTO_TEST_MEMORY"
+
+type memoryReport struct {
+	Idle, Peak int64 // bytes
+	Blocks     int
+	Text       int
+}
+
+func TestMemoryChild(t *testing.T) {
+	way, url, ok := strings.Cut(os.Getenv(memoryEnv), " ")
+	if !ok {
+		return // it is the child that does something
+	}
+	use := func(url string) (report memoryReport) {
+		r := linkedTo(t, url)
+		if way == "load" {
+			chunks, err := r.Load(t.Context())
+			require.NoError(t, err)
+			for _, c := range chunks {
+				report.Blocks += len(c.Blocks)
+			}
+			return report
+		}
+		for b, err := range r.Blocks(t.Context()) {
+			require.NoError(t, err)
+			report.Blocks++
+			report.Text += len(b.Content)
+		}
+		return report
+	}
+	use(url + "?small")
+	peak := watchMemory()
+	idle := residentMemory(t, "VmRSS")
+	report := use(url)
+	report.Idle, report.Peak = idle, max(peak(), residentMemory(t, "VmHWM"))
+	require.NoError(t, json.NewEncoder(os.Stderr).Encode(report))
+}
+
+// residentMemory is what the kernel says; 0 where it does not.
+func residentMemory(t *testing.T, field string) int64 {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	m := regexp.MustCompile(field + `:\s+(\d+) kB`).FindSubmatch(status)
+	require.NotNil(t, m)
+	kb, err := strconv.ParseInt(string(m[1]), 10, 64)
+	require.NoError(t, err)
+	return kb << 10
+}
+
+// watchMemory samples what the runtime has from the system, where the kernel does
+// not remember the peak, until its result is called, which is the most above now.
+func watchMemory() (peak func() int64) {
+	if _, err := os.Stat("/proc/self/status"); err == nil {
+		return func() int64 { return 0 }
+	}
+	sample := func() int64 {
+		s := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
+		metrics.Read(s)
+		return int64(s[0].Value.Uint64() - s[1].Value.Uint64())
+	}
+	var most atomic.Int64
+	idle, done, ended := sample(), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			most.Store(max(most.Load(), sample()-idle))
+			select {
+			case <-done:
+				return
+			case <-time.After(time.Millisecond):
+			}
+		}
+	}()
+	return func() int64 {
+		close(done)
+		<-ended
+		return most.Load()
+	}
+}
+
+// measure has a child read what serve writes.
+func measure(t *testing.T, way string, serve func(w io.Writer)) memoryReport {
+	t.Helper()
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.RawQuery == "small" {
+			_, _ = sized(100_000).WriteTo(w)
+			return
+		}
+		serve(w)
+	}))
+	defer srv.Close()
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestMemoryChild$")
+	cmd.Env = append(os.Environ(), memoryEnv+"="+way+" "+srv.URL+"/", "GOGC=100", "GOMEMLIMIT=off")
+	var stderr, stdout bytes.Buffer
+	cmd.Stderr, cmd.Stdout = &stderr, &stdout
+	require.NoError(t, cmd.Run(), "%s%s", &stdout, &stderr)
+	var report memoryReport
+	require.NoError(t, json.NewDecoder(&stderr).Decode(&report))
+	return report
+}
+
+// oneChunk writes a document of about size bytes that is a single chunk: texts first,
+// two thirds of it, as where chunking is disabled.
+func oneChunk(w io.Writer, size int) (blocks int) {
+	d := document{seed: 5}
+	rnd := rand.New(rand.NewPCG(5, 1))
+	var text, block bytes.Buffer
+	d.text(rnd, &text, 64<<10)
+	for block.Len() < 64<<10 {
+		if blocks++; block.Len() > 0 {
+			block.WriteByte(',')
+		}
+		d.block(rnd, &block, text.Bytes()[:230])
+	}
+	part := size / 3
+	for _, begin := range []string{`{"type":"full","chunks":[{"content":"`, `","embed":"`} {
+		_, _ = io.WriteString(w, begin)
+		for n := 0; n < part; n += text.Len() {
+			_, _ = w.Write(text.Bytes())
+		}
+	}
+	_, _ = io.WriteString(w, `","enriched":null,"blocks":[`)
+	times := part/block.Len() + 1
+	for i := range times {
+		if i > 0 {
+			_, _ = io.WriteString(w, ",")
+		}
+		_, _ = w.Write(block.Bytes())
+	}
+	_, _ = io.WriteString(w, `]}],"ocr":null}`)
+	return blocks * times
+}
+
+// Streamed by block, a document of 200 MB needs 8 MB, whether it has many chunks or
+// one.
+func TestBlocksNeedLittleMemory(t *testing.T) {
+	t.Parallel()
+	size := 200_000_000
+	if raceEnabled { // which has a memory of its own
+		size /= 10
+	}
+	// What is needed is needed every time; how late the collector comes depends on what
+	// else the machine does.
+	var above int64
+	for range 3 {
+		var blocks atomic.Int64
+		report := measure(t, "blocks", func(w io.Writer) { blocks.Store(int64(oneChunk(w, size))) })
+		require.Equal(t, int(blocks.Load()), report.Blocks)
+		above = report.Peak - report.Idle
+		t.Logf("idle %.1f MB, peak %.1f MB above it", float64(report.Idle)/1e6, float64(above)/1e6)
+		if raceEnabled || above <= 8_000_000 {
+			return
+		}
+	}
+	assert.LessOrEqual(t, above, int64(8_000_000))
+}
+
+// What is kept needs little more than the document.
+func TestLoadNeedsTheDocumentsMemory(t *testing.T) {
+	t.Parallel()
+	const size = 30_000_000
+	data := sized(size).bytes()
+	report := measure(t, "load", func(w io.Writer) { _, _ = w.Write(data) })
+	ratio := float64(report.Peak-report.Idle) / float64(len(data))
+	t.Logf("idle %.1f MB, peak %.2f of the document above it", float64(report.Idle)/1e6, ratio)
+	assert.Equal(t, bytes.Count(data, []byte(`"bbox"`)), report.Blocks)
+	if !raceEnabled {
+		assert.LessOrEqual(t, ratio, 1.1)
+	}
+}
