@@ -1,0 +1,56 @@
+// Command bench measures this library beside others, and prints every goal that
+// was set for its speed and memory beside what it found on this machine:
+//
+//	go run ./bench                          everything, about five minutes on two cores
+//	go run ./bench -only decode,webhook     some areas: decode, webhook, submit, durable
+//	go run ./bench -markdown                the main rows as a table for a README
+//	go run ./bench -quick                   shows that it works, in seconds; the figures mean nothing
+//
+// # What a figure means
+//
+// Every figure is a ratio of two things that were measured in the same run, or a
+// count. Absolute times differ from one machine to the next, and from one minute to
+// the next; the ratio of two ways of doing the same work, one right after the other,
+// hardly does. A figure is the median over the rounds, followed by the least and the
+// largest of them: what differs by less than that spread does not differ. A goal
+// "≥ 5 x" asks to be that many times as fast, a goal "≤ 0.35 x" to cost at most that
+// part.
+//
+// Rounds are interleaved: in each, every contestant does its work once for about a
+// third of a second, after a garbage collection, and each round begins with another
+// one. Time is the CPU time of the whole process, system calls and garbage collector
+// included, except where requests a second are compared: those need the clock.
+// Allocations are those of the whole process too.
+//
+// Before anything is timed its result is compared with that of encoding/json. A
+// contestant that read something else ends the run with an error: it would be
+// measured at other work.
+//
+// # What is measured
+//
+// Documents are generated from a seed: blocks of 1 KB in chunks of 12.5 KB, of which
+// two thirds are text; the same as a single chunk, as it comes with chunking
+// disabled; and one that is mostly recognised words (OCR).
+//
+// decode: the library reads a document by its public methods from an http.Client that
+// answers out of memory. Its figures have in them all that these methods do (the
+// request, the answer's body, the deadline's timer, checks, links) but no network. The
+// other libraries decode the same bytes, which they are given, into plain structs of
+// the same fields; encoding/json is what ratios refer to. Streaming is compared with a
+// json.Decoder (Token and Decode) on the same bytes. Peaks of memory are those of a
+// child process that does nothing else, over real HTTP, above what it had before.
+//
+// webhook: a delivery in the process, by ServeHTTP, with a ResponseWriter that costs
+// nothing; and requests a second over loopback with 64 connections, from a client that
+// costs little, where each delivery is of another job.
+//
+// submit: ParseAsync beside a POST written by hand with net/http, to a server in
+// another process, so that only the client is measured; and 64 at a time over TLS with
+// HTTP/1.1, beside http.DefaultTransport.
+//
+// durable: requests a second of an Inbox on a database beside those of a Handler, which
+// keeps nothing; commits are the store's calls. PostgreSQL is TEST_POSTGRES_URL, or
+// what listens on 127.0.0.1:5432; without one its rows say so.
+//
+// All load goes to loopback.
+package main

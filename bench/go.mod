@@ -1,0 +1,32 @@
+// Benchmarks beside other libraries: go run ./bench from the repository's root.
+module github.com/reducto-go/reducto/bench
+
+go 1.26.0
+
+require (
+	github.com/bytedance/sonic v1.15.5
+	github.com/go-json-experiment/json v1.27.2
+	github.com/goccy/go-json v0.12.0
+	github.com/google/go-github/v84 v84.0.0
+	github.com/reducto-go/reducto v0.0.0
+	github.com/stripe/stripe-go/v82 v82.5.1
+	github.com/svix/svix-webhooks v1.44.0
+)
+
+require (
+	github.com/bytedance/gopkg v0.1.3 // indirect
+	github.com/bytedance/sonic/loader v0.5.3 // indirect
+	github.com/cloudwego/base64x v0.1.6 // indirect
+	github.com/google/go-querystring v1.2.0 // indirect
+	github.com/google/uuid v1.6.0 // indirect
+	github.com/klauspost/cpuid/v2 v2.2.9 // indirect
+	github.com/twitchyliquid64/golang-asm v0.15.1 // indirect
+	golang.org/x/arch v0.0.0-20210923205945-b76863e36670 // indirect
+	golang.org/x/sys v0.49.0 // indirect
+	gopkg.in/validator.v2 v2.0.1 // indirect
+)
+
+replace (
+	github.com/reducto-go/reducto => ..
+	github.com/reducto-go/reducto/webhook/sqlstore => ../webhook/sqlstore
+)

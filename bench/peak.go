@@ -1,0 +1,253 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"net/http"
+	"runtime"
+	"time"
+
+	"github.com/reducto-go/reducto"
+)
+
+// The ways in which a child reads a document, besides the names of the other
+// libraries.
+const (
+	readKept   = "kept"
+	readBlocks = "blocks"
+)
+
+// peak is a child's answer.
+type peak struct {
+	// Idle and Peak are the most memory that the process had, before it read the
+	// document and after, in bytes.
+	Idle, Peak int64
+	// Digest is that of the blocks that it read.
+	Digest digest
+}
+
+// digest tells whether two processes read the same blocks.
+type digest struct {
+	Blocks int
+	Sum    uint64
+}
+
+func (d *digest) add(kind, content string, left float64, page int) {
+	const prime = 1099511628211 // as in FNV
+	d.Blocks++
+	for _, s := range []string{kind, content} {
+		for i := range len(s) {
+			d.Sum = (d.Sum ^ uint64(s[i])) * prime
+		}
+	}
+	d.Sum = (d.Sum ^ math.Float64bits(left)) * prime
+	d.Sum = (d.Sum ^ uint64(page)) * prime
+}
+
+func (d *digest) addPlain(c *plainContent) {
+	for _, chunk := range c.Chunks {
+		for i := range chunk.Blocks {
+			b := &chunk.Blocks[i]
+			d.add(b.Type, b.Content, b.BBox.Left, b.BBox.Page)
+		}
+	}
+}
+
+func (d *digest) addBlock(b *reducto.Block) {
+	d.add(string(b.Type), b.Content, b.BBox.Left, b.BBox.Page)
+}
+
+// errNoPeak: the system does not tell the peak of a process's memory.
+var errNoPeak = errors.New("this system does not tell a process's peak memory")
+
+// measurePeaks measures children that read 200 MB from this process over HTTP. It
+// returns what the other libraries needed.
+func (r *run) measurePeaks(ctx context.Context) (map[string]string, error) {
+	peaks := map[string]string{}
+	if _, err := peakMemory(); err != nil {
+		r.leaveOut(err.Error(), "peak kept", "peak stream", "peak one chunk")
+		return peaks, nil
+	}
+	for _, doc := range []struct {
+		shape shape
+		reads [][2]string // how it is read, and the goal's id
+		peers []unmarshaler
+	}{
+		{chunked, [][2]string{{readKept, "peak kept"}, {readBlocks, "peak stream"}}, unmarshalers},
+		{oneChunk, [][2]string{{readBlocks, "peak one chunk"}}, nil},
+	} {
+		content := generate(doc.shape, r.size200M)
+		size := float64(len(content))
+		var plain plainContent
+		if err := json.Unmarshal(content, &plain); err != nil {
+			return nil, err
+		}
+		var want digest
+		want.addPlain(&plain)
+		plain = plainContent{}
+		url, stop, err := serveDocument(content)
+		if err != nil {
+			return nil, err
+		}
+		defer stop()
+		for _, read := range doc.reads {
+			over, err := r.overIdle(ctx, r.longRounds, order{Read: read[0], URL: url}, want)
+			if err != nil {
+				return nil, err
+			}
+			if read[0] == readKept {
+				peaks["reducto"] = fmt.Sprintf("%.0f MB", spreadOf(over).median/1e6)
+			}
+			unit := size // in documents
+			if goalNamed(read[1]).unit == "MB" {
+				unit = 1e6
+			}
+			for i := range over {
+				over[i] /= unit
+			}
+			r.record(read[1], spreadOf(over))
+		}
+		for _, peer := range doc.peers {
+			over, err := r.overIdle(ctx, 1, order{Read: peer.name, URL: url}, want)
+			if err != nil {
+				return nil, err
+			}
+			peaks[peer.name] = fmt.Sprintf("%.0f MB", over[0]/1e6)
+		}
+	}
+	return peaks, nil
+}
+
+// overIdle is by how much the peak of as many children as there are rounds was over
+// what they had before, in bytes.
+func (r *run) overIdle(ctx context.Context, rounds int, o order, want digest) ([]float64, error) {
+	r.log("decode: peak memory, %s", o.Read)
+	var over []float64
+	for range rounds {
+		var p peak
+		c, err := startChild(ctx, o, &p)
+		if err == nil {
+			err = c.end()
+		}
+		if err != nil {
+			return nil, fmt.Errorf("peak memory, %s: %w", o.Read, err)
+		}
+		if p.Digest != want {
+			return nil, &mismatchError{o.Read, "what a child read"}
+		}
+		over = append(over, float64(p.Peak-p.Idle))
+	}
+	return over, nil
+}
+
+// readWithPeak is what a child does.
+func readWithPeak(ctx context.Context, o order) (peak, error) {
+	client, err := reducto.NewClient(reducto.WithAPIKey("bench"), reducto.WithBaseURL(o.URL))
+	if err != nil {
+		return peak{}, err
+	}
+	// A small result first, so that what every program has is not counted.
+	if _, err := parseResult(ctx, client); err != nil {
+		return peak{}, err
+	}
+	runtime.GC()
+	var p peak
+	if p.Idle, err = peakMemory(); err != nil {
+		return peak{}, err
+	}
+	if err := o.read(ctx, client, &p.Digest); err != nil {
+		return peak{}, err
+	}
+	p.Peak, err = peakMemory()
+	return p, err
+}
+
+func (o order) read(ctx context.Context, client *reducto.Client, d *digest) error {
+	switch o.Read {
+	case readKept, readBlocks:
+		result, err := linked(ctx, client)
+		if err != nil {
+			return err
+		}
+		if o.Read == readKept {
+			if _, err := result.Load(ctx); err != nil {
+				return err
+			}
+		}
+		for block, err := range result.Blocks(ctx) {
+			if err != nil {
+				return err
+			}
+			d.addBlock(block)
+		}
+		return nil
+	}
+	for _, u := range unmarshalers {
+		if u.name == o.Read {
+			content, err := getAndUnmarshal(ctx, o.URL+contentPath, u)
+			if err == nil {
+				d.addPlain(content)
+			}
+			return err
+		}
+	}
+	return fmt.Errorf("there is no way to read that is called %q", o.Read)
+}
+
+// getAndUnmarshal is how a program reads a document with another library.
+func getAndUnmarshal(ctx context.Context, url string, u unmarshaler) (*plainContent, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, err
+	}
+	content := new(plainContent)
+	return content, u.unmarshal(raw, content)
+}
+
+const contentPath = "/content"
+
+// serveDocument serves a job whose result lies behind a link, on loopback. stop ends
+// the server.
+func serveDocument(content []byte) (url string, stop func(), err error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", nil, err
+	}
+	url = "http://" + listener.Addr().String()
+	job := answer(link(url + contentPath))
+	server := &http.Server{
+		ReadHeaderTimeout: time.Minute,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body := job
+			if r.URL.Path == contentPath {
+				body = content
+			}
+			w.Header().Set("Content-Type", "application/json")
+			w.Header().Set("Content-Length", fmt.Sprint(len(body)))
+			_, _ = w.Write(body) // the child notices what is missing
+		}),
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = server.Serve(listener)
+	}()
+	return url, func() {
+		_ = server.Close()
+		<-ended
+	}, nil
+}

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+
+	"github.com/reducto-go/reducto"
+	"github.com/reducto-go/reducto/webhook"
+)
+
+// The secrets of deliveries; nobody else knows them or wants to.
+const benchSecret = "0f4b1c9a7e2d5836" + "4a6f8c0e1b3d5f79"
+
+var svixSecret = "whsec_" + base64.StdEncoding.EncodeToString([]byte(benchSecret))
+
+// heard is what a delivery said.
+type heard struct{ JobID, Status string }
+
+// measureWebhook measures everything about deliveries that are not kept.
+func measureWebhook(ctx context.Context, r *run) error {
+	if err := r.measureInProcess(ctx); err != nil {
+		return err
+	}
+	return r.measureLoopback(ctx)
+}
+
+// measureInProcess compares handlers without a server.
+func (r *run) measureInProcess(ctx context.Context) error {
+	r.log("webhook: in the process")
+	list, err := receivers()
+	if err != nil {
+		return err
+	}
+	contestants := make([]contestant, len(list))
+	for i, c := range list {
+		if err := c.check(); err != nil {
+			return err
+		}
+		contestants[i] = contestant{c.name, c.serving()}
+	}
+	found, err := compare(ctx, r.rounds, r.sample, contestants...)
+	if err != nil {
+		return err
+	}
+	cost := map[string]series{}
+	for i, c := range list {
+		cost[c.name] = found[i]
+	}
+	byHand := cost[peerByHand]
+	r.record("secret CPU", ratios(cost[oursSecret].cpu, byHand.cpu))
+	r.record("secret allocations", spreadOf(cost[oursSecret].allocs))
+	r.record("svix CPU", ratios(cost[oursSvix].cpu, cost[peerSvix].cpu))
+	r.record("svix allocations", spreadOf(cost[oursSvix].allocs))
+
+	t := peerTable{
+		area:   "webhook",
+		title:  fmt.Sprintf("a delivery of %d bytes in the process, by ServeHTTP", len(list[0].body)),
+		header: []string{"handler", "µs of CPU", "allocations", "x ReadAll + json.Unmarshal", "spread"},
+	}
+	for i, c := range list {
+		beside := ratios(found[i].cpu, byHand.cpu)
+		t.rows = append(t.rows, []string{
+			c.name,
+			fmt.Sprintf("%.2f", 1e6*spreadOf(found[i].cpu).median),
+			fmt.Sprintf("%.0f", spreadOf(found[i].allocs).median),
+			fmt.Sprintf("%.2f", beside.median),
+			fmt.Sprintf("%.2f to %.2f", beside.least, beside.most),
+		})
+	}
+	r.peers = append(r.peers, t)
+	return nil
+}
+
+// sender makes deliveries for a handler under load, each of another job.
+type sender struct {
+	name     string
+	verifier webhook.Verifier // nil for the handler that reads nothing
+	rates    []float64
+}
+
+// measureLoopback compares handlers by how many deliveries a second a server with
+// them takes, where an empty handler is the most that net/http can do.
+func (r *run) measureLoopback(ctx context.Context) error {
+	r.log("webhook: over loopback, %d connections", connections)
+	secret, err := webhook.NewSecret(benchSecret)
+	if err != nil {
+		return err
+	}
+	svix, err := webhook.NewSvix(svixSecret)
+	if err != nil {
+		return err
+	}
+	senders := []*sender{{name: "empty handler"}, {name: oursSecret, verifier: secret}, {name: oursSvix, verifier: svix}}
+	for round := range 1 + r.rounds { // the first one warms up
+		for k := range senders {
+			s := senders[(round+k)%len(senders)]
+			rate, err := s.load(ctx, secret, r.requests)
+			if err != nil {
+				return fmt.Errorf("%s: %w", s.name, err)
+			}
+			if round > 0 {
+				s.rates = append(s.rates, rate)
+			}
+		}
+	}
+	r.record("secret loopback", ratios(senders[1].rates, senders[0].rates))
+	r.record("svix loopback", ratios(senders[2].rates, senders[0].rates))
+	t := peerTable{
+		area:   "webhook",
+		title:  fmt.Sprintf("deliveries a second over loopback, %d connections", connections),
+		header: []string{"handler", "a second", "spread"},
+	}
+	for _, s := range senders {
+		t.rows = append(t.rows, rateRow(s.name, s.rates))
+	}
+	r.peers = append(r.peers, t)
+	return nil
+}
+
+// load delivers n jobs, and returns how many a second. With a verifier each of them
+// has to be processed; without one they are as a Secret has them.
+func (s *sender) load(ctx context.Context, secret *webhook.Secret, n int) (float64, error) {
+	var processed atomic.Int64
+	var handler http.Handler = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+	signer := webhook.Verifier(secret)
+	if s.verifier != nil {
+		signer = s.verifier
+		h, err := webhook.NewHandler(s.verifier, func(context.Context, *webhook.Delivery) error {
+			processed.Add(1)
+			return nil
+		})
+		if err != nil {
+			return 0, err
+		}
+		handler = h
+	}
+	requests, err := deliveries(signer, n)
+	if err != nil {
+		return 0, err
+	}
+	address, stop, err := serveLoopback(handler)
+	if err != nil {
+		return 0, err
+	}
+	defer stop()
+	rate, err := deliver(ctx, address, connections, requests)
+	if err == nil && s.verifier != nil && processed.Load() != int64(n) {
+		err = fmt.Errorf("%d of %d jobs were processed", processed.Load(), n)
+	}
+	return rate, err
+}
+
+var jobs atomic.Int64
+
+// newJob is another id each time.
+func newJob() string { return fmt.Sprintf("%08x-10b5-4c83-a978-0cee4af8cde2", jobs.Add(1)) }
+
+// deliveries are messages of HTTP, each of the end of another job.
+func deliveries(signer webhook.Verifier, n int) ([][]byte, error) {
+	list := make([][]byte, n)
+	for i := range list {
+		job := newJob()
+		r := webhook.NewTestRequest("http://bench.test/webhook", signer, job, reducto.StatusCompleted,
+			map[string]any{"user_id": "123", "submission_id": submissionOf(job)})
+		var err error
+		if list[i], err = message(r); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+// submissionOf makes a submission's id of a job's.
+func submissionOf(job string) string { return strings.Replace(job, "-10b5-4c83-", "-5b7c-7d52-", 1) }
+
+// rateRow is a row of a table of rates.
+func rateRow(name string, rates []float64) []string {
+	s := spreadOf(rates)
+	return []string{name, fmt.Sprintf("%.0f", s.median), fmt.Sprintf("%.0f to %.0f", s.least, s.most)}
+}
