@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"strconv"
 	"time"
 
 	"github.com/reducto-go/reducto"
@@ -199,7 +200,9 @@ func (o order) read(ctx context.Context, client *reducto.Client, d *digest) erro
 	return fmt.Errorf("there is no way to read that is called %q", o.Read)
 }
 
-// getAndUnmarshal is how a program reads a document with another library.
+// getAndUnmarshal is how a program reads a document with another library. It takes no
+// more than the announced length for the bytes: io.ReadAll would need twice that, which
+// is not the library's doing.
 func getAndUnmarshal(ctx context.Context, url string, u unmarshaler) (*plainContent, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -210,8 +213,8 @@ func getAndUnmarshal(ctx context.Context, url string, u unmarshaler) (*plainCont
 		return nil, err
 	}
 	defer resp.Body.Close()
-	raw, err := io.ReadAll(resp.Body)
-	if err != nil {
+	raw := make([]byte, resp.ContentLength)
+	if _, err := io.ReadFull(resp.Body, raw); err != nil {
 		return nil, err
 	}
 	content := new(plainContent)
@@ -220,8 +223,8 @@ func getAndUnmarshal(ctx context.Context, url string, u unmarshaler) (*plainCont
 
 const contentPath = "/content"
 
-// serveDocument serves a job whose result lies behind a link, on loopback. stop ends
-// the server.
+// serveDocument serves a job whose result lies behind a link, on loopback, until stop
+// is called.
 func serveDocument(content []byte) (url string, stop func(), err error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -229,25 +232,14 @@ func serveDocument(content []byte) (url string, stop func(), err error) {
 	}
 	url = "http://" + listener.Addr().String()
 	job := answer(link(url + contentPath))
-	server := &http.Server{
-		ReadHeaderTimeout: time.Minute,
-		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			body := job
-			if r.URL.Path == contentPath {
-				body = content
-			}
-			w.Header().Set("Content-Type", "application/json")
-			w.Header().Set("Content-Length", fmt.Sprint(len(body)))
-			_, _ = w.Write(body) // the child notices what is missing
-		}),
-	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_ = server.Serve(listener)
-	}()
-	return url, func() {
-		_ = server.Close()
-		<-ended
-	}, nil
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body := job
+		if r.URL.Path == contentPath {
+			body = content
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+		_, _ = w.Write(body) // the child notices what is missing
+	})
+	return url, serveOn(listener, &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}), nil
 }
