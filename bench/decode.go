@@ -84,7 +84,10 @@ func measureDecode(ctx context.Context, r *run) error {
 // contestants are the library, first, and the others, which all read the same: that
 // is checked here.
 func (d reading) contestants(ctx context.Context, others []unmarshaler) ([]contestant, error) {
-	content := generate(d.shape, d.size)
+	content, err := generate(d.shape, d.size)
+	if err != nil {
+		return nil, err
+	}
 	body := content
 	client, err := behindLink(content)
 	if d.inside {
@@ -206,7 +209,11 @@ func (r *run) measureUnion(ctx context.Context) error {
 // measureEmbed counts the chunks whose embed is equal to their content, and which
 // part of them keeps it once.
 func (r *run) measureEmbed(ctx context.Context) error {
-	client, err := behindLink(generate(chunked, r.size1M))
+	content, err := generate(chunked, r.size1M)
+	if err != nil {
+		return err
+	}
+	client, err := behindLink(content)
 	if err != nil {
 		return err
 	}

@@ -28,9 +28,10 @@
 //
 // # What is measured
 //
-// Documents are generated from a seed: blocks of 1 KB in chunks of 12.5 KB, of which
-// two thirds are text; the same as a single chunk, as it comes with chunking
-// disabled; and one that is mostly recognised words (OCR).
+// Documents are those of package reductotest, from a seed: blocks of 1 KB in chunks of
+// 12.5 KB, of which two thirds are text, some of it tables, other scripts or escapes;
+// the same as a single chunk, as it comes with chunking disabled; and one that is
+// mostly recognised words (OCR).
 //
 // decode: the library reads a document by its public methods from an http.Client that
 // answers out of memory. Its figures have in them all that these methods do (the

@@ -82,7 +82,10 @@ func (r *run) measurePeaks(ctx context.Context) (map[string]string, error) {
 		{chunked, [][2]string{{readKept, "peak kept"}, {readBlocks, "peak stream"}}, unmarshalers},
 		{oneChunk, [][2]string{{readBlocks, "peak one chunk"}}, nil},
 	} {
-		content := generate(doc.shape, r.size200M)
+		content, err := generate(doc.shape, r.size200M)
+		if err != nil {
+			return nil, err
+		}
 		size := float64(len(content))
 		var plain plainContent
 		if err := json.Unmarshal(content, &plain); err != nil {

@@ -23,7 +23,11 @@ func (r *run) measureStreams(ctx context.Context) error {
 		{"one chunk", oneChunk, r.size200M, r.longRounds},
 	} {
 		r.log("decode: streamed, %s", s.id)
-		contestants, err := streamers(ctx, generate(s.shape, s.size))
+		content, err := generate(s.shape, s.size)
+		if err != nil {
+			return err
+		}
+		contestants, err := streamers(ctx, content)
 		if err != nil {
 			return err
 		}
