@@ -19,7 +19,6 @@ import (
 	stripe "github.com/stripe/stripe-go/v82/webhook"
 	svix "github.com/svix/svix-webhooks/go"
 
-	"github.com/reducto-go/reducto"
 	"github.com/reducto-go/reducto/webhook"
 )
 
@@ -110,8 +109,7 @@ func ours(name string, v webhook.Verifier, first bool) (*receiver, error) {
 		return nil, err
 	}
 	job := newJob()
-	request := webhook.NewTestRequest("http://bench.test/webhook", v, job, reducto.StatusCompleted,
-		map[string]any{"user_id": "123", "submission_id": submissionOf(job)})
+	request := testRequest(v, job)
 	r.handler, r.header = h, request.Header
 	if r.body, err = readBody(request); err != nil {
 		return nil, err

@@ -163,15 +163,19 @@ func newJob() string { return fmt.Sprintf("%08x-10b5-4c83-a978-0cee4af8cde2", jo
 func deliveries(signer webhook.Verifier, n int) ([][]byte, error) {
 	list := make([][]byte, n)
 	for i := range list {
-		job := newJob()
-		r := webhook.NewTestRequest("http://bench.test/webhook", signer, job, reducto.StatusCompleted,
-			map[string]any{"user_id": "123", "submission_id": submissionOf(job)})
 		var err error
-		if list[i], err = message(r); err != nil {
+		if list[i], err = message(testRequest(signer, newJob())); err != nil {
 			return nil, err
 		}
 	}
 	return list, nil
+}
+
+// testRequest is the delivery of a job, with what this library's hook adds to a
+// submission's metadata.
+func testRequest(signer webhook.Verifier, job string) *http.Request {
+	return webhook.NewTestRequest(benchURL.String(), signer, job, reducto.StatusCompleted,
+		map[string]any{"user_id": "123", "submission_id": submissionOf(job)})
 }
 
 // submissionOf makes a submission's id of a job's.
