@@ -33,9 +33,9 @@ var fullScale = scale{
 // quickScale runs every line of it under the race detector in seconds.
 var quickScale = scale{
 	quick: true, rounds: 2, longRounds: 1, sample: time.Millisecond,
-	size100K: 20e3, size1M: 50e3, size10M: 100e3, size200M: 500e3,
+	size100K: 20e3, size1M: 40e3, size10M: 60e3, size200M: 150e3,
 	requests: 200, submissions: 128, deliveries: 200,
-	records: 128, lone: 10,
+	records: 64, lone: 10,
 }
 
 // connections are the clients of every comparison under load.
