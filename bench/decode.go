@@ -30,7 +30,7 @@ var unmarshalers = []unmarshaler{
 	{"bytedance/sonic, as encoding/json", sonic.ConfigStd.Unmarshal},
 }
 
-// reading is a document, the ways to read it, and what they read.
+// reading is a document, and where it lies.
 type reading struct {
 	shape shape
 	size  int

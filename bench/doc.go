@@ -38,8 +38,9 @@
 // request, the answer's body, the deadline's timer, checks, links) but no network. The
 // other libraries decode the same bytes, which they are given, into plain structs of
 // the same fields; encoding/json is what ratios refer to. Streaming is compared with a
-// json.Decoder (Token and Decode) on the same bytes. Peaks of memory are those of a
-// child process that does nothing else, over real HTTP, above what it had before.
+// json.Decoder on the same bytes (Token down to a chunk, Decode of the chunk), which
+// holds a chunk at a time, a single one too. Peaks of memory are those of a child process
+// that does nothing else, over real HTTP, above what it had before.
 //
 // webhook: a delivery in the process, by ServeHTTP, with a ResponseWriter that costs
 // nothing; and requests a second over loopback with 64 connections, from a client that

@@ -40,7 +40,8 @@ func (g goal) number(v float64) string {
 	return fmt.Sprintf("%.2f %s", v, g.unit)
 }
 
-// Goals that are ratios say of what: "x json" is times encoding/json.
+// goals are those that were set. The ratios of decoding are to encoding/json, unless they
+// say another peer.
 var goals = []goal{
 	{id: "kept 100K", area: "decode", what: "result kept, 100 KB in the answer (GetJob)", least: 5, unit: "x"},
 	{id: "kept 1M", area: "decode", what: "result kept, 1 MB in the answer (GetJob)", least: 5, unit: "x", main: true},
@@ -58,20 +59,20 @@ var goals = []goal{
 	{id: "embed", area: "decode", what: "equal embed and content that share their bytes, part", least: 1, unit: "x"},
 	{id: "stream 10M", area: "decode", what: "streamed by block, 10 MB (Blocks), beside json.Decoder", least: 4.5, unit: "x"},
 	{id: "stream 200M", area: "decode", what: "streamed by block, 200 MB (Blocks), beside json.Decoder", least: 4.5, unit: "x", main: true},
-	{id: "stream one chunk", area: "decode", what: "the same, 200 MB in one chunk", least: 4.5, unit: "x"},
+	{id: "stream one chunk", area: "decode", what: "streamed by block, 200 MB in one chunk, beside json.Decoder", least: 4.5, unit: "x"},
 	{id: "peak stream", area: "decode", what: "peak memory over idle, streamed by block, 200 MB", most: 8, unit: "MB", main: true},
-	{id: "peak one chunk", area: "decode", what: "the same, 200 MB in one chunk", most: 8, unit: "MB", main: true},
-	{id: "union", area: "decode", what: "cost of the union: GetJob, whose result may be of any type, beside Load", most: 1.05, unit: "x"},
+	{id: "peak one chunk", area: "decode", what: "peak memory over idle, streamed by block, 200 MB in one chunk", most: 8, unit: "MB", main: true},
+	{id: "union", area: "decode", what: "cost of the union: 10 MB by GetJob, of any type, beside Load", most: 1.05, unit: "x"},
 
 	{id: "secret CPU", area: "webhook", what: "delivery with a Secret in the process, beside ReadAll + json.Unmarshal", most: 0.35, unit: "x", main: true},
-	{id: "secret allocations", area: "webhook", what: "its allocations", most: 4},
+	{id: "secret allocations", area: "webhook", what: "delivery with a Secret in the process, allocations", most: 4},
 	{id: "svix CPU", area: "webhook", what: "delivery with Svix in the process, beside Svix's library", most: 0.25, unit: "x", main: true},
-	{id: "svix allocations", area: "webhook", what: "its allocations", most: 3},
+	{id: "svix allocations", area: "webhook", what: "delivery with Svix in the process, allocations", most: 3},
 	{id: "secret loopback", area: "webhook", what: "deliveries a second, 64 connections, Secret, beside an empty handler", least: 0.95, unit: "x", main: true},
 	{id: "svix loopback", area: "webhook", what: "deliveries a second, 64 connections, Svix, beside an empty handler", least: 0.90, unit: "x"},
 
-	{id: "submit CPU", area: "submit", what: "a submission beside a POST by hand", most: 1.15, unit: "x", main: true},
-	{id: "submit allocations", area: "submit", what: "its allocations beside a POST by hand", most: 1.15, unit: "x"},
+	{id: "submit CPU", area: "submit", what: "a submission, beside a POST by hand", most: 1.15, unit: "x", main: true},
+	{id: "submit allocations", area: "submit", what: "a submission's allocations, beside a POST by hand", most: 1.15, unit: "x"},
 	{id: "submit connections", area: "submit", what: "64 at a time over TLS: new connections a submission", most: 0.05},
 	{id: "submit TLS", area: "submit", what: "64 at a time over TLS, HTTP/1.1, a second, beside http.DefaultTransport", least: 4, unit: "x", main: true},
 

@@ -67,82 +67,102 @@ func (d *digest) addBlock(b *reducto.Block) {
 var errNoPeak = errors.New("this system does not tell a process's peak memory")
 
 // measurePeaks measures children that read 200 MB from this process over HTTP. It
-// returns what the other libraries needed.
+// returns what each library needed.
 func (r *run) measurePeaks(ctx context.Context) (map[string]string, error) {
 	peaks := map[string]string{}
 	if _, err := peakMemory(); err != nil {
 		r.leaveOut(err.Error(), "peak kept", "peak stream", "peak one chunk")
 		return peaks, nil
 	}
-	for _, doc := range []struct {
-		shape shape
-		reads [][2]string // how it is read, and the goal's id
-		peers []unmarshaler
-	}{
-		{chunked, [][2]string{{readKept, "peak kept"}, {readBlocks, "peak stream"}}, unmarshalers},
-		{oneChunk, [][2]string{{readBlocks, "peak one chunk"}}, nil},
-	} {
-		content, err := generate(doc.shape, r.size200M)
+	err := r.readByChildren(chunked, func(document served) error {
+		kept, err := r.overIdle(ctx, r.longRounds, readKept, document)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		size := float64(len(content))
-		var plain plainContent
-		if err := json.Unmarshal(content, &plain); err != nil {
-			return nil, err
-		}
-		var want digest
-		want.addPlain(&plain)
-		plain = plainContent{}
-		url, stop, err := serveDocument(content)
+		r.record("peak kept", scaled(kept, float64(document.size)))
+		peaks["reducto"] = fmt.Sprintf("%.0f MB", scaled(kept, megabyte).median)
+		streamed, err := r.overIdle(ctx, r.longRounds, readBlocks, document)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		defer stop()
-		for _, read := range doc.reads {
-			over, err := r.overIdle(ctx, r.longRounds, order{Read: read[0], URL: url}, want)
+		r.record("peak stream", scaled(streamed, megabyte))
+		for _, peer := range unmarshalers {
+			over, err := r.overIdle(ctx, 1, peer.name, document)
 			if err != nil {
-				return nil, err
+				return err
 			}
-			if read[0] == readKept {
-				peaks["reducto"] = fmt.Sprintf("%.0f MB", spreadOf(over).median/1e6)
-			}
-			unit := size // in documents
-			if goalNamed(read[1]).unit == "MB" {
-				unit = 1e6
-			}
-			for i := range over {
-				over[i] /= unit
-			}
-			r.record(read[1], spreadOf(over))
+			peaks[peer.name] = fmt.Sprintf("%.0f MB", scaled(over, megabyte).median)
 		}
-		for _, peer := range doc.peers {
-			over, err := r.overIdle(ctx, 1, order{Read: peer.name, URL: url}, want)
-			if err != nil {
-				return nil, err
-			}
-			peaks[peer.name] = fmt.Sprintf("%.0f MB", over[0]/1e6)
-		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
-	return peaks, nil
+	err = r.readByChildren(oneChunk, func(document served) error {
+		streamed, err := r.overIdle(ctx, r.longRounds, readBlocks, document)
+		if err == nil {
+			r.record("peak one chunk", scaled(streamed, megabyte))
+		}
+		return err
+	})
+	return peaks, err
 }
 
-// overIdle is by how much the peak of as many children as there are rounds was over
-// what they had before, in bytes.
-func (r *run) overIdle(ctx context.Context, rounds int, o order, want digest) ([]float64, error) {
-	r.log("decode: peak memory, %s", o.Read)
+const megabyte = 1e6
+
+// scaled is the spread of numbers of bytes in a unit.
+func scaled(bytes []float64, unit float64) spread {
+	values := make([]float64, len(bytes))
+	for i, n := range bytes {
+		values[i] = n / unit
+	}
+	return spreadOf(values)
+}
+
+// served is a document that is served to children.
+type served struct {
+	url  string
+	size int
+	want digest
+}
+
+// readByChildren serves a document of 200 MB while f has it read.
+func (r *run) readByChildren(s shape, f func(served) error) error {
+	content, err := generate(s, r.size200M)
+	if err != nil {
+		return err
+	}
+	document := served{size: len(content)}
+	var plain plainContent
+	if err := json.Unmarshal(content, &plain); err != nil {
+		return err
+	}
+	document.want.addPlain(&plain)
+	url, stop, err := serveDocument(content)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	document.url = url
+	return f(document)
+}
+
+// overIdle is by how much the peaks of children that read a document were over what
+// they had before, in bytes, a child for each round.
+func (r *run) overIdle(ctx context.Context, rounds int, read string, document served) ([]float64, error) {
+	r.log("decode: peak memory, %s", read)
 	var over []float64
 	for range rounds {
 		var p peak
-		c, err := startChild(ctx, o, &p)
+		c, err := startChild(ctx, order{Read: read, URL: document.url}, &p)
 		if err == nil {
 			err = c.end()
 		}
 		if err != nil {
-			return nil, fmt.Errorf("peak memory, %s: %w", o.Read, err)
+			return nil, fmt.Errorf("peak memory, %s: %w", read, err)
 		}
-		if p.Digest != want {
-			return nil, &mismatchError{o.Read, "what a child read"}
+		if p.Digest != document.want {
+			return nil, &mismatchError{read, "what a child read"}
 		}
 		over = append(over, float64(p.Peak-p.Idle))
 	}
