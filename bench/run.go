@@ -34,7 +34,7 @@ var fullScale = scale{
 var quickScale = scale{
 	quick: true, rounds: 2, longRounds: 1, sample: time.Millisecond,
 	size100K: 20e3, size1M: 40e3, size10M: 60e3, size200M: 150e3,
-	requests: 200, submissions: 128, deliveries: 200,
+	requests: 200, submissions: 64, deliveries: 200,
 	records: 64, lone: 10,
 }
 
