@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"time"
 )
 
 // measureStreams compares Blocks with a json.Decoder.
@@ -17,10 +18,11 @@ func (r *run) measureStreams(ctx context.Context) error {
 		shape  shape
 		size   int
 		rounds int
+		sample time.Duration
 	}{
-		{"10M", chunked, r.size10M, r.rounds},
-		{"200M", chunked, r.size200M, r.longRounds},
-		{"one chunk", oneChunk, r.size200M, r.longRounds},
+		{"10M", chunked, r.size10M, r.rounds, r.sample},
+		{"200M", chunked, r.size200M, r.longRounds, once},
+		{"one chunk", oneChunk, r.size200M, r.longRounds, once},
 	} {
 		r.log("decode: streamed, %s", s.id)
 		content, err := generate(s.shape, s.size)
@@ -31,7 +33,7 @@ func (r *run) measureStreams(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		found, err := compare(ctx, s.rounds, r.sample, contestants...)
+		found, err := compare(ctx, s.rounds, s.sample, contestants...)
 		if err != nil {
 			return err
 		}
