@@ -104,7 +104,7 @@ func (r *run) measureIntake(ctx context.Context, databases []*database) error {
 	if err != nil {
 		return err
 	}
-	for round := range 1 + r.rounds { // the first one warms up
+	for round := range 1 + r.loadRounds { // the first one warms up
 		for k := range list {
 			c := list[(round+k)%len(list)]
 			if err := c.take(ctx, secret, r.deliveries, round > 0); err != nil {

@@ -10,8 +10,9 @@ import (
 // scale is how much is measured.
 type scale struct {
 	quick bool
-	// rounds of a comparison, and of one that takes seconds a round.
-	rounds, longRounds int
+	// rounds of a comparison, of one that takes seconds a round, and of one by the clock,
+	// which others on the machine disturb.
+	rounds, longRounds, loadRounds int
 	// sample is for how long a contestant works in a round.
 	sample time.Duration
 	// Documents in bytes, by the size that their rows name.
@@ -24,7 +25,7 @@ type scale struct {
 }
 
 var fullScale = scale{
-	rounds: 6, longRounds: 3, sample: 300 * time.Millisecond,
+	rounds: 6, longRounds: 3, loadRounds: 10, sample: 300 * time.Millisecond,
 	size100K: 100e3, size1M: 1e6, size10M: 10e6, size200M: 200e6,
 	requests: 20_000, submissions: 3000, deliveries: 8000,
 	records: 1024, lone: 200,
@@ -32,7 +33,7 @@ var fullScale = scale{
 
 // quickScale runs every line of it under the race detector in seconds.
 var quickScale = scale{
-	quick: true, rounds: 2, longRounds: 1, sample: time.Millisecond,
+	quick: true, rounds: 2, longRounds: 1, loadRounds: 1, sample: time.Millisecond,
 	size100K: 20e3, size1M: 40e3, size10M: 60e3, size200M: 150e3,
 	requests: 200, submissions: 64, deliveries: 200,
 	records: 64, lone: 10,

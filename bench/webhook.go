@@ -80,6 +80,7 @@ type sender struct {
 	name     string
 	verifier webhook.Verifier // nil for the handler that reads nothing
 	rates    []float64
+	cpu      []float64 // seconds a delivery, the client's too
 }
 
 // measureLoopback compares handlers by how many deliveries a second a server with
@@ -95,15 +96,11 @@ func (r *run) measureLoopback(ctx context.Context) error {
 		return err
 	}
 	senders := []*sender{{name: "empty handler"}, {name: oursSecret, verifier: secret}, {name: oursSvix, verifier: svix}}
-	for round := range 1 + r.rounds { // the first one warms up
+	for round := range 1 + r.loadRounds { // the first one warms up
 		for k := range senders {
 			s := senders[(round+k)%len(senders)]
-			rate, err := s.load(ctx, secret, r.requests)
-			if err != nil {
+			if err := s.load(ctx, secret, r.requests, round > 0); err != nil {
 				return fmt.Errorf("%s: %w", s.name, err)
-			}
-			if round > 0 {
-				s.rates = append(s.rates, rate)
 			}
 		}
 	}
@@ -112,18 +109,18 @@ func (r *run) measureLoopback(ctx context.Context) error {
 	t := peerTable{
 		area:   "webhook",
 		title:  fmt.Sprintf("deliveries a second over loopback, %d connections", connections),
-		header: []string{"handler", "a second", "spread"},
+		header: []string{"handler", "a second", "spread", "µs of CPU, with the client's"},
 	}
 	for _, s := range senders {
-		t.rows = append(t.rows, rateRow(s.name, s.rates))
+		t.rows = append(t.rows, append(rateRow(s.name, s.rates), fmt.Sprintf("%.1f", 1e6*spreadOf(s.cpu).median)))
 	}
 	r.peers = append(r.peers, t)
 	return nil
 }
 
-// load delivers n jobs, and returns how many a second. With a verifier each of them
-// has to be processed; without one they are as a Secret has them.
-func (s *sender) load(ctx context.Context, secret *webhook.Secret, n int) (float64, error) {
+// load delivers n jobs, and counts how fast if it is to count. With a verifier each of
+// them has to be processed; without one they are as a Secret has them.
+func (s *sender) load(ctx context.Context, secret *webhook.Secret, n int, counts bool) error {
 	var processed atomic.Int64
 	var handler http.Handler = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 	signer := webhook.Verifier(secret)
@@ -134,24 +131,33 @@ func (s *sender) load(ctx context.Context, secret *webhook.Secret, n int) (float
 			return nil
 		})
 		if err != nil {
-			return 0, err
+			return err
 		}
 		handler = h
 	}
 	requests, err := deliveries(signer, n)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	address, stop, err := serveLoopback(handler)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer stop()
+	before := cpuTime()
 	rate, err := deliver(ctx, address, connections, requests)
-	if err == nil && s.verifier != nil && processed.Load() != int64(n) {
-		err = fmt.Errorf("%d of %d jobs were processed", processed.Load(), n)
+	took := cpuTime() - before
+	if err != nil {
+		return err
 	}
-	return rate, err
+	if s.verifier != nil && processed.Load() != int64(n) {
+		return fmt.Errorf("%d of %d jobs were processed", processed.Load(), n)
+	}
+	if counts {
+		s.rates = append(s.rates, rate)
+		s.cpu = append(s.cpu, took.Seconds()/float64(n))
+	}
+	return nil
 }
 
 var jobs atomic.Int64
