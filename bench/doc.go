@@ -47,8 +47,9 @@
 // costs little, where each delivery is of another job.
 //
 // submit: ParseAsync beside a POST written by hand with net/http, to a server in
-// another process, so that only the client is measured; and 64 at a time over TLS with
-// HTTP/1.1, beside http.DefaultTransport.
+// another process, so that only the client is measured, 8 at a time over connections
+// that both keep; and 64 at a time over TLS with HTTP/1.1, beside
+// http.DefaultTransport.
 //
 // durable: requests a second of an Inbox on a database beside those of a Handler, which
 // keeps nothing; commits are the store's calls. PostgreSQL is TEST_POSTGRES_URL, or

@@ -117,7 +117,7 @@ func measureSubmit(ctx context.Context, r *run) error {
 }
 
 func (r *run) submitTo(ctx context.Context, api servedAPI) error {
-	if err := r.measureOneByOne(ctx, api); err != nil {
+	if err := r.measureCost(ctx, api); err != nil {
 		return err
 	}
 	roots := x509.NewCertPool()
@@ -136,37 +136,42 @@ var trusted sync.Once
 // the directive in main.go.
 func trust(roots *x509.CertPool) { trusted.Do(func() { x509.SetFallbackRoots(roots) }) }
 
-// measureOneByOne compares the cost of a submission in this process.
-func (r *run) measureOneByOne(ctx context.Context, api servedAPI) error {
-	r.log("submit: one by one")
+// measureCost compares the cost of a submission in this process. Some are sent at a
+// time, over connections that both keep: a process that waits for one answer at a time
+// spends most of its CPU on falling asleep.
+func (r *run) measureCost(ctx context.Context, api servedAPI) error {
+	const atATime = 8
+	r.log("submit: cost")
 	ours, err := byLibrary(api.Plain)
 	if err != nil {
 		return err
 	}
-	list := []submitter{ours, postByHand("net/http by hand", api.Plain, http.DefaultClient)}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = connections
+	list := []submitter{ours, postByHand("net/http by hand", api.Plain, &http.Client{Transport: transport})}
 	contestants := make([]contestant, len(list))
 	for i, s := range list {
 		if err := s.check(ctx, api.Plain); err != nil {
 			return err
 		}
 		contestants[i] = contestant{s.name, func() error {
-			_, err := s.submit(ctx)
-			return err
+			return s.submitTimes(ctx, atATime*atATime, atATime)
 		}}
 	}
-	found, err := compare(ctx, r.rounds, r.sample, contestants...)
+	found, err := compare(ctx, r.loadRounds, r.sample, contestants...)
 	if err != nil {
 		return err
 	}
 	r.record("submit CPU", ratios(found[0].cpu, found[1].cpu))
 	r.record("submit allocations", ratios(found[0].allocs, found[1].allocs))
 	t := peerTable{
-		area: "submit", title: "a submission, one at a time, to a server in another process",
+		area: "submit", title: fmt.Sprintf("a submission, %d at a time, to a server in another process", atATime),
 		header: []string{"client", "µs of CPU", "allocations"},
 	}
 	for i, s := range list {
 		t.rows = append(t.rows, []string{s.name,
-			fmt.Sprintf("%.1f", 1e6*spreadOf(found[i].cpu).median), fmt.Sprintf("%.0f", spreadOf(found[i].allocs).median)})
+			fmt.Sprintf("%.1f", 1e6*spreadOf(found[i].cpu).median/(atATime*atATime)),
+			fmt.Sprintf("%.0f", spreadOf(found[i].allocs).median/(atATime*atATime))})
 		s.close()
 	}
 	r.peers = append(r.peers, t)
@@ -273,13 +278,27 @@ func (c *together) submit(ctx context.Context, api servedAPI, n int) error {
 	if err := getJSON(ctx, api.Plain+connectionsPath, &before); err != nil {
 		return err
 	}
+	began := time.Now()
+	if err := s.submitTimes(ctx, n, connections); err != nil {
+		return err
+	}
+	took := time.Since(began)
+	if err := getJSON(ctx, api.Plain+connectionsPath, &after); err != nil {
+		return err
+	}
+	c.rates = append(c.rates, float64(n)/took.Seconds())
+	c.connections = append(c.connections, float64(after-before-1)/float64(n)) // one was that of the second question
+	return nil
+}
+
+// submitTimes submits n times, some at a time.
+func (s submitter) submitTimes(ctx context.Context, n, atATime int) error {
 	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
 	defer cancel()
 	var next atomic.Int64
-	errs := make([]error, connections)
+	errs := make([]error, atATime)
 	var wg sync.WaitGroup
-	began := time.Now()
-	for i := range connections {
+	for i := range atATime {
 		wg.Go(func() {
 			for errs[i] == nil && next.Add(1) <= int64(n) {
 				_, errs[i] = s.submit(ctx)
@@ -287,14 +306,5 @@ func (c *together) submit(ctx context.Context, api servedAPI, n int) error {
 		})
 	}
 	wg.Wait()
-	took := time.Since(began)
-	if err := errors.Join(errs...); err != nil {
-		return err
-	}
-	if err := getJSON(ctx, api.Plain+connectionsPath, &after); err != nil {
-		return err
-	}
-	c.rates = append(c.rates, float64(n)/took.Seconds())
-	c.connections = append(c.connections, float64(after-before-1)/float64(n)) // one was that of the second question
-	return nil
+	return errors.Join(errs...)
 }
