@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -465,14 +466,15 @@ func TestScenario26_WebhookAndSweepAtOnceInbox(t *testing.T) {
 			s.srv.WebhookFault(reductotest.Lose())
 			job := p.submit(reducto.Async{})
 			held := newGate()
-			var once sync.Once
+			var found atomic.Bool
 			p.spy.breaks(func(_ context.Context, method string) error {
-				if method == "Receive" { // the sweep has found it
-					once.Do(func() { <-held })
+				if method == "Receive" && !found.Swap(true) { // the sweep has found it
+					<-held
 				}
 				return nil
 			}, nil)
 			rest(2 * time.Minute)
+			require.True(t, found.Load())
 			require.Equal(t, 0, f.count())
 			var all sync.WaitGroup
 			all.Go(func() { requireAnswer(t, post(p, genuine(job.JobID)), http.StatusOK) })
