@@ -41,14 +41,19 @@ func (in *Inbox) disown(c *claim) (Verdict, bool) {
 // may echo: as a text that holds the metadata. It reports whether any is named,
 // and the one that is wanted, or none. The whole value of the member has to be the
 // id, for one can be the beginning of another.
+//
+// A configuration is full of people's texts, prompts and schemas, which can speak of
+// a submission_id too. So what is not wanted is taken for the name of a submission
+// only if it is the text of a member, and a UUID, as all ids are that nobody chose.
 func configNames(config reducto.RawConfig, wanted func(id string) bool) (named bool, id string) {
 	rest := string(config)
 	for {
-		_, after, ok := strings.Cut(rest, reducto.MetadataSubmissionID)
+		before, after, ok := strings.Cut(rest, reducto.MetadataSubmissionID)
 		if !ok {
 			return named, ""
 		}
 		rest = strings.TrimLeft(after, "\\\"': \t\r\n")
+		between := after[:len(after)-len(rest)]
 		id := rest
 		if end := strings.IndexFunc(rest, notInID); end >= 0 {
 			id = rest[:end]
@@ -56,7 +61,9 @@ func configNames(config reducto.RawConfig, wanted func(id string) bool) (named b
 		if wanted(id) {
 			return true, id
 		}
-		named = named || id != ""
+		member := strings.HasSuffix(before, `"`) && strings.HasPrefix(strings.TrimLeft(between, `\`), `"`) &&
+			strings.Count(between, ":") == 1 && strings.HasSuffix(between, `"`)
+		named = named || member && isUUID(id)
 	}
 }
 

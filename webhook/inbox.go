@@ -150,6 +150,12 @@ func (in *Inbox) take(r *http.Request, e *Event) *answer {
 			return in.answerFromMemory(r, receipt.Key, in.cfg.funcTimeout)
 		}
 		return &answerReceived
+	case ReceiptBusy:
+		in.stats.refused.Add(1)
+		in.measure.count(MetricDeliveries, "busy", 1)
+		in.log.log(ctx, slog.LevelWarn, "too many jobs were named with the token of one submission; the delivery is answered 503", e.attrs()...)
+		in.wake.send()
+		return &answerRetry
 	case ReceiptDuplicate:
 		in.stats.duplicates.Add(1)
 		in.measure.count(MetricDeliveries, "duplicate", 1)

@@ -130,10 +130,36 @@ func (r *memRecord) bound() int {
 // full reports whether the record has all the jobs that it can have.
 func (r *memRecord) full() bool { return r.open == 0 && len(r.jobs) >= r.sent }
 
+// next is the job that a record is received for when another was not its own: one
+// that Bind named, or else the one that was heard of first; nil if there is none.
+func (r *memRecord) next() *memJob {
+	for i := range r.jobs {
+		if r.jobs[i].bound {
+			return &r.jobs[i]
+		}
+	}
+	if len(r.jobs) > 0 {
+		return &r.jobs[0]
+	}
+	return nil
+}
+
+// doubtful reports whether nothing but deliveries says that a job is the record's:
+// it waits for Bind, or its submission was never recorded.
+func (r *memRecord) doubtful() bool {
+	return r.held || r.SubmissionID != "" && r.SubmittedAt.IsZero() && r.bound() == 0
+}
+
+// busy reports whether the record can keep no other job, one of which may be its
+// own.
+func (r *memRecord) busy() bool {
+	return r.doubtful() && !r.keeps() && (r.State == StateReceived || r.State == StateClaimed)
+}
+
 // keeps reports whether a job that a duplicate names is kept. While the number of
 // jobs is not known, nothing else would bound theirs.
 func (r *memRecord) keeps() bool {
-	return r.open == 0 || r.held && len(r.jobs) < MaxUnconfirmed
+	return r.open == 0 || r.doubtful() && len(r.jobs) < MaxUnconfirmed
 }
 
 // view is the record for a caller, who may keep and change it.

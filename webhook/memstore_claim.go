@@ -93,11 +93,15 @@ func (m *MemoryStore) Finish(ctx context.Context, verdicts []Verdict) ([]bool, e
 				r.State, r.DueAt = StateReceived, now
 				break
 			}
-			if r.SubmittedAt.IsZero() {
+			received := r.ReceivedAt
+			m.disown(r, now, func(j memJob) bool { return j.key == r.heard })
+			if next := r.next(); next != nil {
+				r.State, r.heard, r.ReceivedAt = StateReceived, next.key, received
+				r.held = !next.bound && r.open > 0 && !r.SubmittedAt.IsZero()
+			} else if r.SubmittedAt.IsZero() {
 				m.remove(r)
 				continue
 			}
-			m.disown(r, now, func(j memJob) bool { return j.key == r.heard })
 		default:
 			r.DueAt, r.FinishedAt = time.Time{}, now
 		}

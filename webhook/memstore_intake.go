@@ -190,8 +190,17 @@ func (m *MemoryStore) receive(a *Arrival, now time.Time) Receipt {
 	}
 
 	if r.State != StatePending {
-		if owner == nil && key != "" && r.keeps() {
-			m.attach(r, a.JobID, false)
+		if owner == nil && key != "" {
+			if r.busy() {
+				if r.State == StateReceived && r.DueAt.After(now) {
+					r.DueAt = now
+					m.place(r, now)
+				}
+				return Receipt{Kind: ReceiptBusy, State: r.State, Key: r.Key}
+			}
+			if r.keeps() {
+				m.attach(r, a.JobID, false)
+			}
 		}
 		return Receipt{
 			Kind:     ReceiptDuplicate,

@@ -28,7 +28,7 @@ type Observer interface {
 // Counters of an Inbox, with their labels.
 const (
 	// MetricDeliveries counts requests: accepted, duplicate, refused (a job that is
-	// not its submission's), unauthorized, invalid, too_large, store_error.
+	// not its submission's), busy (more jobs than a submission can have), unauthorized, invalid, too_large, store_error.
 	MetricDeliveries = "deliveries"
 	// MetricUnauthorized counts what MetricDeliveries has as unauthorized, by reason:
 	// no_secret, wrong_secret, expired_token, unknown_key, no_signature, bad_signature,

@@ -102,10 +102,12 @@ type Store interface {
 	// if not, nothing was changed.
 	//
 	// A verdict of StatePending says that the job that the record was received for is
-	// none of its submission's. That job is forgotten, nothing of its arrival remains,
-	// and the record is overdue at once, with no attempts behind it; one that began
-	// with that arrival is removed. If Bind has named that job meanwhile, the record is
-	// received again instead, due at once.
+	// none of its submission's. That job is forgotten, and nothing of its arrival
+	// remains. Of the other jobs that the record knows, the record is then received for
+	// the one that Bind named, or else for the one that was heard of first, with no
+	// status and no outcome yet, due at once, with no attempts behind it. If there is
+	// none, it is overdue at once; one that began with that arrival is removed. If Bind
+	// has named that job meanwhile, the record is received again for it, due at once.
 	Finish(ctx context.Context, verdicts []Verdict) ([]bool, error)
 
 	// Overdue returns up to n pending records that are due for a look, the longest
@@ -259,8 +261,9 @@ const (
 	ReceiptAccepted ReceiptKind = iota + 1
 	// ReceiptDuplicate: the record was received before. Nothing has changed, but that
 	// a further job of the submission is known, if the number that was sent is. While
-	// it is not, and a record that was submitted here waits for Bind to confirm its
-	// job, it keeps up to MaxUnconfirmed jobs: any of them can be the one.
+	// it is not, and nothing but deliveries says which job is the record's, because it
+	// waits for Bind or was never submitted here, it keeps up to MaxUnconfirmed jobs:
+	// any of them can be the one. See ReceiptBusy for more.
 	ReceiptDuplicate
 	// ReceiptRefused: the job is none of those that the submission made. A job that
 	// belongs to another record is refused, that of another submission also where the
@@ -268,6 +271,11 @@ const (
 	// that number is known. So is an arrival without a job for a submission that has
 	// no record. Nothing has changed.
 	ReceiptRefused
+	// ReceiptBusy: the record is received or claimed, nothing but deliveries says which
+	// job is its own, and it has MaxUnconfirmed of them already. If it waits for Bind it
+	// does so no longer, but is due at once, so that there will be room soon: the arrival
+	// should come again. Nothing else has changed.
+	ReceiptBusy
 )
 
 // MaxUnconfirmed is how many jobs a record keeps that deliveries named while none

@@ -375,10 +375,31 @@ func (s *sweeper) found(ctx context.Context, ends ...finding) error {
 			return fmt.Errorf("webhook: what a sweep found could not be recorded: %w", err)
 		}
 		for i, receipt := range receipts {
-			if receipt.Kind == ReceiptAccepted {
+			switch {
+			case receipt.Kind == ReceiptAccepted:
 				s.accepted(ctx, batch[i])
+			case receipt.Kind == ReceiptRefused && batch[i].record.SubmissionID != "" && batch[i].arrival.JobID != "":
+				// The job was tracked, or heard of, without its submission: the API has now
+				// said that they are one.
+				if err := s.bind(ctx, batch[i]); err != nil {
+					return err
+				}
 			}
 		}
+	}
+	return nil
+}
+
+// bind records that a job is a submission's, unless it is another submission's.
+func (s *sweeper) bind(ctx context.Context, f finding) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, s.in.cfg.inbox.storeTimeout, errIntakeTimeout)
+	defer cancel()
+	owners, err := s.in.store.List(ctx, Filter{JobID: f.arrival.JobID, Limit: 1})
+	if err != nil || len(owners) > 0 && owners[0].SubmissionID != "" {
+		return err
+	}
+	if err := s.in.store.Bind(ctx, f.record.SubmissionID, f.arrival.JobID, 1); err != nil {
+		return fmt.Errorf("webhook: what a sweep found could not be recorded: %w", err)
 	}
 	return nil
 }

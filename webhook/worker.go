@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -104,7 +105,9 @@ func (in *Inbox) settleRecord(c *claim, d *Delivery, get getJob) (Verdict, bool)
 			in.measure.count(MetricConflicts, "", 1)
 		}
 		in.measureLag(r, job)
-		d.Outcome = outcomeOf(job.Status)
+		if d.Outcome = outcomeOf(job.Status); d.Status == "" {
+			d.Status = job.Status // nobody announced it
+		}
 		d.source = newJobSource(get, r.JobID, job)
 		return Verdict{}, false
 	case err == nil:
@@ -157,6 +160,12 @@ func (in *Inbox) stillRunning(c *claim, d *Delivery, job *reducto.Job) (Verdict,
 func (in *Inbox) gone(c *claim, d *Delivery, err error) (Verdict, bool) {
 	d.Outcome = OutcomeExpired
 	in.stats.expired.Add(1)
+	if r := &c.record; r.SubmittedAt.IsZero() && r.SubmissionID != "" && slices.Contains(r.Unconfirmed, r.JobID) {
+		// It may never have been the submission's: whoever has the token can name any. What
+		// is heard of the submission next is news again.
+		in.logRecord(c.ctx, slog.LevelError, "expired: the job is gone, and its submission is not known here; the function is not called", r, errorAttr(err))
+		return Verdict{Lease: c.lease(), State: StatePending, Keep: true, Error: head(fmt.Sprint(err), maxErrorLen)}, true
+	}
 	if c.record.SubmittedAt.IsZero() {
 		in.logRecord(c.ctx, slog.LevelError, "expired: the job is gone, and was not submitted here; the function is not called", &c.record, errorAttr(err))
 		return Verdict{Lease: c.lease(), State: StateDone, Outcome: OutcomeExpired, Error: head(fmt.Sprint(err), maxErrorLen)}, true

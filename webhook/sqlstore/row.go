@@ -166,10 +166,36 @@ func (r *row) bound() int {
 // full reports whether the record has all the jobs that it can have.
 func (r *row) full() bool { return r.Open == 0 && len(r.Jobs) >= r.Sent }
 
+// next is the job that a record is received for when another was not its own: one
+// that Bind named, or else the one that was heard of first; nil if there is none.
+func (r *row) next() *job {
+	for i := range r.Jobs {
+		if r.Jobs[i].Bound {
+			return &r.Jobs[i]
+		}
+	}
+	if len(r.Jobs) > 0 {
+		return &r.Jobs[0]
+	}
+	return nil
+}
+
+// doubtful reports whether nothing but deliveries says that a job is the record's:
+// it waits for Bind, or its submission was never recorded.
+func (r *row) doubtful() bool {
+	return r.Held || r.SubmissionID != "" && r.SubmittedAt == 0 && r.bound() == 0
+}
+
+// busy reports whether the record can keep no other job, one of which may be its
+// own.
+func (r *row) busy() bool {
+	return r.doubtful() && !r.keeps() && (r.State == webhook.StateReceived || r.State == webhook.StateClaimed)
+}
+
 // keeps reports whether a job that a duplicate names is kept. While the number of
 // jobs is not known, nothing else would bound theirs.
 func (r *row) keeps() bool {
-	return r.Open == 0 || r.Held && len(r.Jobs) < webhook.MaxUnconfirmed
+	return r.Open == 0 || r.doubtful() && len(r.Jobs) < webhook.MaxUnconfirmed
 }
 
 func (r *row) finished() bool { return r.State == webhook.StateDone || r.State == webhook.StateDead }

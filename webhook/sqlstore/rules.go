@@ -116,11 +116,14 @@ func (b *book) disowned(v webhook.Verdict) bool {
 		}
 		return true
 	}
-	if r.SubmittedAt == 0 {
-		b.remove(r)
-		return true
-	}
+	received := r.ReceivedAt
 	b.disown(r, func(j job) bool { return fold(j.ID) == r.Heard })
+	if next := r.next(); next != nil {
+		r.State, r.Heard, r.ReceivedAt = webhook.StateReceived, fold(next.ID), received
+		r.Held = !next.Bound && r.Open > 0 && r.SubmittedAt != 0
+	} else if r.SubmittedAt == 0 {
+		b.remove(r)
+	}
 	return true
 }
 
@@ -163,11 +166,20 @@ func (b *book) receive(a *webhook.Arrival) webhook.Receipt {
 	}
 
 	if r.State != webhook.StatePending {
-		// It is not kept while somebody holds the record, for a transaction perhaps: the
-		// answer is the same, and others wait for theirs.
-		if owner == nil && key != "" && r.keeps() && b.attempt < patientTries {
-			b.attach(r, a.JobID, false)
-			b.changed(r)
+		if owner == nil && key != "" {
+			if r.busy() {
+				if r.State == webhook.StateReceived && r.DueAt > b.now {
+					r.DueAt = b.now
+					b.changed(r)
+				}
+				return webhook.Receipt{Kind: webhook.ReceiptBusy, State: r.State, Key: r.Key}
+			}
+			// It is not kept while somebody holds the record, for a transaction perhaps: the
+			// answer is the same, and others wait for theirs.
+			if r.keeps() && b.attempt < patientTries {
+				b.attach(r, a.JobID, false)
+				b.changed(r)
+			}
 		}
 		return webhook.Receipt{
 			Kind:     webhook.ReceiptDuplicate,

@@ -83,15 +83,13 @@ var finishChecks = []check{
 		a.Metadata = []byte(`{"theirs":1}`)
 		e.accepted(a, "s")
 		equalAll(e, "Unconfirmed", e.record("s").Unconfirmed, []string{"stranger"})
-		e.duplicate(heard("j", "s"), "s", webhook.StateReceived)
 		e.Advance(31 * time.Minute)
 		claim := e.claimOne("s")
 		e.finish(webhook.Verdict{Lease: leaseOf(claim), State: webhook.StatePending, Keep: true, Error: "not its own"})
 		r := e.record("s")
 		equal(e, "State", r.State, webhook.StatePending)
-		equal(e, "JobID", r.JobID, "j")
-		equalAll(e, "JobIDs", r.JobIDs, []string{"j"})
-		equalAll(e, "Unconfirmed", r.Unconfirmed, []string{"j"})
+		equal(e, "JobID", r.JobID, "")
+		equal(e, "number of JobIDs", len(r.JobIDs), 0)
 		equal(e, "Status", r.Status, "")
 		equal(e, "Outcome", r.Outcome, "")
 		equal(e, "Source", r.Source, "")
@@ -108,6 +106,42 @@ var finishChecks = []check{
 		equal(e, "number of unconfirmed jobs", len(e.record("s").Unconfirmed), 0)
 		e.Advance(time.Minute)
 		e.claimKeys("stranger", "s")
+	}},
+	{name: "DisownedJobGivesWayToTheNext", run: func(e *env) {
+		// Whoever has a token must not keep the record's own job waiting with it.
+		e.ok(e.Store.Submit(e.ctx, webhook.Submitted{ID: "s", Webhook: true, LookAfter: lookAfter, Metadata: []byte(`{"ours":1}`)}))
+		a := failed("stranger", "s")
+		a.Metadata = []byte(`{"theirs":1}`)
+		e.accepted(a, "s")
+		received := e.record("s").ReceivedAt
+		e.duplicate(heard("second", "s"), "s", webhook.StateReceived)
+		e.duplicate(heard("j", "s"), "s", webhook.StateReceived)
+		e.Advance(31 * time.Minute)
+		for _, next := range []string{"second", "j"} {
+			e.finish(webhook.Verdict{Lease: leaseOf(e.claimOne("s")), State: webhook.StatePending, Keep: true})
+			r := e.record("s")
+			equal(e, "State", r.State, webhook.StateReceived)
+			equal(e, "JobID", r.JobID, next)
+			equal(e, "Status", r.Status, "")
+			equal(e, "Outcome", r.Outcome, "")
+			equal(e, "Source", r.Source, "")
+			equal(e, "Metadata", string(r.Metadata), `{"ours":1}`)
+			equal(e, "Attempt", r.Attempt, 0)
+			equal(e, "ReceivedAt is as before", r.ReceivedAt.Equal(received), true)
+		}
+		e.duplicate(heard("stranger", "s"), "s", webhook.StateReceived) // it comes last now
+		e.end(e.claimOne("s"), webhook.StateDone)
+		equal(e, "JobID", e.record("s").JobID, "j")
+	}},
+	{name: "DisownedJobGivesWayToTheOneThatBindNamed", run: func(e *env) {
+		e.submit("s")
+		e.submit("s")
+		e.accepted(heard("stranger", "s"), "s")
+		e.duplicate(heard("second", "s"), "s", webhook.StateReceived)
+		e.bind("s", "j", 1)
+		e.Advance(31 * time.Minute)
+		e.end(e.claimOne("s"), webhook.StatePending)
+		equal(e, "JobID", e.claimOne("s").JobID, "j")
 	}},
 	{name: "DisownedJobThatBindHasNamed", run: func(e *env) {
 		e.submit("s")
@@ -141,19 +175,22 @@ var finishChecks = []check{
 	}},
 	{name: "UnconfirmedJobsAreBounded", run: func(e *env) {
 		e.submit("s")
-		var want []string
-		for i := range 3 * webhook.MaxUnconfirmed {
-			id := fmt.Sprintf("j%d", i)
-			if i == 0 {
-				e.accepted(heard(id, "s"), "s")
-			} else {
-				e.duplicate(heard(id, "s"), "s", webhook.StateReceived)
-			}
-			if i < webhook.MaxUnconfirmed {
-				want = append(want, id)
-			}
+		want := ids("j", webhook.MaxUnconfirmed)
+		e.accepted(heard(want[0], "s"), "s")
+		for _, id := range want[1:] {
+			e.duplicate(heard(id, "s"), "s", webhook.StateReceived)
 		}
+		e.wantDueIn("s", 30*time.Minute)
+		e.wantReceipt(heard("more", "s"), webhook.ReceiptBusy, "s", webhook.StateReceived)
+		e.wantDueIn("s", 0)
+		e.duplicate(heard(want[3], "s"), "s", webhook.StateReceived)
 		equalAll(e, "Unconfirmed", sorted(e.record("s").Unconfirmed), sorted(want))
+		claim := e.claimOne("s")
+		e.wantReceipt(heard("more", "s"), webhook.ReceiptBusy, "s", webhook.StateClaimed)
+		e.end(claim, webhook.StatePending) // which makes room
+		e.duplicate(heard("more", "s"), "s", webhook.StateReceived)
+		e.end(e.claimOne("s"), webhook.StateDone)
+		e.duplicate(heard("yet another", "s"), "s", webhook.StateDone)
 	}},
 	{name: "LeaseIsOverAndNobodyElseHasClaimed", run: func(e *env) {
 		e.receiveJobs("j")

@@ -193,6 +193,11 @@ func (m *model) unreceive(r *modelRecord) {
 	r.accepted, r.tentative, r.Attempt, r.received, r.due = "", false, 0, moment{}, m.in(0)
 }
 
+// doubtful: nothing but deliveries says that a job is the record's.
+func (r *modelRecord) doubtful() bool {
+	return r.tentative || r.SubmissionID != "" && !r.submitted.set && !r.confirmed()
+}
+
 func (r *modelRecord) confirmed() bool {
 	return slices.ContainsFunc(r.jobs, func(j modelJob) bool { return j.stated })
 }
@@ -224,8 +229,15 @@ func (m *model) receive(a webhook.Arrival) webhook.Receipt {
 	}
 
 	if r.State != webhook.StatePending {
-		if r.unresolved == 0 || r.tentative && len(r.jobs) < webhook.MaxUnconfirmed {
+		open := r.State == webhook.StateReceived || r.State == webhook.StateClaimed
+		switch {
+		case r.unresolved == 0 || r.doubtful() && len(r.jobs) < webhook.MaxUnconfirmed:
 			r.learn(a.JobID, false)
+		case r.doubtful() && open && owner == nil && a.JobID != "":
+			if r.State == webhook.StateReceived && !m.over(r.due) {
+				r.due = m.in(0)
+			}
+			return webhook.Receipt{Kind: webhook.ReceiptBusy, State: r.State, Key: r.Key}
 		}
 		sameJob := a.JobID != "" && wireid.Key(a.JobID) == r.accepted
 		return webhook.Receipt{
@@ -308,11 +320,19 @@ func (m *model) finish(v webhook.Verdict) bool {
 		r.due = m.in(v.After)
 	case v.State == webhook.StatePending && heard != nil && heard.stated:
 		r.State, r.due = webhook.StateReceived, m.in(0)
-	case v.State == webhook.StatePending && !r.submitted.set:
-		m.remove(r)
 	case v.State == webhook.StatePending:
 		r.jobs = slices.DeleteFunc(r.jobs, func(j modelJob) bool { return wireid.Key(j.id) == r.accepted })
+		received := r.received
 		m.unreceive(r)
+		if len(r.jobs) == 0 {
+			if !r.submitted.set {
+				m.remove(r)
+			}
+			break
+		}
+		next := slices.IndexFunc(r.jobs, func(j modelJob) bool { return j.stated })
+		r.tentative = next < 0 && r.unresolved > 0 && r.submitted.set
+		r.State, r.received, r.accepted = webhook.StateReceived, received, wireid.Key(r.jobs[max(next, 0)].id)
 	default:
 		r.finished, r.due = m.in(0), moment{}
 	}
