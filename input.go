@@ -59,7 +59,7 @@ func (in Input) MarshalJSON() ([]byte, error) {
 	case in.list:
 		return json.Marshal(in.refs)
 	case len(in.refs) == 1:
-		return json.Marshal(in.refs[0])
+		return json.Marshal(&in.refs[0]) // a pointer is no copy
 	}
 	return []byte("null"), nil
 }
@@ -123,6 +123,38 @@ func (in Input) check(field string) error {
 	return nil
 }
 
+// plainURL reports that u is an http or https URL of the usual form, with a host of
+// letters, digits, '-' and '.', and nothing escaped before its query. Every submission
+// has its URLs checked, and url.Parse is needed for the others only.
+func plainURL(u string) bool {
+	rest, ok := strings.CutPrefix(u, "https://")
+	if !ok {
+		if rest, ok = strings.CutPrefix(u, "http://"); !ok {
+			return false
+		}
+	}
+	host := 0
+	for host < len(rest) && isHostByte(rest[host]) {
+		host++
+	}
+	if host == 0 || host < len(rest) && rest[host] != '/' {
+		return false
+	}
+	query := false
+	for i := host; i < len(rest); i++ {
+		c := rest[i]
+		if c <= ' ' || c > '~' || c == '#' || c == '%' && !query {
+			return false
+		}
+		query = query || c == '?'
+	}
+	return true
+}
+
+func isHostByte(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '.'
+}
+
 func checkRef(ref string) string {
 	if strings.TrimSpace(ref) == "" {
 		return "the URL is empty: use URL, URLs, FromUpload or FromJob"
@@ -137,6 +169,9 @@ func checkRef(ref string) string {
 		if id == "" {
 			return "the upload has no file id"
 		}
+		return ""
+	}
+	if plainURL(ref) {
 		return ""
 	}
 	u, err := url.Parse(ref)

@@ -87,6 +87,9 @@ func (w Webhook) check() error {
 	if w.url == "" {
 		return errors.New("the URL is empty: give the full URL of your endpoint, such as https://example.com/webhook")
 	}
+	if plainURL(w.url) {
+		return nil
+	}
 	u, err := url.Parse(w.url)
 	switch {
 	case err != nil:
