@@ -8,6 +8,7 @@ import (
 
 	"github.com/reducto-go/reducto/internal/jsonread"
 	"github.com/reducto-go/reducto/internal/members"
+	"github.com/reducto-go/reducto/internal/wireid"
 )
 
 // readJSON decodes an answer into out; nil ignores it. It is for answers that are
@@ -18,13 +19,77 @@ func readJSON(out any) func(*answer) error {
 			_, err := io.Copy(io.Discard, a.body)
 			return err
 		}
-		raw, err := io.ReadAll(a.body)
+		raw, err := a.all()
 		if err != nil {
 			return err
 		}
 		return decodeJSON(raw, out)
 	}
 }
+
+// all reads the whole body. The size that was announced only makes the room that
+// io.ReadAll begins with smaller: most answers have some fifty bytes.
+func (a *answer) all() ([]byte, error) {
+	if a.size < 0 || a.size >= 512 {
+		return io.ReadAll(a.body)
+	}
+	raw := make([]byte, 0, a.size+1) // and its end
+	for len(raw) < cap(raw) {
+		n, err := a.body.Read(raw[len(raw):cap(raw)])
+		raw = raw[:len(raw)+n]
+		if err == io.EOF {
+			return raw, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	more, err := io.ReadAll(a.body)
+	return append(raw, more...), err
+}
+
+// readJobID reads the answer to a submission.
+func readJobID(a *answer) (string, error) {
+	raw, err := a.all()
+	if err != nil {
+		return "", err
+	}
+	if id := onlyJobID(raw); id != "" {
+		return id, nil
+	}
+	var accepted struct {
+		JobID string `json:"job_id"`
+	}
+	if err := decodeJSON(raw, &accepted); err != nil {
+		return "", err
+	}
+	if wireid.Check(accepted.JobID) != "" {
+		return "", &badAnswer{reason: "the body has no usable job_id"}
+	}
+	return accepted.JobID, nil
+}
+
+// onlyJobID is the id in {"job_id":"…"}, which is all that the service answers;
+// empty for anything else, which encoding/json has to read. It saves that every time.
+func onlyJobID(raw []byte) string {
+	for _, token := range [...]string{"{", `"job_id"`, ":", `"`} {
+		var found bool
+		if raw, found = bytes.CutPrefix(trimSpace(raw), []byte(token)); !found {
+			return ""
+		}
+	}
+	id, rest, _ := bytes.Cut(raw, []byte{'"'})
+	if wireid.Check(id) != "" { // an escape is in no id
+		return ""
+	}
+	if rest = trimSpace(rest); len(rest) == 0 || rest[0] != '}' || len(trimSpace(rest[1:])) > 0 {
+		return ""
+	}
+	return string(id)
+}
+
+// trimSpace removes what JSON calls white space from the beginning.
+func trimSpace(raw []byte) []byte { return bytes.TrimLeft(raw, " \t\r\n") }
 
 // decodeJSON explains what is wrong with an answer that is not the JSON expected.
 func decodeJSON(raw []byte, out any) error {

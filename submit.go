@@ -131,31 +131,24 @@ func (c *Client) submit(ctx context.Context, op, path string, s *Submission, req
 		told = i + 1
 	}
 	var sent struct { // all that lives as long as the request
-		call     call
-		async    asyncWire
-		webhook  webhookWire
-		accepted struct {
-			JobID string `json:"job_id"`
-		}
+		call    call
+		async   asyncWire
+		webhook webhookWire
+		jobID   string
 	}
 	sent.async = asyncWire{Metadata: s.wireMetadata(), Priority: priority}
 	if s.Webhook.Enabled() {
 		sent.webhook = s.Webhook.wire()
 		sent.async.Webhook = &sent.webhook
 	}
-	r, accepted := &sent.call, &sent.accepted
+	r := &sent.call
 	*r = call{
 		op: op, method: http.MethodPost, path: path,
 		resend: cfg.resend, timeout: c.cfg.timeout,
 		secrets: append(s.secrets(), req.private()...),
-		read: func(a *answer) error {
-			if err := readJSON(accepted)(a); err != nil {
-				return err
-			}
-			if wireid.Check(accepted.JobID) != "" {
-				return &badAnswer{reason: "the body has no usable job_id"}
-			}
-			return nil
+		read: func(a *answer) (err error) {
+			sent.jobID, err = readJobID(a)
+			return err
 		},
 	}
 	if err := r.json(req.wire(&sent.async)); err != nil {
@@ -164,8 +157,8 @@ func (c *Client) submit(ctx context.Context, op, path string, s *Submission, req
 	taken, err := c.send(ctx, r)
 	switch {
 	case err == nil:
-		result = SubmitResult{Outcome: SubmitAccepted, JobID: accepted.JobID, Sent: taken}
-		return accepted.JobID, nil
+		result = SubmitResult{Outcome: SubmitAccepted, JobID: sent.jobID, Sent: taken}
+		return sent.jobID, nil
 	case taken == 0:
 		return "", reject(err)
 	}
