@@ -64,7 +64,7 @@ func (r *call) json(v any) error {
 		return &RequestError{Op: r.op, Reason: "the request does not marshal to JSON", Err: err}
 	}
 	r.raw = raw
-	r.contentType = "application/json"
+	r.contentType = mediaJSON
 	return nil
 }
 
@@ -138,7 +138,6 @@ type exchange struct {
 	trace     httptrace.ClientTrace
 	idle      idleWatch
 	url       url.URL
-	headers   [4]string // the values of the request's
 	raw       bytes.Reader
 	body      limitedBody
 	answer    answer
@@ -149,10 +148,7 @@ func (c *Client) attempt(ctx context.Context, r *call) *failure {
 	if err := contextError(ctx); err != nil {
 		return &failure{err: c.lost(r, err), nothing: true}
 	}
-	key, err := c.cfg.key(ctx)
-	if err == nil {
-		err = checkKey(key)
-	}
+	auth, err := c.cfg.key(ctx)
 	if err != nil {
 		return &failure{err: &RequestError{Op: r.op, Field: "API key", Err: err}, nothing: true}
 	}
@@ -160,7 +156,7 @@ func (c *Client) attempt(ctx context.Context, r *call) *failure {
 	ctx, idle := c.limit(ctx, r, &x.idle)
 	defer idle.stop()
 	x.trace.GotConn = func(httptrace.GotConnInfo) { x.connected.Store(true) }
-	req, err := c.request(httptrace.WithClientTrace(ctx, &x.trace), r, x, key, idle)
+	req, err := c.request(httptrace.WithClientTrace(ctx, &x.trace), r, x, auth, idle)
 	if err != nil {
 		return &failure{err: err, nothing: true}
 	}
@@ -172,13 +168,13 @@ func (c *Client) attempt(ctx context.Context, r *call) *failure {
 	body := idle.reader(resp.Body)
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		head, _ := io.ReadAll(io.LimitReader(body, maxErrorBody))
-		apiErr := decodeAPIError(r.method, r.path, resp, head, append(r.secrets, key)...)
+		apiErr := decodeAPIError(r.method, r.path, resp, head, append(r.secrets, auth.key)...)
 		return apiFailure(apiErr, resp.Header)
 	}
 	x.body = limitedBody{r: body, left: c.cfg.maxResponse, limit: c.cfg.maxResponse}
 	x.answer = answer{header: resp.Header, body: &x.body, size: resp.ContentLength}
 	if err := r.read(&x.answer); err != nil {
-		return c.unusable(ctx, r, resp, err, append(r.secrets, key))
+		return c.unusable(ctx, r, resp, err, append(r.secrets, auth.key))
 	}
 	if !x.body.ended {
 		// What is left unread would cost the connection.
@@ -190,7 +186,7 @@ func (c *Client) attempt(ctx context.Context, r *call) *failure {
 // maxErrorBody is how much of an error's body is read.
 const maxErrorBody = 64 << 10
 
-func (c *Client) request(ctx context.Context, r *call, x *exchange, key string, idle *idleWatch) (*http.Request, error) {
+func (c *Client) request(ctx context.Context, r *call, x *exchange, auth credential, idle *idleWatch) (*http.Request, error) {
 	u := &x.url
 	*u = *c.base
 	u.RawPath = u.EscapedPath() + r.path
@@ -199,14 +195,17 @@ func (c *Client) request(ctx context.Context, r *call, x *exchange, key string, 
 		return nil, &RequestError{Op: r.op, Field: "path", Reason: "it cannot be unescaped", Err: err}
 	}
 	u.Path, u.RawQuery = path, r.query
-	x.headers = [...]string{"application/json", "Bearer " + key, c.agent, r.contentType}
 	header := http.Header{
-		"Accept":        x.headers[0:1:1],
-		"Authorization": x.headers[1:2:2],
-		"User-Agent":    x.headers[2:3:3],
+		"Accept":        c.headers.accept,
+		"Authorization": auth.header,
+		"User-Agent":    c.headers.agent,
 	}
-	if r.contentType != "" {
-		header["Content-Type"] = x.headers[3:4:4]
+	switch r.contentType {
+	case "":
+	case mediaJSON:
+		header["Content-Type"] = c.headers.json
+	default:
+		header["Content-Type"] = []string{r.contentType}
 	}
 	// http.NewRequest would parse the URL that is at hand.
 	req := (&http.Request{

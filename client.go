@@ -26,7 +26,20 @@ type Client struct {
 	api     *http.Client
 	storage *http.Client
 	agent   string
+	headers headers
 }
+
+// headers are the values that are the same in every request of a Client. Requests
+// share them.
+type headers struct{ accept, json, agent []string }
+
+// setHeaders makes what follows from the configuration.
+func (c *Client) setHeaders() {
+	c.agent = userAgent(c.cfg.userAgent)
+	c.headers = headers{accept: []string{mediaJSON}, json: []string{mediaJSON}, agent: []string{c.agent}}
+}
+
+const mediaJSON = "application/json"
 
 // NewClient makes a Client from its options and, where they are silent, from the
 // environment: REDUCTO_API_KEY, REDUCTO_BASE_URL. Everything is validated here; no
@@ -36,7 +49,8 @@ func NewClient(opts ...Option) (*Client, error) {
 	if err != nil {
 		return nil, &RequestError{Op: "NewClient", Err: err}
 	}
-	c := &Client{cfg: cfg, base: base, agent: userAgent(cfg.userAgent)}
+	c := &Client{cfg: cfg, base: base}
+	c.setHeaders()
 	c.api, c.storage = newHTTPClients(cfg.httpClient)
 	return c, nil
 }
@@ -90,7 +104,7 @@ func (c *Client) With(opts ...Option) (*Client, error) {
 	if cfg.httpClient != c.cfg.httpClient {
 		d.api, d.storage = newHTTPClients(cfg.httpClient)
 	}
-	d.agent = userAgent(cfg.userAgent)
+	d.setHeaders()
 	return &d, nil
 }
 

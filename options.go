@@ -62,7 +62,7 @@ const (
 type Option func(*config) error
 
 type config struct {
-	key            func(context.Context) (string, error)
+	key            func(context.Context) (credential, error)
 	baseURL        string
 	region         Region
 	httpClient     *http.Client
@@ -88,8 +88,7 @@ func WithAPIKey(key string) Option {
 		if err := checkKey(key); err != nil {
 			return fmt.Errorf("WithAPIKey: %w", err)
 		}
-		c.key = func(context.Context) (string, error) { return key, nil }
-		c.explicitKey = true
+		c.key, c.explicitKey = fixedKey(key), true
 		return nil
 	}
 }
@@ -102,7 +101,7 @@ func WithAPIKeyFunc(f func(context.Context) (string, error)) Option {
 		if f == nil {
 			return errors.New("WithAPIKeyFunc: the function is nil")
 		}
-		c.key, c.explicitKey = f, true
+		c.key, c.explicitKey = askKey(f), true
 		return nil
 	}
 }
@@ -297,7 +296,7 @@ func configure(opts []Option) (*config, *url.URL, error) {
 		if err := checkKey(key); err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", EnvAPIKey, err)
 		}
-		c.key = func(context.Context) (string, error) { return key, nil }
+		c.key = fixedKey(key)
 	}
 	base, err := c.server()
 	if err != nil {
@@ -329,6 +328,35 @@ func (c *config) server() (*url.URL, error) {
 		return nil, fmt.Errorf("%s: %w", from, err)
 	}
 	return base, nil
+}
+
+// credential is a key and the header that carries it. It is kept in functions only,
+// since fmt prints fields.
+type credential struct {
+	key    string
+	header []string
+}
+
+func newCredential(key string) credential { return credential{key, []string{"Bearer " + key}} }
+
+// fixedKey is for a key that was checked: what is made of it once serves all requests.
+func fixedKey(key string) func(context.Context) (credential, error) {
+	fixed := newCredential(key)
+	return func(context.Context) (credential, error) { return fixed, nil }
+}
+
+// askKey is for a key that f knows.
+func askKey(f func(context.Context) (string, error)) func(context.Context) (credential, error) {
+	return func(ctx context.Context) (credential, error) {
+		key, err := f(ctx)
+		if err == nil {
+			err = checkKey(key)
+		}
+		if err != nil {
+			return credential{}, err
+		}
+		return newCredential(key), nil
+	}
 }
 
 func checkKey(key string) error {

@@ -115,11 +115,11 @@ func TestEnvironment(t *testing.T) {
 	assert.Equal(t, "https://platform.reducto.ai", c.base.String())
 	key, err := c.cfg.key(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, "sk-env", key)
+	assert.Equal(t, "sk-env", key.key)
 	t.Setenv(EnvAPIKey, "sk-other")
 	key, err = c.cfg.key(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, "sk-env", key, "it is read once")
+	assert.Equal(t, "sk-env", key.key, "it is read once")
 
 	for region, base := range map[Region]string{
 		RegionUS: "https://platform.reducto.ai", RegionEU: "https://eu.platform.reducto.ai", RegionAU: "https://au.platform.reducto.ai",
@@ -205,7 +205,7 @@ func TestOptionsAreTaken(t *testing.T) {
 	assert.Zero(t, n, "not before it is needed")
 	key, err := c.cfg.key(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, "sk-rotated", key)
+	assert.Equal(t, "sk-rotated", key.key)
 }
 
 func TestClientWith(t *testing.T) {
@@ -228,7 +228,7 @@ func TestClientWith(t *testing.T) {
 	assert.Same(t, c.storage, d.storage)
 	key, err := d.cfg.key(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, "sk-other", key)
+	assert.Equal(t, "sk-other", key.key)
 	// Siblings share nothing that one of them adds to.
 	e, err := c.With(WithSubmitHook(canaryHooks{"e"}))
 	require.NoError(t, err)
@@ -302,7 +302,7 @@ func TestBaseURLWithPathPrefix(t *testing.T) {
 	} {
 		c := newTestClient(t, WithBaseURL(base))
 		_, idle := c.watch(t.Context())
-		req, err := c.request(t.Context(), &call{method: "GET", path: "/job/j1", query: "a=b"}, new(exchange), "sk-test", idle)
+		req, err := c.request(t.Context(), &call{method: "GET", path: "/job/j1", query: "a=b"}, new(exchange), newCredential("sk-test"), idle)
 		idle.stop()
 		require.NoError(t, err, base)
 		assert.Equal(t, want, req.URL.String(), base)
@@ -314,10 +314,10 @@ func TestBaseURLWithPathPrefix(t *testing.T) {
 	c := newTestClient(t, WithBaseURL("https://example.com/a"))
 	_, idle := c.watch(t.Context())
 	defer idle.stop()
-	req, err := c.request(t.Context(), &call{method: "DELETE", path: "/upload/" + url.PathEscape("reducto://5a1e.pdf")}, new(exchange), "sk-test", idle)
+	req, err := c.request(t.Context(), &call{method: "DELETE", path: "/upload/" + url.PathEscape("reducto://5a1e.pdf")}, new(exchange), newCredential("sk-test"), idle)
 	require.NoError(t, err)
 	assert.Equal(t, "https://example.com/a/upload/reducto:%2F%2F5a1e.pdf", req.URL.String())
-	_, err = c.request(t.Context(), &call{method: "GET", path: "/%zz"}, new(exchange), "sk-test", idle)
+	_, err = c.request(t.Context(), &call{method: "GET", path: "/%zz"}, new(exchange), newCredential("sk-test"), idle)
 	var refused *RequestError
 	require.ErrorAs(t, err, &refused)
 }
