@@ -92,9 +92,9 @@ func (r ExtractRequest) check() error {
 }
 
 // wire is the body to send; a is nil for the synchronous endpoint.
-func (r ExtractRequest) wire(a *asyncWire) any {
+func (r *ExtractRequest) wire(a *asyncWire) any {
 	return struct {
-		ExtractRequest
+		*ExtractRequest
 		Async *asyncWire `json:"async,omitempty"`
 	}{r, a}
 }

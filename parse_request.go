@@ -51,9 +51,9 @@ func (r ParseRequest) check() error {
 }
 
 // wire is the body to send; a is nil for the synchronous endpoint.
-func (r ParseRequest) wire(a *asyncWire) any {
+func (r *ParseRequest) wire(a *asyncWire) any {
 	return struct {
-		ParseRequest
+		*ParseRequest
 		Async *asyncWire `json:"async,omitempty"`
 	}{r, a}
 }

@@ -34,9 +34,9 @@ func (r PipelineRequest) check() error {
 }
 
 // wire is the body to send; a is nil for the synchronous endpoint.
-func (r PipelineRequest) wire(a *asyncWire) any {
+func (r *PipelineRequest) wire(a *asyncWire) any {
 	return struct {
-		PipelineRequest
+		*PipelineRequest
 		Async *asyncWire `json:"async,omitempty"`
 	}{r, a}
 }

@@ -48,7 +48,7 @@ var agenticScopes = []reflect.Type{
 func requestTypes() []reflect.Type {
 	var types []reflect.Type
 	for _, r := range minimalRequests() {
-		types = append(types, reflect.TypeOf(r))
+		types = append(types, reflect.TypeOf(r).Elem())
 	}
 	return types
 }
@@ -134,19 +134,20 @@ func TestMaximalRequestsLeaveNothingUnset(t *testing.T) {
 	}
 	for _, r := range maximalRequests() {
 		require.NoError(t, r.check())
-		walk(reflect.TypeOf(r).Name(), reflect.ValueOf(r))
+		v := reflect.ValueOf(r).Elem()
+		walk(v.Type().Name(), v)
 	}
 }
 
 func minimalRequests() map[string]submission {
 	input := URL("https://example.com/document.pdf")
 	return map[string]submission{
-		"parse":    ParseRequest{Input: input},
-		"extract":  ExtractRequest{Input: input},
-		"split":    SplitRequest{Input: input, SplitDescription: []SplitCategory{{Name: "Invoice", Description: "a bill"}}},
-		"pipeline": PipelineRequest{Input: input, PipelineID: "k97f3a"},
-		"edit":     EditRequest{Input: input, Instructions: "Fill in the name Ada."},
-		"classify": ClassifyRequest{Input: input},
+		"parse":    &ParseRequest{Input: input},
+		"extract":  &ExtractRequest{Input: input},
+		"split":    &SplitRequest{Input: input, SplitDescription: []SplitCategory{{Name: "Invoice", Description: "a bill"}}},
+		"pipeline": &PipelineRequest{Input: input, PipelineID: "k97f3a"},
+		"edit":     &EditRequest{Input: input, Instructions: "Fill in the name Ada."},
+		"classify": &ClassifyRequest{Input: input},
 	}
 }
 
@@ -201,13 +202,13 @@ func maximalRequests() map[string]submission {
 		},
 	}
 	return map[string]submission{
-		"parse": ParseRequest{
+		"parse": &ParseRequest{
 			Input:   input,
 			Enhance: parse.Enhance, Retrieval: parse.Retrieval, Formatting: parse.Formatting,
 			Spreadsheet: parse.Spreadsheet, Settings: parse.Settings,
 			QueuePriority: QueueBatch,
 		},
-		"extract": ExtractRequest{
+		"extract": &ExtractRequest{
 			Input:   input,
 			Parsing: parse,
 			Instructions: Instructions{
@@ -221,7 +222,7 @@ func maximalRequests() map[string]submission {
 			},
 			QueuePriority: QueueStandard,
 		},
-		"split": SplitRequest{
+		"split": &SplitRequest{
 			Input:            input,
 			Parsing:          parse,
 			SplitDescription: []SplitCategory{{Name: "Statement", Description: "a bank's monthly list", PartitionKey: "account number"}},
@@ -231,10 +232,10 @@ func maximalRequests() map[string]submission {
 				DeepSplit: true, ForceURLResult: true,
 			},
 		},
-		"pipeline": PipelineRequest{
+		"pipeline": &PipelineRequest{
 			Input: input, PipelineID: "k97f3a", Settings: PipelineSettings{DocumentPassword: "hunter2"},
 		},
-		"edit": EditRequest{
+		"edit": &EditRequest{
 			Input:        URL("reducto://form.pdf"),
 			Instructions: "Fill in the name Ada.",
 			Options: EditOptions{
@@ -247,7 +248,7 @@ func maximalRequests() map[string]submission {
 			}},
 			Priority: new(false),
 		},
-		"classify": ClassifyRequest{
+		"classify": &ClassifyRequest{
 			Input:                input,
 			ClassificationSchema: []ClassificationCategory{{Category: "invoice", Criteria: []string{"has an amount due"}}},
 			CategoryGroups:       map[string][]string{"financial": {"invoice"}},
@@ -282,15 +283,18 @@ func TestRequestsGolden(t *testing.T) {
 	for name, r := range maximalRequests() {
 		sync, async := r, r
 		switch r := r.(type) {
-		case ParseRequest:
-			r.QueuePriority = "" // for asynchronous submissions alone
-			sync = r
-		case ExtractRequest:
-			r.QueuePriority = ""
-			sync = r
-		case EditRequest:
-			r.Priority = nil // it would contradict the common one
-			async = r
+		case *ParseRequest:
+			changed := *r
+			changed.QueuePriority = "" // for asynchronous submissions alone
+			sync = &changed
+		case *ExtractRequest:
+			changed := *r
+			changed.QueuePriority = ""
+			sync = &changed
+		case *EditRequest:
+			changed := *r
+			changed.Priority = nil // it would contradict the common one
+			async = &changed
 		}
 		bodies[name+"_maximal"] = sync.wire(nil)
 		if name != "classify" {
@@ -332,7 +336,7 @@ func TestMinimalRequestsSendOnlyWhatIsRequired(t *testing.T) {
 		for key := range sent {
 			keys = append(keys, key)
 		}
-		assert.ElementsMatch(t, requestRequired[reflect.TypeOf(r)], keys, name)
+		assert.ElementsMatch(t, requestRequired[reflect.TypeOf(r).Elem()], keys, name)
 	}
 }
 
@@ -372,11 +376,11 @@ func TestRequestsRefused(t *testing.T) {
 		change(&o)
 		return o
 	}
-	settings := func(s Settings) submission { return ParseRequest{Input: input, Settings: s} }
+	settings := func(s Settings) submission { return &ParseRequest{Input: input, Settings: s} }
 	edit := func(change func(*EditRequest)) submission {
 		r := EditRequest{Input: input, Instructions: "Sign it."}
 		change(&r)
-		return r
+		return &r
 	}
 	widget := EditWidget{Type: WidgetText, BBox: BoundingBox{Page: 1}}
 	tests := map[string]struct {
@@ -384,12 +388,12 @@ func TestRequestsRefused(t *testing.T) {
 		field   string
 		reason  string
 	}{
-		"parse without input":    {ParseRequest{}, "Input", ""},
-		"extract without input":  {ExtractRequest{}, "Input", ""},
-		"split without input":    {SplitRequest{}, "Input", ""},
-		"pipeline without input": {PipelineRequest{PipelineID: "p"}, "Input", ""},
-		"edit without input":     {EditRequest{Instructions: "Sign it."}, "Input", ""},
-		"classify without input": {ClassifyRequest{}, "Input", ""},
+		"parse without input":    {&ParseRequest{}, "Input", ""},
+		"extract without input":  {&ExtractRequest{}, "Input", ""},
+		"split without input":    {&SplitRequest{}, "Input", ""},
+		"pipeline without input": {&PipelineRequest{PipelineID: "p"}, "Input", ""},
+		"edit without input":     {&EditRequest{Instructions: "Sign it."}, "Input", ""},
+		"classify without input": {&ClassifyRequest{}, "Input", ""},
 
 		"page 0":               {settings(Settings{PageRange: Pages(1, 0)}), "Settings.PageRange", "page 0: pages are numbered from 1"},
 		"page -1":              {settings(Settings{PageRange: Pages(-1)}), "Settings.PageRange", "page -1: pages are numbered from 1"},
@@ -409,26 +413,26 @@ func TestRequestsRefused(t *testing.T) {
 		"negative share":       {settings(Settings{TenantThrottling: TenantThrottling{TenantID: "a", MaxShare: -0.1}}), "Settings.TenantThrottling.MaxShare", "up to 1"},
 		"share above 1":        {settings(Settings{TenantThrottling: TenantThrottling{TenantID: "a", MaxShare: 1.1}}), "Settings.TenantThrottling.MaxShare", "up to 1"},
 		"share NaN":            {settings(Settings{TenantThrottling: TenantThrottling{TenantID: "a", MaxShare: math.NaN()}}), "Settings.TenantThrottling.MaxShare", "up to 1"},
-		"negative chunk size":  {ParseRequest{Input: input, Retrieval: Retrieval{Chunking: Chunking{ChunkSize: -1}}}, "Retrieval.Chunking.ChunkSize", "number of characters"},
-		"negative overlap":     {ParseRequest{Input: input, Retrieval: Retrieval{Chunking: Chunking{ChunkOverlap: -1}}}, "Retrieval.Chunking.ChunkOverlap", "number of characters"},
-		"negative cell count":  {ParseRequest{Input: input, Spreadsheet: Spreadsheet{MaxCellCount: -1}}, "Spreadsheet.MaxCellCount", "at least 1"},
-		"negative table size":  {ParseRequest{Input: input, Spreadsheet: Spreadsheet{SplitLargeTables: SplitLargeTables{Size: SplitEvery(-1)}}}, "Spreadsheet.SplitLargeTables.Size", "below 0"},
-		"negative table row":   {ParseRequest{Input: input, Spreadsheet: Spreadsheet{SplitLargeTables: SplitLargeTables{Size: TableSize{Row: -1}}}}, "Spreadsheet.SplitLargeTables.Size", "below 0"},
-		"negative columns":     {ParseRequest{Input: input, Spreadsheet: Spreadsheet{SplitLargeTables: SplitLargeTables{Size: TableSize{Column: -1}}}}, "Spreadsheet.SplitLargeTables.Size", "below 0"},
-		"nil agentic":          {ParseRequest{Input: input, Enhance: Enhance{Agentic: []AgenticScope{TextAgentic{}, nil}}}, "Enhance.Agentic[1]", "TextAgentic"},
-		"extract: parsing":     {ExtractRequest{Input: input, Parsing: options(func(o *ParseOptions) { o.Settings.PageRange = Pages(0) })}, "Parsing.Settings.PageRange", "numbered from 1"},
-		"extract: page 0":      {ExtractRequest{Input: input, Settings: ExtractSettings{PageRange: Pages(0)}}, "Settings.PageRange", "numbered from 1"},
-		"extract: bytes":       {ExtractRequest{Input: input, Instructions: Instructions{Schema: []byte(`{}`)}}, "Instructions.Schema", "json.RawMessage"},
-		"split: parsing":       {SplitRequest{Input: input, Parsing: options(func(o *ParseOptions) { o.Settings.Timeout = -1 })}, "Parsing.Settings.Timeout", "use seconds"},
-		"split: no categories": {SplitRequest{Input: input}, "SplitDescription", "at least one"},
-		"split: no name":       {SplitRequest{Input: input, SplitDescription: []SplitCategory{{Description: "d"}}}, "SplitDescription[0].Name", "name the category"},
+		"negative chunk size":  {&ParseRequest{Input: input, Retrieval: Retrieval{Chunking: Chunking{ChunkSize: -1}}}, "Retrieval.Chunking.ChunkSize", "number of characters"},
+		"negative overlap":     {&ParseRequest{Input: input, Retrieval: Retrieval{Chunking: Chunking{ChunkOverlap: -1}}}, "Retrieval.Chunking.ChunkOverlap", "number of characters"},
+		"negative cell count":  {&ParseRequest{Input: input, Spreadsheet: Spreadsheet{MaxCellCount: -1}}, "Spreadsheet.MaxCellCount", "at least 1"},
+		"negative table size":  {&ParseRequest{Input: input, Spreadsheet: Spreadsheet{SplitLargeTables: SplitLargeTables{Size: SplitEvery(-1)}}}, "Spreadsheet.SplitLargeTables.Size", "below 0"},
+		"negative table row":   {&ParseRequest{Input: input, Spreadsheet: Spreadsheet{SplitLargeTables: SplitLargeTables{Size: TableSize{Row: -1}}}}, "Spreadsheet.SplitLargeTables.Size", "below 0"},
+		"negative columns":     {&ParseRequest{Input: input, Spreadsheet: Spreadsheet{SplitLargeTables: SplitLargeTables{Size: TableSize{Column: -1}}}}, "Spreadsheet.SplitLargeTables.Size", "below 0"},
+		"nil agentic":          {&ParseRequest{Input: input, Enhance: Enhance{Agentic: []AgenticScope{TextAgentic{}, nil}}}, "Enhance.Agentic[1]", "TextAgentic"},
+		"extract: parsing":     {&ExtractRequest{Input: input, Parsing: options(func(o *ParseOptions) { o.Settings.PageRange = Pages(0) })}, "Parsing.Settings.PageRange", "numbered from 1"},
+		"extract: page 0":      {&ExtractRequest{Input: input, Settings: ExtractSettings{PageRange: Pages(0)}}, "Settings.PageRange", "numbered from 1"},
+		"extract: bytes":       {&ExtractRequest{Input: input, Instructions: Instructions{Schema: []byte(`{}`)}}, "Instructions.Schema", "json.RawMessage"},
+		"split: parsing":       {&SplitRequest{Input: input, Parsing: options(func(o *ParseOptions) { o.Settings.Timeout = -1 })}, "Parsing.Settings.Timeout", "use seconds"},
+		"split: no categories": {&SplitRequest{Input: input}, "SplitDescription", "at least one"},
+		"split: no name":       {&SplitRequest{Input: input, SplitDescription: []SplitCategory{{Description: "d"}}}, "SplitDescription[0].Name", "name the category"},
 		"split: no description": {
-			SplitRequest{Input: input, SplitDescription: []SplitCategory{{Name: "a", Description: "b"}, {Name: "c"}}},
+			&SplitRequest{Input: input, SplitDescription: []SplitCategory{{Name: "a", Description: "b"}, {Name: "c"}}},
 			"SplitDescription[1].Description", `how to recognise "c"`,
 		},
-		"pipeline: no id":             {PipelineRequest{Input: input}, "PipelineID", "Studio"},
-		"edit: no instructions":       {EditRequest{Input: input}, "Instructions", "say what"},
-		"edit: list":                  {EditRequest{Input: URLs("https://example.com/a.pdf"), Instructions: "x"}, "Input", "use URL"},
+		"pipeline: no id":             {&PipelineRequest{Input: input}, "PipelineID", "Studio"},
+		"edit: no instructions":       {&EditRequest{Input: input}, "Instructions", "say what"},
+		"edit: list":                  {&EditRequest{Input: URLs("https://example.com/a.pdf"), Instructions: "x"}, "Input", "use URL"},
 		"edit: color name":            {edit(func(r *EditRequest) { r.Options.Color = "red" }), "Options.Color", "#RRGGBB"},
 		"edit: color of seven digits": {edit(func(r *EditRequest) { r.Options.Color = "#12345" }), "Options.Color", "#RRGGBB"},
 		"edit: color of others":       {edit(func(r *EditRequest) { r.Options.Color = "#12345g" }), "Options.Color", "#RRGGBB"},
@@ -445,10 +449,10 @@ func TestRequestsRefused(t *testing.T) {
 		"edit: two priorities": {edit(func(r *EditRequest) {
 			r.Priority, r.Async.Priority = new(false), true
 		}), "Priority", "one of them"},
-		"classify: no category": {ClassifyRequest{Input: input, ClassificationSchema: []ClassificationCategory{{}}}, "ClassificationSchema[0].Category", "name the category"},
-		"classify: nil group":   {ClassifyRequest{Input: input, CategoryGroups: map[string][]string{"g": nil}}, "CategoryGroups", `"g" is nil`},
-		"classify: page 0":      {ClassifyRequest{Input: input, PageRange: Pages(0)}, "PageRange", "numbered from 1"},
-		"classify: sheets":      {ClassifyRequest{Input: input, PageRange: Sheets("a")}, "PageRange", "no sheets"},
+		"classify: no category": {&ClassifyRequest{Input: input, ClassificationSchema: []ClassificationCategory{{}}}, "ClassificationSchema[0].Category", "name the category"},
+		"classify: nil group":   {&ClassifyRequest{Input: input, CategoryGroups: map[string][]string{"g": nil}}, "CategoryGroups", `"g" is nil`},
+		"classify: page 0":      {&ClassifyRequest{Input: input, PageRange: Pages(0)}, "PageRange", "numbered from 1"},
+		"classify: sheets":      {&ClassifyRequest{Input: input, PageRange: Sheets("a")}, "PageRange", "no sheets"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -581,7 +585,7 @@ func TestEditWidgetKeepsUnknownMembers(t *testing.T) {
 
 func TestEditAsyncPriority(t *testing.T) {
 	t.Parallel()
-	r := minimalRequests()["edit"].(EditRequest)
+	r := minimalRequests()["edit"].(*EditRequest)
 	for want, body := range map[string]any{
 		`"priority":true`:   r.wire(&asyncWire{Priority: true}),
 		`"mode":"disabled"`: r.wire(&asyncWire{}),

@@ -84,9 +84,9 @@ func (r SplitRequest) check() error {
 }
 
 // wire is the body to send; a is nil for the synchronous endpoint.
-func (r SplitRequest) wire(a *asyncWire) any {
+func (r *SplitRequest) wire(a *asyncWire) any {
 	return struct {
-		SplitRequest
+		*SplitRequest
 		Async *asyncWire `json:"async,omitempty"`
 	}{r, a}
 }

@@ -23,7 +23,7 @@ func (c *Client) Parse(ctx context.Context, req ParseRequest) (*ParseResult, err
 	if err := checkSync("Parse", req.Async, req.QueuePriority); err != nil {
 		return nil, err
 	}
-	return callSync[*ParseResult](ctx, c, "Parse", "/parse", JobParse, req)
+	return callSync[*ParseResult](ctx, c, "Parse", "/parse", JobParse, &req)
 }
 
 // Extract extracts data and waits for the result on the same connection. See Parse.
@@ -31,7 +31,7 @@ func (c *Client) Extract(ctx context.Context, req ExtractRequest) (*ExtractResul
 	if err := checkSync("Extract", req.Async, req.QueuePriority); err != nil {
 		return nil, err
 	}
-	return callSync[*ExtractResult](ctx, c, "Extract", "/extract", JobExtract, req)
+	return callSync[*ExtractResult](ctx, c, "Extract", "/extract", JobExtract, &req)
 }
 
 // Split splits a document and waits for the result on the same connection. See
@@ -40,7 +40,7 @@ func (c *Client) Split(ctx context.Context, req SplitRequest) (*SplitResult, err
 	if err := checkSync("Split", req.Async, ""); err != nil {
 		return nil, err
 	}
-	return callSync[*SplitResult](ctx, c, "Split", "/split", JobSplit, req)
+	return callSync[*SplitResult](ctx, c, "Split", "/split", JobSplit, &req)
 }
 
 // Pipeline runs a document through a pipeline and waits for the result on the same
@@ -52,7 +52,7 @@ func (c *Client) Pipeline(ctx context.Context, req PipelineRequest) (*PipelineRe
 	if err := checkSync("Pipeline", req.Async, ""); err != nil {
 		return nil, err
 	}
-	return callSync[*PipelineResult](ctx, c, "Pipeline", "/pipeline", JobPipeline, req)
+	return callSync[*PipelineResult](ctx, c, "Pipeline", "/pipeline", JobPipeline, &req)
 }
 
 // Edit edits a document and waits for the result on the same connection. See
@@ -61,18 +61,18 @@ func (c *Client) Edit(ctx context.Context, req EditRequest) (*EditResult, error)
 	if err := checkSync("Edit", req.Async, ""); err != nil {
 		return nil, err
 	}
-	return callSync[*EditResult](ctx, c, "Edit", "/edit", JobEdit, req)
+	return callSync[*EditResult](ctx, c, "Edit", "/edit", JobEdit, &req)
 }
 
 // Classify tells which of your categories a document belongs to. There is no
 // asynchronous form. See Parse for how it is sent.
 func (c *Client) Classify(ctx context.Context, req ClassifyRequest) (*ClassifyResult, error) {
-	return callSync[*ClassifyResult](ctx, c, "Classify", "/classify", JobClassify, req)
+	return callSync[*ClassifyResult](ctx, c, "Classify", "/classify", JobClassify, &req)
 }
 
 // EditAsync submits a document to be edited. See ParseAsync for its errors.
 func (c *Client) EditAsync(ctx context.Context, req EditRequest, opts ...SubmitOption) (*Handle[*EditResult], error) {
-	return submit[*EditResult](ctx, c, "EditAsync", "/edit_async", JobEdit, req, req.Async, opts)
+	return submit[*EditResult](ctx, c, "EditAsync", "/edit_async", JobEdit, &req, req.Async, opts)
 }
 
 // checkSync refuses what only an asynchronous call can obey.
