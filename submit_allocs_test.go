@@ -25,7 +25,7 @@ func (accepting) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // What a submission allocates beyond one by hand is the same on every machine, and
-// easily lost. One by hand makes 83 over a network, so that 12 are a seventh. The
+// easily lost. One by hand makes some 80 over a network, so that 3 are a 27th. The
 // race detector would make pools forget.
 func TestSubmitAllocations(t *testing.T) { // not parallel: it counts
 	hand := &http.Client{Transport: accepting{}}
@@ -39,5 +39,5 @@ func TestSubmitAllocations(t *testing.T) { // not parallel: it counts
 		require.NoError(t, err)
 	})
 	t.Logf("%v allocations, %v by hand", ours, theirs)
-	assert.LessOrEqual(t, ours-theirs, 12.0)
+	assert.LessOrEqual(t, ours-theirs, 3.0)
 }

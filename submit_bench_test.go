@@ -82,8 +82,11 @@ func benchRequest() ParseRequest {
 	}
 }
 
-// submitByHand is a submission as one writes it with net/http.
+// submitByHand is a submission as one writes it with net/http, and with a bound of its
+// time.
 func submitByHand(ctx context.Context, client *http.Client, url, key, agent string, in ParseRequest) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, DefaultTimeout)
+	defer cancel()
 	body := struct {
 		ParseRequest
 		Async struct {

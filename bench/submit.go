@@ -57,7 +57,9 @@ func byLibrary(base string) (submitter, error) {
 	}, client.CloseIdleConnections}, nil
 }
 
-// postByHand submits as a program does without a library.
+// postByHand submits as a careful program does without a library: it bounds the time of
+// the request, as the library bounds that of every attempt, and reads the answer to its
+// end, so that the connection can be used again.
 func postByHand(name, base string, client *http.Client) submitter {
 	type wireWebhook struct {
 		Mode string `json:"mode"`
@@ -72,6 +74,8 @@ func postByHand(name, base string, client *http.Client) submitter {
 		Async wireAsync `json:"async"`
 	}
 	return submitter{name, func(ctx context.Context) (string, error) {
+		ctx, cancel := context.WithTimeout(ctx, reducto.DefaultTimeout)
+		defer cancel()
 		body, err := json.Marshal(wireRequest{
 			Input: documentURL,
 			Async: wireAsync{Metadata: submittedMetadata, Webhook: wireWebhook{Mode: "direct", URL: webhookURL}},
