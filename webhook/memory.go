@@ -21,6 +21,9 @@ type memory struct {
 	settled  int      // of those, how many need no further call
 	closed   bool
 	drained  chan struct{} // closed when closed is set and nothing is running
+
+	ctx    context.Context // that of all calls
+	cancel context.CancelCauseFunc
 }
 
 // work is a job, or a submission with all its jobs.
@@ -36,16 +39,14 @@ type work struct {
 	prev, next *work
 }
 
-// call is work in progress. Everything but done and cancel is written by the
-// goroutine that runs it, before done is closed.
+// call is work in progress. What changes is written by the goroutine that runs it,
+// before done is closed.
 type call struct {
 	work     *work
 	event    Event
 	received time.Time
 	attempt  int // what the function is told; the function is called once at most
-
-	ctx    context.Context
-	cancel context.CancelCauseFunc
+	ctx      callContext
 
 	called bool
 	ending ending
@@ -83,11 +84,13 @@ const (
 )
 
 func newMemory(ttl time.Duration, max int) *memory {
-	return &memory{
+	m := &memory{
 		ttl: ttl, max: max,
 		works:   map[workKey]*work{},
 		drained: make(chan struct{}),
 	}
+	m.ctx, m.cancel = context.WithCancelCause(context.Background())
+	return m
 }
 
 // admit finds a delivery its role. The call is nil for roleDone and roleClosed.
@@ -121,16 +124,16 @@ func (m *memory) admit(ctx context.Context, e *Event, received time.Time) (c *ca
 		w.jobKey, w.attempts = e.jobKey(), 0
 	}
 	w.status = e.Status
-	w.call = &call{work: w, event: *e, received: received, attempt: w.attempts + 1, done: make(chan struct{})}
-	// Values of the request, tracing for example, go on; its end does not.
-	w.call.ctx, w.call.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
+	w.call = &call{
+		work: w, event: *e, received: received, attempt: w.attempts + 1,
+		ctx: callContext{m.ctx, ctx}, done: make(chan struct{}),
+	}
 	m.running.push(w)
 	return w.call, roleStart, conflict
 }
 
 // finish ends a call and lets all who wait for it go.
 func (m *memory) finish(c *call) {
-	c.cancel(nil)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	w := c.work
@@ -191,13 +194,12 @@ func (m *memory) checkDrained() {
 	}
 }
 
-// cancel ends the context of every call and returns how many there are.
-func (m *memory) cancel(cause error) int {
+// giveUp ends the context of every call and returns how many there are. It is for
+// a memory that is closed: a call that began later would be over at once.
+func (m *memory) giveUp(cause error) int {
+	m.cancel(cause)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for w := m.running.first; w != nil; w = w.next {
-		w.call.cancel(cause)
-	}
 	return m.running.len
 }
 

@@ -41,7 +41,7 @@ func (h *Handler) run(c *call) {
 		}
 	}
 	d.source = newJobSource(h.get, d.JobID, job)
-	ctx, cancel := context.WithTimeoutCause(c.ctx, h.cfg.funcTimeout, errFuncTimeout)
+	ctx, cancel := context.WithTimeoutCause(&c.ctx, h.cfg.funcTimeout, errFuncTimeout)
 	defer cancel()
 	c.called = true
 	h.stats.calls.Add(1)
@@ -51,7 +51,7 @@ func (h *Handler) run(c *call) {
 // settle lets the API decide how the job ended. Without a job to show for it the
 // call is over, and its ending is set.
 func (h *Handler) settle(c *call, d *Delivery) *reducto.Job {
-	ctx, cancel := context.WithTimeout(c.ctx, refetchTimeout)
+	ctx, cancel := context.WithTimeout(&c.ctx, refetchTimeout)
 	defer cancel()
 	job, err := h.recheck(ctx, &d.Event)
 	c.ending = endedPostponed

@@ -47,7 +47,7 @@ func (h *Handler) Shutdown(ctx context.Context) error {
 		select {
 		case <-h.memory.drained:
 		case <-ctx.Done():
-			if remaining := h.memory.cancel(ErrShutdown); remaining > 0 {
+			if remaining := h.memory.giveUp(ErrShutdown); remaining > 0 {
 				return &ShutdownError{Remaining: remaining, Err: ctx.Err()}
 			}
 		}
