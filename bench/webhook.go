@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -78,13 +79,29 @@ func (r *run) measureInProcess(ctx context.Context) error {
 // sender makes deliveries for a handler under load, each of another job.
 type sender struct {
 	name     string
-	verifier webhook.Verifier // nil for the handler that reads nothing
+	verifier webhook.Verifier // nil for a handler of net/http's alone
+	handler  http.HandlerFunc // if there is no verifier
 	rates    []float64
 	cpu      []float64 // seconds a delivery, the client's too
 }
 
+// empty is the most that net/http can do. It leaves the body to the server.
+func empty(http.ResponseWriter, *http.Request) {}
+
+// answering is the most that a receiver can do: it reads the body, and answers what
+// this library's handlers do.
+func answering(w http.ResponseWriter, r *http.Request) {
+	if _, err := io.ReadAll(r.Body); err != nil {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	_, _ = io.WriteString(w, `{"received":true}`)
+}
+
 // measureLoopback compares handlers by how many deliveries a second a server with
-// them takes, where an empty handler is the most that net/http can do.
+// them takes.
 func (r *run) measureLoopback(ctx context.Context) error {
 	r.log("webhook: over loopback, %d connections", connections)
 	secret, err := webhook.NewSecret(benchSecret)
@@ -95,7 +112,12 @@ func (r *run) measureLoopback(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	senders := []*sender{{name: "empty handler"}, {name: oursSecret, verifier: secret}, {name: oursSvix, verifier: svix}}
+	senders := []*sender{
+		{name: "empty handler", handler: empty},
+		{name: oursSecret, verifier: secret},
+		{name: oursSvix, verifier: svix},
+		{name: "ReadAll + the answer of reducto", handler: answering},
+	}
 	for round := range 1 + r.loadRounds { // the first one warms up
 		for k := range senders {
 			s := senders[(round+k)%len(senders)]
@@ -109,10 +131,14 @@ func (r *run) measureLoopback(ctx context.Context) error {
 	t := peerTable{
 		area:   "webhook",
 		title:  fmt.Sprintf("deliveries a second over loopback, %d connections", connections),
-		header: []string{"handler", "a second", "spread", "µs of CPU, with the client's"},
+		header: []string{"handler", "a second", "spread", "µs of CPU, with the client's", "x empty handler", "spread"},
 	}
 	for _, s := range senders {
-		t.rows = append(t.rows, append(rateRow(s.name, s.rates), fmt.Sprintf("%.1f", 1e6*spreadOf(s.cpu).median)))
+		cpu := ratios(s.cpu, senders[0].cpu)
+		t.rows = append(t.rows, append(rateRow(s.name, s.rates),
+			fmt.Sprintf("%.1f", 1e6*spreadOf(s.cpu).median),
+			fmt.Sprintf("%.2f", cpu.median),
+			fmt.Sprintf("%.2f to %.2f", cpu.least, cpu.most)))
 	}
 	r.peers = append(r.peers, t)
 	return nil
@@ -122,7 +148,7 @@ func (r *run) measureLoopback(ctx context.Context) error {
 // them has to be processed; without one they are as a Secret has them.
 func (s *sender) load(ctx context.Context, secret *webhook.Secret, n int, counts bool) error {
 	var processed atomic.Int64
-	var handler http.Handler = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+	var handler http.Handler = s.handler
 	signer := webhook.Verifier(secret)
 	if s.verifier != nil {
 		signer = s.verifier
