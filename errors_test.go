@@ -351,3 +351,21 @@ func TestWithOp(t *testing.T) {
 	assert.Empty(t, original.Op, "it may be shared")
 	assert.Equal(t, &RequestError{Op: "Inbox"}, withOp(&RequestError{Op: "Inbox"}, "ParseAsync"))
 }
+
+// The service may repeat what it was sent.
+func TestErrorsDoNotRepeatPermissions(t *testing.T) {
+	t.Parallel()
+	for ref, repeated := range map[string]string{
+		"https://user:canary@example.com/a.pdf":       "user and canary",
+		"https://user:can%61ry@example.com/a.pdf?x=1": "user and canary",
+		"https://example.com/a.pdf?signature=canary":  "?signature=canary",
+		"ftp://a:b@canary:c@example.com":              "b@canary:c",
+	} {
+		for _, text := range []string{ref, repeated} {
+			e := apiError(400, "application/json", []byte(`{"detail":"could not download `+text+`"}`), private(URL(ref), "")...)
+			assert.NotContains(t, e.Error(), "canary", ref)
+			assert.NotContains(t, e.Error(), "can%61ry", ref)
+		}
+	}
+	assert.Empty(t, private(URLs("https://example.com/a@b:c.pdf", "https://user@example.com", "reducto://x@y:z", "jobid://1"), ""))
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -207,13 +208,25 @@ func (c *Client) tellHooks(ctx context.Context, s *Submission, n int, r SubmitRe
 	}
 }
 
-// private are the permissions in a request: the queries of presigned URLs, and the
-// document's password.
+// private are the permissions in a request: the queries of presigned URLs and the
+// passwords in others, and the document's password.
 func private(in Input, p Password) []string {
 	var secrets []string
 	for _, ref := range in.refs {
 		if _, query, ok := strings.Cut(ref, "?"); ok && query != "" {
 			secrets = append(secrets, query)
+		}
+		_, rest, _ := strings.Cut(ref, "://")
+		if end := strings.IndexAny(rest, "/?#"); end >= 0 {
+			rest = rest[:end]
+		}
+		if at := strings.LastIndexByte(rest, '@'); at >= 0 {
+			if _, password, ok := strings.Cut(rest[:at], ":"); ok && password != "" {
+				secrets = append(secrets, password)
+				if plain, err := url.PathUnescape(password); err == nil && plain != password {
+					secrets = append(secrets, plain)
+				}
+			}
 		}
 	}
 	if p != "" {

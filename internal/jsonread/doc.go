@@ -14,7 +14,7 @@
 //			case "label":
 //				p.Label = r.String()
 //			case "history": // rare, and of many forms
-//				r.Decode(&p.History)
+//				jsonread.Decode(r, &p.History)
 //			}
 //		}
 //	}
