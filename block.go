@@ -68,7 +68,8 @@ type Block struct {
 	Type BlockType `json:"type"`
 	// BBox is where it stands.
 	BBox BoundingBox `json:"bbox"`
-	// Content is its text; for tables in the format that was asked for.
+	// Content is its text; for tables in the format that was asked for. It may share
+	// memory with the content of its chunk, up to 16 KB; strings.Clone gives it its own.
 	Content string `json:"content"`
 	// ImageURL is a picture of the block, if Settings.ReturnImages asked for it.
 	ImageURL Link `json:"image_url,omitzero"`

@@ -375,14 +375,29 @@ func (m *maker) null() { m.b.WriteString("null") }
 func (m *maker) content() {
 	box := m.fields("left", m.number, "top", m.number, "width", m.number, "height", m.number, "page", m.integer, "original_page", m.integer)
 	granular := m.fields("extract_confidence", m.null, "parse_confidence", m.number)
-	block := m.fields("type", m.oneOf("Text", "Table", "Key Value", "Hologram", "Section Header"), "bbox", box, "content", m.text,
+	var parts []string // of a chunk's content, which its blocks mostly consist of
+	block := m.fields("type", m.oneOf("Text", "Table", "Key Value", "Hologram", "Section Header"), "bbox", box, "content", func() {
+		if len(parts) == 0 || m.one(5) {
+			m.text()
+			return
+		}
+		m.b.WriteString(parts[0])
+		parts = parts[1:]
+	},
 		"image_url", m.null, "chart_data", func() { m.list(2, m.text) }, "confidence", m.oneOf("high", "low", "High"),
 		"granular_confidence", granular, "merged_tables", m.null, "extra", m.fields("is_chart", m.integer))
 	content := ""
 	chunk := m.fields("content", func() {
 		from := m.b.Len()
-		m.text()
-		content = m.b.String()[from:]
+		for parts = nil; !m.one(3); m.b.Truncate(from) {
+			m.text()
+			parts = append(parts, m.b.String()[from:])
+		}
+		content = strings.ReplaceAll(strings.Join(parts, " "), `" "`, `\n\n`)
+		if parts == nil {
+			content = `""`
+		}
+		m.b.WriteString(content)
 	}, "embed", func() { m.b.WriteString(content + `""`[len(content)*2/max(1, len(content)):]) },
 		"enriched", m.text, "enrichment_success", func() { m.b.WriteString("true") }, "blocks", func() { m.list(4, block) })
 	word := m.fields("text", m.text, "bbox", box, "confidence", m.number, "chunk_index", m.integer, "rotation", m.integer)

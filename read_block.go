@@ -115,7 +115,8 @@ func readConfidence(r *jsonread.Reader) Confidence {
 // blockReader reads blocks and chunks.
 type blockReader struct {
 	r         *jsonread.Reader
-	blocks    list[Block] // of the chunk that is being read
+	blocks    list[Block]    // of the chunk that is being read
+	texts     jsonread.Parts // its content, which its blocks' contents are parts of
 	granulars []GranularConfidence
 }
 
@@ -127,10 +128,12 @@ func readChunk(r *jsonread.Reader, v *Chunk) { newBlockReader(r).chunk(v) }
 
 func (c *blockReader) chunk(v *Chunk) {
 	r := c.r
+	c.texts = jsonread.Parts{}
 	for o := r.Object(chunkFields, v.Extra.members()); o.Next(); {
 		switch o.Name {
 		case "content":
 			v.Content = r.StringLike(v.Embed)
+			c.texts = jsonread.PartsOf(v.Content)
 		case "embed":
 			v.Embed = r.StringLike(v.Content)
 		case "enriched":
@@ -159,7 +162,7 @@ func (c *blockReader) block(b *Block) {
 		case "bbox":
 			readBox(r, &b.BBox)
 		case "content":
-			b.Content = r.String()
+			b.Content = r.StringOf(&c.texts)
 		case "image_url":
 			b.ImageURL = Link(r.String())
 		case "chart_data":

@@ -46,7 +46,9 @@
 // looks at three times, byte by byte. Here eight bytes at a time are tested for a
 // quote, an escape, a control character and non-ASCII; a string without escapes is
 // copied once, from the window into its own memory. A string that must be compared
-// with the one before it is compared in the window. Names are tried in the order of
+// with the one before it is compared in the window. Strings that are parts of a longer
+// one, as the texts of blocks are of their chunk's, share its memory (Parts), which
+// saves most allocations of a document. Names are tried in the order of
 // the fields, which is the order in which they come. Decimals of up to 19 digits are
 // divided exactly, as integers; all others are left to strconv. Pointers to numbers
 // come from blocks of 64.
@@ -63,6 +65,8 @@
 //     almost twice as slow without.
 //   - Strings that point into the window instead of copies: the window could not be
 //     used again, and one short string would keep all of it.
+//   - Parts of texts of any length: who keeps one block of a document in one chunk
+//     would keep all of its text.
 //   - Growing slices by append: a list of a million words was copied five times.
 //     They are gathered in pieces and copied once.
 //   - unsafe, assembly, generated code: knowing the types is worth more than they
