@@ -24,17 +24,21 @@ const (
 
 	// headSize is how much of the document's beginning Head can show.
 	headSize = 8 << 10
+
+	// scratchSize is for strings with escapes, of which most are shorter.
+	scratchSize = 8 << 10
 )
 
 // Reader reads one JSON document. It is made for one goroutine.
 type Reader struct {
-	src    io.Reader         // nil if the window has all
-	end    bool              // src has no more
-	size   int64             // of the document, if it is known
-	buf    []byte            // the window
-	pooled *[windowSize]byte // its memory, if it did not have to grow
-	pos    int               // what was read of it
-	base   int64             // the offset of the window in the document
+	src    io.Reader // nil if the window has all
+	end    bool      // src has no more
+	size   int64     // of the document, if it is known
+	buf    []byte    // the window
+	memory *memory   // what is used again; nil where the document is small
+	pooled bool      // the window is there: it did not have to grow
+	pos    int       // what was read of it
+	base   int64     // the offset of the window in the document
 
 	mark      int  // index from which on the window must be kept; -1 for none
 	forgetful bool // a mark is given up where the window would have to grow for it
@@ -68,26 +72,33 @@ func New(src io.Reader, size int64) *Reader {
 	}
 	r := &Reader{src: src, size: size, mark: -1, stack: make([]byte, 0, 16)}
 	if window == windowSize {
-		r.pooled = windows.Get().(*[windowSize]byte)
-		r.buf = r.pooled[:0]
+		r.memory, r.pooled = memories.Get().(*memory), true
+		r.buf, r.scratch = r.memory.window[:0], r.memory.scratch[:0]
 	} else {
 		r.buf = make([]byte, 0, max(window, minWindow))
 	}
 	return r
 }
 
-// Close gives the window back. The Reader must not be used any more; what it has
+// Close gives the memory back. The Reader must not be used any more; what it has
 // returned stays, but for the result of View.
 func (r *Reader) Close() {
-	if r.pooled != nil {
-		windows.Put(r.pooled)
+	if r.memory != nil {
+		memories.Put(r.memory)
 	}
-	r.src, r.end, r.buf, r.pooled, r.head = nil, true, nil, nil, nil
+	freePart(r.scratch)
+	r.src, r.end, r.buf, r.memory, r.pooled, r.scratch, r.head = nil, true, nil, nil, false, nil, nil
 }
 
-// windows are those that are used again: one costs as much as a document of its
-// size.
-var windows = sync.Pool{New: func() any { return new([windowSize]byte) }}
+// memory is what a Reader needs for itself.
+type memory struct {
+	window  [windowSize]byte
+	scratch [scratchSize]byte
+	head    [headSize]byte
+}
+
+// memories are used again: one costs as much as a document of its size.
+var memories = sync.Pool{New: func() any { return new(memory) }}
 
 // FromBytes returns a Reader of data, which it does not change or keep.
 func FromBytes(data []byte) *Reader {
@@ -98,7 +109,7 @@ func FromBytes(data []byte) *Reader {
 func (r *Reader) KeepHead() { r.keepHead = true }
 
 // Head is the beginning of the document, up to 8 KB, as far as it was read; after
-// KeepHead only. whole says that it is all that was read.
+// KeepHead only, and gone with Close. whole says that it is all that was read.
 func (r *Reader) Head() (head []byte, whole bool) {
 	if r.head != nil {
 		return r.head, false
@@ -221,10 +232,7 @@ func (r *Reader) more() bool {
 			grow = max(grow, int(min(r.size-r.base-int64(len(r.buf))+1, maxGrow)))
 		}
 		r.buf = slices.Grow(r.buf, grow) // which clears nothing
-		if r.pooled != nil {
-			windows.Put(r.pooled)
-			r.pooled = nil
-		}
+		r.pooled = false
 	}
 	for range 100 {
 		n, err := r.src.Read(r.buf[len(r.buf):cap(r.buf)])
@@ -249,7 +257,10 @@ func (r *Reader) more() bool {
 // saveHead copies what Head needs of a window that is about to move.
 func (r *Reader) saveHead() {
 	if r.keepHead && r.base == 0 && r.head == nil {
-		r.head = append([]byte(nil), r.buf[:min(headSize, len(r.buf))]...)
+		if r.memory != nil {
+			r.head = r.memory.head[:0]
+		}
+		r.head = append(r.head, r.buf[:min(headSize, len(r.buf))]...)
 	}
 }
 

@@ -201,7 +201,7 @@ func (r *Reader) Since(m Mark) json.RawMessage {
 		return nil
 	}
 	raw := r.buf[m.offset-r.base : r.pos]
-	if m.outer && r.src != nil && r.pooled == nil && len(raw) > windowSize {
+	if m.outer && r.src != nil && !r.pooled && len(raw) > windowSize {
 		r.saveHead()
 		// The window becomes the value, which is not copied, and what follows begins
 		// another one.

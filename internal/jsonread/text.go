@@ -2,8 +2,8 @@ package jsonread
 
 import (
 	"bytes"
-	"slices"
 	"strings"
+	"sync"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -204,14 +204,14 @@ func (r *Reader) rest(like *string) (view []byte, short bool) {
 			return
 		}
 		parts = append(parts, r.scratch)
-		r.scratch = make([]byte, 0, partSize)
+		r.scratch = newPart()
 	}
 	for r.run(&r.scratch) {
 		switch n := len(r.scratch); {
 		case n > partSize-windowSize:
 			put()
-		case n > maxToken:
-			r.scratch = slices.Grow(r.scratch, partSize-n)
+		case n > maxToken && cap(r.scratch) < partSize:
+			r.scratch = append(newPart(), r.scratch...)
 		}
 	}
 	if r.err != nil {
@@ -234,12 +234,25 @@ func (r *Reader) rest(like *string) (view []byte, short bool) {
 	for i, p := range parts {
 		b.Write(p)
 		parts[i] = nil
+		freePart(p)
 	}
 	b.Write(r.scratch)
 	if *like = b.String(); r.high && !utf8.ValidString(*like) {
 		*like = string(r.valid([]byte(*like)))
 	}
 	return nil, false
+}
+
+// Parts are used again: to clear and collect one costs as much as to fill it.
+var partPool = sync.Pool{New: func() any { return new([partSize]byte) }}
+
+func newPart() []byte { return partPool.Get().(*[partSize]byte)[:0] }
+
+// freePart gives back what was a part, unless it had to grow.
+func freePart(b []byte) {
+	if cap(b) == partSize {
+		partPool.Put((*[partSize]byte)(b[:partSize]))
+	}
 }
 
 // escape reads the escape at the position and appends what it stands for.
