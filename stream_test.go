@@ -10,7 +10,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -315,15 +314,6 @@ func TestLargeMembersOfAnotherForm(t *testing.T) {
 	parse, err := As[*ParseResult](&job)
 	require.NoError(t, err)
 	require.True(t, string(want.OCR) == string(parse.full.Extra["ocr"]), "byte for byte")
-}
-
-// bytesAllocated is what f allocates.
-func bytesAllocated(f func()) uint64 {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	f()
-	runtime.ReadMemStats(&after)
-	return after.TotalAlloc - before.TotalAlloc
 }
 
 // The texts of a chunk are one, where they are equal.

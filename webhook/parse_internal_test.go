@@ -368,11 +368,13 @@ func checkBelief(t *testing.T, secret *Secret, body []byte) {
 		require.NotContains(t, err.Error(), "canary-")
 		return
 	}
-	var read struct {
-		Metadata map[string]any `json:"metadata"`
+	var read struct { // numbers in it may be larger than any type of Go's holds
+		Metadata map[string]json.RawMessage `json:"metadata"`
 	}
 	require.NoError(t, json.Unmarshal(body, &read))
-	switch read.Metadata["secret"] {
+	var given string
+	require.NoError(t, json.Unmarshal(read.Metadata["secret"], &given))
+	switch given {
 	case seedSecret:
 		require.Equal(t, "current", e.KeyID)
 	case "canary-seed-previous-0123":
@@ -380,7 +382,7 @@ func checkBelief(t *testing.T, secret *Secret, body []byte) {
 	default:
 		t.Fatalf("believed without the secret: %q", body)
 	}
-	var left map[string]any
+	var left map[string]json.RawMessage
 	require.NoError(t, e.DecodeMetadata(&left))
 	require.NotContains(t, left, "secret")
 }
