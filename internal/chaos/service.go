@@ -23,6 +23,7 @@ type service struct {
 	owners map[string]string   // submissions by job
 	jobs   map[string][]string // jobs by submission
 	hurt   map[string]int      // faults of webhooks by kind
+	known  map[string]bool     // jobs of which a child has the id from an answer
 	lives  sync.WaitGroup
 	open   int // jobs whose life goes on
 }
@@ -41,7 +42,7 @@ func startService(p *plan, f *front) (*service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &service{Server: server, plan: p, owners: map[string]string{}, jobs: map[string][]string{}, hurt: map[string]int{}}
+	s := &service{Server: server, plan: p, owners: map[string]string{}, jobs: map[string][]string{}, hurt: map[string]int{}, known: map[string]bool{}}
 	s.hook = server.Mount("/webhook", f)
 	f.owner = s.owner
 	server.Hold()
@@ -166,9 +167,11 @@ func (s *service) live(ctx context.Context, info reductotest.JobInfo, f fate) {
 		s.Complete(info.ID)
 	}
 	if f.End == endExpire {
-		// Once a child has heard of it: what nobody has heard of, and the service has
-		// forgotten, nobody can find.
-		if s.awaitArrival(ctx, info.ID) {
+		// Once a child has heard of it, and knows that it is its own: what nobody has
+		// heard of, and the service has forgotten, nobody can find; and of a job that does
+		// not exist nobody can tell that it was not made up, so that its submission ends as
+		// unknown, a day later.
+		if s.awaitArrival(ctx, info.ID) && s.isAnswered(info.ID) {
 			s.Expire(info.ID)
 		}
 	} else if !sleep(ctx, time.Second) {
@@ -262,6 +265,19 @@ func (s *service) awaitArrival(ctx context.Context, jobID string) bool {
 			return false
 		}
 	}
+}
+
+// answered notes that a child has its job's id from the answer to its submission.
+func (s *service) answered(jobID string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.known[jobID] = true
+}
+
+func (s *service) isAnswered(jobID string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.known[jobID]
 }
 
 // another is a job of another submission.

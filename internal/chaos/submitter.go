@@ -59,6 +59,7 @@ func (s *submitter) submit(ctx context.Context, sub submission) {
 		}
 		s.mu.Unlock()
 		if err == nil && a.JobID != "" {
+			s.world.service.answered(a.JobID)
 			return
 		}
 		if (err != nil || a.Unknown) && again {
