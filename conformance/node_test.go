@@ -27,11 +27,11 @@ const nodeTimeout = 4 * time.Minute
 func program(t *testing.T, path ...string) string {
 	t.Helper()
 	if _, err := exec.LookPath("node"); err != nil {
-		t.Skip("there is no node: install Node 20 or later")
+		missing(t, "there is no node: install Node 20 or later")
 	}
 	file := filepath.Join(append([]string{"node_modules"}, path...)...)
 	if _, err := os.Stat(file); err != nil {
-		t.Skip("the npm packages are not installed: run npm ci --ignore-scripts in conformance/")
+		missing(t, "the npm packages are not installed: run npm ci --ignore-scripts in conformance/")
 	}
 	return file
 }

@@ -27,7 +27,7 @@ func publishedDocument(t *testing.T) *document {
 	}
 	raw, err := os.ReadFile(path)
 	if os.IsNotExist(err) && !named {
-		t.Skip("there is no OpenAPI document at " + path + ": set TEST_OPENAPI to the file of one")
+		missing(t, "there is no OpenAPI document at "+path+": set TEST_OPENAPI to the file of one")
 	}
 	require.NoError(t, err)
 	d := &document{}
