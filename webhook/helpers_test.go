@@ -158,6 +158,19 @@ func (c *counter) last() *webhook.Delivery {
 	return c.deliveries[len(c.deliveries)-1]
 }
 
+// of is how often it was called for a job.
+func (c *counter) of(jobID string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := 0
+	for _, d := range c.deliveries {
+		if d.JobID == jobID {
+			n++
+		}
+	}
+	return n
+}
+
 // payload is a body as the service sends it.
 func payload(status, jobID, metadata string) string {
 	return `{"status":` + quote(status) + `,"job_id":` + quote(jobID) + `,"metadata":` + metadata + `}`

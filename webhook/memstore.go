@@ -29,7 +29,7 @@ type MemoryStore struct {
 	ahead   time.Duration // what Advance has added to the clock
 	seq     uint64        // of the record that was made or received last
 	records map[string]*memRecord
-	jobs    map[string]*memRecord // by wireid.Key of the job's id
+	jobs    map[string]*memRecord // who has a job, by wireid.Key of its id
 	byKey   memIndex
 	locks   map[string]memLock
 
@@ -102,7 +102,9 @@ type memRecord struct {
 	at    int       // its index there
 }
 
-// memJob is a job that is known to be, or believed to be, the record's.
+// memJob is a job that is known to be, or believed to be, the record's. The record
+// has it, so that no other can, if it is bound or the one that was heard. Otherwise
+// it is a candidate: only a duplicate named it, and another record may get it.
 type memJob struct {
 	key, id string
 	bound   bool // Bind or Submit said so, not just an arrival
@@ -131,15 +133,18 @@ func (r *memRecord) bound() int {
 func (r *memRecord) full() bool { return r.open == 0 && len(r.jobs) >= r.sent }
 
 // next is the job that a record is received for when another was not its own: one
-// that Bind named, or else the one that was heard of first; nil if there is none.
-func (r *memRecord) next() *memJob {
+// that Bind named, or else the candidate that was heard of first and that no other
+// record has; nil if there is none.
+func (m *MemoryStore) next(r *memRecord) *memJob {
 	for i := range r.jobs {
 		if r.jobs[i].bound {
 			return &r.jobs[i]
 		}
 	}
-	if len(r.jobs) > 0 {
-		return &r.jobs[0]
+	for i := range r.jobs {
+		if m.jobs[r.jobs[i].key] == nil {
+			return &r.jobs[i]
+		}
 	}
 	return nil
 }
@@ -197,7 +202,7 @@ func (m *MemoryStore) add(id string, now time.Time) *memRecord {
 
 func (m *MemoryStore) remove(r *memRecord) {
 	for _, j := range r.jobs {
-		delete(m.jobs, j.key)
+		m.free(r, j)
 	}
 	delete(m.records, r.Key)
 	m.byKey.remove(r.Key)
@@ -206,14 +211,27 @@ func (m *MemoryStore) remove(r *memRecord) {
 	}
 }
 
+// attach makes a job one that the record has.
 func (m *MemoryStore) attach(r *memRecord, jobID string, bound bool) {
+	j := r.keep(jobID)
+	j.bound = j.bound || bound
+	m.jobs[j.key] = r
+}
+
+// keep makes a job one that the record knows, a candidate if it is new to it.
+func (r *memRecord) keep(jobID string) *memJob {
 	key := wireid.Key(jobID)
-	if j := r.job(key); j != nil {
-		j.bound = j.bound || bound
-		return
+	if r.job(key) == nil {
+		r.jobs = append(r.jobs, memJob{key: key, id: jobID})
 	}
-	r.jobs = append(r.jobs, memJob{key: key, id: jobID, bound: bound})
-	m.jobs[key] = r
+	return r.job(key)
+}
+
+// free takes a job from a record, if that has it.
+func (m *MemoryStore) free(r *memRecord, j memJob) {
+	if m.jobs[j.key] == r {
+		delete(m.jobs, j.key)
+	}
 }
 
 // pending is the queue of the pending records for which a delivery is expected,

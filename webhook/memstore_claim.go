@@ -95,12 +95,17 @@ func (m *MemoryStore) Finish(ctx context.Context, verdicts []Verdict) ([]bool, e
 			}
 			received := r.ReceivedAt
 			m.disown(r, now, func(j memJob) bool { return j.key == r.heard })
-			if next := r.next(); next != nil {
+			next := m.next(r)
+			switch {
+			case next != nil:
+				m.jobs[next.key] = r
 				r.State, r.heard, r.ReceivedAt = StateReceived, next.key, received
 				r.held = !next.bound && r.open > 0 && !r.SubmittedAt.IsZero()
-			} else if r.SubmittedAt.IsZero() {
+			case r.SubmittedAt.IsZero():
 				m.remove(r)
 				continue
+			default:
+				r.jobs = nil // candidates, which others have
 			}
 		default:
 			r.DueAt, r.FinishedAt = time.Time{}, now

@@ -133,7 +133,7 @@ func (m *MemoryStore) disown(r *memRecord, now time.Time, foreign func(memJob) b
 	r.jobs = slices.DeleteFunc(r.jobs, func(j memJob) bool {
 		gone := foreign(j)
 		if gone {
-			delete(m.jobs, j.key)
+			m.free(r, j)
 		}
 		return gone
 	})
@@ -162,12 +162,13 @@ func (m *MemoryStore) receive(a *Arrival, now time.Time) Receipt {
 	key := wireid.Key(a.JobID)
 	owner := m.jobs[key]
 	r := m.records[wireid.Key(a.SubmissionID)] // there is none with an empty key
+	strange := key != "" && (r == nil || r.job(key) == nil)
 	switch {
 	case r != nil:
 		if owner != nil && owner != r {
 			return refused
 		}
-		if owner == nil && key != "" && r.full() {
+		if strange && r.full() {
 			return refused
 		}
 	case owner != nil:
@@ -190,7 +191,7 @@ func (m *MemoryStore) receive(a *Arrival, now time.Time) Receipt {
 	}
 
 	if r.State != StatePending {
-		if owner == nil && key != "" {
+		if strange && owner == nil {
 			if r.busy() {
 				if r.State == StateReceived && r.DueAt.After(now) {
 					r.DueAt = now
@@ -199,7 +200,7 @@ func (m *MemoryStore) receive(a *Arrival, now time.Time) Receipt {
 				return Receipt{Kind: ReceiptBusy, State: r.State, Key: r.Key}
 			}
 			if r.keeps() {
-				m.attach(r, a.JobID, false)
+				r.keep(a.JobID)
 			}
 		}
 		return Receipt{

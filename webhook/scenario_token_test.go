@@ -93,6 +93,37 @@ func TestScenario08_TokenSentWithManyJobsInbox(t *testing.T) {
 	})
 }
 
+// A token is sent with the job of another submission, whose own answer and deliveries
+// are all lost: that submission still gets it, from a sweep. The one whose token it
+// is has been received for a job of its own, or for one that is nobody's.
+func TestScenario08_TokenSentWithAJobThatIsFoundLaterInbox(t *testing.T) {
+	t.Parallel()
+	for name, first := range map[string]func(l *leak) string{
+		"after its own":  func(l *leak) string { return l.own(map[string]any{"submission_id": l.id}) },
+		"after nobody's": func(*leak) string { return uuid.NewString() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				l := newLeak(t).submitted()
+				id := uuid.Must(uuid.NewV7()).String()
+				require.NoError(t, l.mem.Submit(t.Context(), webhook.Submitted{ID: id, Webhook: true, LookAfter: time.Hour}))
+				theirs := l.own(map[string]any{"submission_id": id})
+				own := first(l)
+				require.Equal(t, http.StatusOK, l.announce(own))
+				require.Equal(t, http.StatusOK, l.announce(theirs))
+				rest(2 * time.Hour)
+				assert.Equal(t, 1, l.f.of(theirs))
+				records, err := l.mem.List(t.Context(), webhook.Filter{Keys: []string{id}})
+				require.NoError(t, err)
+				require.Len(t, records, 1)
+				assert.Equal(t, theirs, records[0].JobID)
+				assert.Equal(t, webhook.StateDone, records[0].State)
+			})
+		})
+	}
+}
+
 // A text of the user's that speaks of submission ids makes no job another's.
 func TestScenario08_JobWhoseTextsNameSubmissionsInbox(t *testing.T) {
 	t.Parallel()

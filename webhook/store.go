@@ -80,9 +80,14 @@ type Store interface {
 	// call are taken in one after the other.
 	//
 	// An arrival is for the record of the submission that it names. If it names none,
-	// or none that has a record, it is for the record of its job, and if there is none
-	// either, for a new one. How many jobs a submission has that was not recorded
+	// or none that has a record, it is for the record that has its job, and if there is
+	// none either, for a new one. How many jobs a submission has that was not recorded
 	// before it was heard of is never known.
+	//
+	// A record has the jobs that Submit or Bind named, and the one that it was received
+	// for; no other record can have these. A further job that a duplicate names it only
+	// knows: another submission whose job that is still gets it, and so does whoever
+	// hears of it by itself.
 	Receive(ctx context.Context, arrivals []Arrival) ([]Receipt, error)
 
 	// Claim claims up to n records that are received and due, or whose lease is over,
@@ -104,10 +109,11 @@ type Store interface {
 	// A verdict of StatePending says that the job that the record was received for is
 	// none of its submission's. That job is forgotten, and nothing of its arrival
 	// remains. Of the other jobs that the record knows, the record is then received for
-	// the one that Bind named, or else for the one that was heard of first, with no
-	// status and no outcome yet, due at once, with no attempts behind it. If there is
-	// none, it is overdue at once; one that began with that arrival is removed. If Bind
-	// has named that job meanwhile, the record is received again for it, due at once.
+	// the one that Bind named, or else for the one that was heard of first and that no
+	// other record has, with no status and no outcome yet, due at once, with no attempts
+	// behind it. If there is none, it knows no job, and is overdue at once; one that
+	// began with that arrival is removed. If Bind has named that job meanwhile, the
+	// record is received again for it, due at once.
 	Finish(ctx context.Context, verdicts []Verdict) ([]bool, error)
 
 	// Overdue returns up to n pending records that are due for a look, the longest
@@ -294,7 +300,8 @@ type Record struct {
 	// JobIDs are all known jobs, JobID included.
 	JobIDs []string
 	// Unconfirmed are those of JobIDs that only deliveries named, and neither Bind nor
-	// Submit. Whoever has a submission's token can name any job.
+	// Submit. Whoever has a submission's token can name any job, so that the record
+	// has none of them but JobID.
 	Unconfirmed []string
 	// Type is the kind of job, empty if unknown.
 	Type reducto.JobType

@@ -15,26 +15,30 @@ type book struct {
 	stamp func() int64 // the time at which something is received, in the order of calls
 
 	rows   map[string]*row
-	owners map[string]*row // by the job, folded
+	owners map[string]*row // who has a job, by the job, folded
+	asked  map[string]bool // jobs of which has been read who has them
 
 	dirty map[string]*row   // rows to write
 	taken map[string]string // jobs to be added, with their record's key
 	freed map[string]string // jobs to be removed, with the key of the record that had them
 
 	attempt int      // how often others were faster, or held a record
-	used    []string // keys that have been asked for since use was last cleared
+	used    []string // keys that have been asked for since it was last cleared
+	missing []ref    // what else has to be read
 }
 
 func newBook(rows []*row, now int64, stamp func() int64) *book {
 	b := &book{
 		now: now, stamp: stamp,
-		rows: map[string]*row{}, owners: map[string]*row{},
+		rows: map[string]*row{}, owners: map[string]*row{}, asked: map[string]bool{},
 		dirty: map[string]*row{}, taken: map[string]string{}, freed: map[string]string{},
 	}
 	for _, r := range rows {
 		b.rows[r.Key] = r
 		for _, j := range r.Jobs {
-			b.owners[fold(j.ID)] = r
+			if r.has(j) {
+				b.owners[fold(j.ID)] = r
+			}
 		}
 	}
 	return b
@@ -69,7 +73,7 @@ func (b *book) add(id string) *row {
 
 func (b *book) remove(r *row) {
 	for _, j := range r.Jobs {
-		b.free(r, fold(j.ID))
+		b.free(r, j)
 	}
 	r.Gone = true
 	b.changed(r)
@@ -78,21 +82,57 @@ func (b *book) remove(r *row) {
 
 func (b *book) changed(r *row) { b.dirty[r.Key] = r }
 
-// attach makes the job one of the record's.
+// attach makes the job one that the record has.
 func (b *book) attach(r *row, jobID string, bound bool) {
-	key := fold(jobID)
-	if j := r.job(key); j != nil {
-		j.Bound = j.Bound || bound
-		return
-	}
-	r.Jobs = append(r.Jobs, job{ID: storable(jobID), Bound: bound})
-	b.owners[key] = r
-	b.taken[key] = r.Key
+	j := r.keep(jobID)
+	j.Bound = j.Bound || bound
+	b.take(r, fold(jobID))
 }
 
-func (b *book) free(r *row, job string) {
-	delete(b.owners, job)
-	b.freed[job] = r.Key
+func (b *book) take(r *row, job string) {
+	if b.owners[job] != r {
+		b.owners[job] = r
+		b.taken[job] = r.Key
+	}
+}
+
+// free takes a job from a record, if that has it.
+func (b *book) free(r *row, j job) {
+	key := fold(j.ID)
+	if b.owners[key] == r {
+		delete(b.owners, key)
+		b.freed[key] = r.Key
+	}
+}
+
+// next is the job that a record is received for when another was not its own: one
+// that Bind named, or else the candidate that was heard of first and that no other
+// record has; nil if there is none.
+func (b *book) next(r *row) *job {
+	for i := range r.Jobs {
+		if r.Jobs[i].Bound {
+			return &r.Jobs[i]
+		}
+	}
+	for i := range r.Jobs {
+		if b.owners[fold(r.Jobs[i].ID)] == nil {
+			return &r.Jobs[i]
+		}
+	}
+	return nil
+}
+
+// lookedUp reports whether it is known who has the record's candidates. If it is
+// not, it will be the next time.
+func (b *book) lookedUp(r *row) bool {
+	for _, j := range r.Jobs {
+		key := fold(j.ID)
+		// One commit cannot take a job from a record and give it to another.
+		if _, freed := b.freed[key]; !r.has(j) && (freed || !b.asked[key]) {
+			b.missing = append(b.missing, ref{Job: key})
+		}
+	}
+	return len(b.missing) == 0
 }
 
 // disown makes pending a record that was received for a job that is not its own,
@@ -101,7 +141,7 @@ func (b *book) disown(r *row, foreign func(job) bool) {
 	r.Jobs = slices.DeleteFunc(r.Jobs, func(j job) bool {
 		gone := foreign(j)
 		if gone {
-			b.free(r, fold(j.ID))
+			b.free(r, j)
 		}
 		return gone
 	})

@@ -28,11 +28,14 @@ var errContended = errors.New("others have changed the same records over and ove
 // change reads what refs names, applies what is to be done to n elements, and
 // writes the records that have changed, all in one commit, unless somebody else
 // changed them meanwhile. The elements that looked at such records are begun
-// anew. Nobody's row lock is waited for: a user's transaction may hold one.
+// anew. So is one that finds something missing in the book, which it must not have
+// changed then, with all after it. Nobody's row lock is waited for: a user's
+// transaction may hold one.
 func (s *Store) change(ctx context.Context, n int, refs func(i int) ref, apply func(b *book, i int)) error {
 	todo := everything(n)
+	var missing []ref
 	for attempt := range tries {
-		wanted := make([]ref, 0, len(todo))
+		wanted := append(make([]ref, 0, len(missing)+len(todo)), missing...)
 		for _, i := range todo {
 			wanted = append(wanted, refs(i))
 		}
@@ -42,23 +45,29 @@ func (s *Store) change(ctx context.Context, n int, refs func(i int) ref, apply f
 		}
 		b.attempt = attempt
 		uses := make([][]string, len(todo))
+		applied := len(todo)
 		for at, i := range todo {
 			b.used = nil
 			apply(b, i)
 			uses[at] = b.used
+			if len(b.missing) > 0 {
+				missing = append(missing, b.missing...)
+				applied = at
+				break
+			}
 		}
 		lost, err := s.save(ctx, b)
 		if err != nil {
 			return err
 		}
-		if len(lost) == 0 {
-			return nil
-		}
 		var again []int
 		for at, i := range todo {
-			if slices.ContainsFunc(uses[at], func(key string) bool { return lost[key] }) {
+			if at >= applied || slices.ContainsFunc(uses[at], func(key string) bool { return lost[key] }) {
 				again = append(again, i)
 			}
+		}
+		if len(again) == 0 {
+			return nil
 		}
 		todo = again
 		if err := pause(ctx, attempt); err != nil {
@@ -83,7 +92,11 @@ func (s *Store) load(ctx context.Context, refs []ref) (*book, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newBook(rows, now, func() int64 { return s.order.stamp(now) }), nil
+	b := newBook(rows, now, func() int64 { return s.order.stamp(now) })
+	for _, r := range refs {
+		b.asked[r.Job] = true
+	}
+	return b, nil
 }
 
 // entry is a row of reducto_jobs.

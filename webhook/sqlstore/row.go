@@ -105,7 +105,7 @@ func readRows(rows *sql.Rows, err error) (found []*row, now int64, _ error) {
 	return found, now, rows.Err()
 }
 
-// job is a job that is known to be, or believed to be, a record's.
+// job is a job that is known to be, or believed to be, a record's. See row.has.
 type job struct {
 	ID    string `json:"id"`
 	Bound bool   `json:"bound,omitzero"` // Bind or Submit said so, not just an arrival
@@ -153,6 +153,20 @@ func (r *row) job(key string) *job {
 	return nil
 }
 
+// keep makes a job one that the record knows, a candidate if it is new to it.
+func (r *row) keep(jobID string) *job {
+	key := fold(jobID)
+	if r.job(key) == nil {
+		r.Jobs = append(r.Jobs, job{ID: storable(jobID)})
+	}
+	return r.job(key)
+}
+
+// has reports whether the record has one of its jobs, so that no other record can:
+// then it is in reducto_jobs. Otherwise the job is a candidate: only a duplicate
+// named it, and another record may get it.
+func (r *row) has(j job) bool { return j.Bound || fold(j.ID) == r.Heard }
+
 func (r *row) bound() int {
 	n := 0
 	for _, j := range r.Jobs {
@@ -165,20 +179,6 @@ func (r *row) bound() int {
 
 // full reports whether the record has all the jobs that it can have.
 func (r *row) full() bool { return r.Open == 0 && len(r.Jobs) >= r.Sent }
-
-// next is the job that a record is received for when another was not its own: one
-// that Bind named, or else the one that was heard of first; nil if there is none.
-func (r *row) next() *job {
-	for i := range r.Jobs {
-		if r.Jobs[i].Bound {
-			return &r.Jobs[i]
-		}
-	}
-	if len(r.Jobs) > 0 {
-		return &r.Jobs[0]
-	}
-	return nil
-}
 
 // doubtful reports whether nothing but deliveries says that a job is the record's:
 // it waits for Bind, or its submission was never recorded.

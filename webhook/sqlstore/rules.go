@@ -99,14 +99,19 @@ func (b *book) settle(r *row) {
 }
 
 // disowned carries out a verdict of StatePending, if its token holds the record.
+// What it says does not count if something is missing.
 func (b *book) disowned(v webhook.Verdict) bool {
 	r := b.record(fold(v.Key))
 	if r == nil || r.State != webhook.StateClaimed || r.Token != v.Token {
 		return false
 	}
+	heard := r.job(r.Heard)
+	if bound := heard != nil && heard.Bound; !bound && !b.lookedUp(r) {
+		return false
+	}
 	b.changed(r)
 	r.Error = storable(v.Error)
-	if heard := r.job(r.Heard); heard != nil && heard.Bound {
+	if heard != nil && heard.Bound {
 		r.State, r.DueAt = webhook.StateReceived, b.now
 		if v.Outcome != "" {
 			r.Outcome = webhook.Outcome(storable(string(v.Outcome)))
@@ -118,11 +123,16 @@ func (b *book) disowned(v webhook.Verdict) bool {
 	}
 	received := r.ReceivedAt
 	b.disown(r, func(j job) bool { return fold(j.ID) == r.Heard })
-	if next := r.next(); next != nil {
+	next := b.next(r)
+	switch {
+	case next != nil:
 		r.State, r.Heard, r.ReceivedAt = webhook.StateReceived, fold(next.ID), received
 		r.Held = !next.Bound && r.Open > 0 && r.SubmittedAt != 0
-	} else if r.SubmittedAt == 0 {
+		b.take(r, r.Heard)
+	case r.SubmittedAt == 0:
 		b.remove(r)
+	default:
+		r.Jobs = nil // candidates, which others have
 	}
 	return true
 }
@@ -138,12 +148,13 @@ func (b *book) receive(a *webhook.Arrival) webhook.Receipt {
 		name = key // an id that a submission has, too, is that submission's
 	}
 	r := b.record(name)
+	strange := key != "" && (r == nil || r.job(key) == nil)
 	switch {
 	case r != nil:
 		if owner != nil && owner != r {
 			return refused
 		}
-		if owner == nil && key != "" && r.full() {
+		if strange && r.full() {
 			return refused
 		}
 	case owner != nil:
@@ -166,7 +177,7 @@ func (b *book) receive(a *webhook.Arrival) webhook.Receipt {
 	}
 
 	if r.State != webhook.StatePending {
-		if owner == nil && key != "" {
+		if strange && owner == nil {
 			if r.busy() {
 				if r.State == webhook.StateReceived && r.DueAt > b.now {
 					r.DueAt = b.now
@@ -177,7 +188,7 @@ func (b *book) receive(a *webhook.Arrival) webhook.Receipt {
 			// It is not kept while somebody holds the record, for a transaction perhaps: the
 			// answer is the same, and others wait for theirs.
 			if r.keeps() && b.attempt < patientTries {
-				b.attach(r, a.JobID, false)
+				r.keep(a.JobID)
 				b.changed(r)
 			}
 		}

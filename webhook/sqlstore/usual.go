@@ -23,9 +23,9 @@ import (
 // the first case the new record and its job, in the second what an arrival changes
 // in a record, which is the same. The statements find out whether the case is true
 // as they write, and write all of an element or nothing. Everything else is in
-// rest, and is for change, which has all rules. So is the second arrival of a call
-// for the same record, to come after the first: two arrivals that share neither
-// submission nor job are for one record only if that has several jobs.
+// rest, and is for change, which has all rules. So is what shares submission or job
+// with an earlier arrival of the call, to come after it: two that share neither are
+// for one record only if that has several jobs.
 func (s *Store) receiveUsual(ctx context.Context, arrivals []webhook.Arrival, answers []webhook.Receipt) (rest []int, err error) {
 	if s.careful {
 		return everything(len(arrivals)), nil
@@ -33,14 +33,24 @@ func (s *Store) receiveUsual(ctx context.Context, arrivals []webhook.Arrival, an
 	received := int64(-1)
 	b := newBook(nil, 0, func() int64 { received++; return received })
 	rows := make([]heardRow, 0, len(arrivals))
+	late := map[string]bool{} // jobs and submissions of what is in rest
 	for i := range arrivals {
 		if arrivals[i].JobID == "" {
 			// It cannot be told what else in the call is for the same record.
 			return everything(len(arrivals)), nil
 		}
-		answers[i] = b.receive(&arrivals[i])
-		if answers[i].Kind == webhook.ReceiptAccepted {
-			rows = append(rows, heardRow{b.rows[answers[i].Key]})
+		a, answer := &arrivals[i], webhook.Receipt{}
+		job, submission := fold(a.JobID), fold(a.SubmissionID)
+		if !late[job] && !late[submission] {
+			answer = b.receive(a)
+		}
+		if answers[i] = answer; answer.Kind == webhook.ReceiptAccepted {
+			rows = append(rows, heardRow{b.rows[answer.Key]})
+			continue
+		}
+		late[job] = true
+		if submission != "" {
+			late[submission] = true
 		}
 	}
 	written, err := s.writeHeard(ctx, rows)

@@ -65,10 +65,11 @@ func (m *model) record(id string) *modelRecord {
 	return nil
 }
 
-// owner is the record that has the job.
+// owner is the record that has the job: somebody stated it, or it was accepted. A
+// job that only duplicates named is nobody's.
 func (m *model) owner(jobID string) *modelRecord {
 	for _, r := range m.records {
-		if jobID != "" && r.job(jobID) != nil {
+		if j := r.job(jobID); jobID != "" && j != nil && (j.stated || wireid.Key(jobID) == r.accepted) {
 			return r
 		}
 	}
@@ -205,6 +206,7 @@ func (r *modelRecord) confirmed() bool {
 func (m *model) receive(a webhook.Arrival) webhook.Receipt {
 	refused := webhook.Receipt{Kind: webhook.ReceiptRefused}
 	r, owner := m.record(a.SubmissionID), m.owner(a.JobID)
+	strange := owner == nil && a.JobID != "" && (r == nil || r.job(a.JobID) == nil)
 	switch {
 	case r == nil && owner == nil && a.JobID == "":
 		return refused
@@ -224,7 +226,7 @@ func (m *model) receive(a webhook.Arrival) webhook.Receipt {
 		r = owner
 	case owner != nil && owner != r:
 		return refused
-	case owner == nil && a.JobID != "" && r.unresolved == 0 && len(r.jobs) >= r.made:
+	case strange && r.unresolved == 0 && len(r.jobs) >= r.made:
 		return refused
 	}
 
@@ -233,7 +235,7 @@ func (m *model) receive(a webhook.Arrival) webhook.Receipt {
 		switch {
 		case r.unresolved == 0 || r.doubtful() && len(r.jobs) < webhook.MaxUnconfirmed:
 			r.learn(a.JobID, false)
-		case r.doubtful() && open && owner == nil && a.JobID != "":
+		case r.doubtful() && open && strange:
 			if r.State == webhook.StateReceived && !m.over(r.due) {
 				r.due = m.in(0)
 			}
@@ -324,15 +326,19 @@ func (m *model) finish(v webhook.Verdict) bool {
 		r.jobs = slices.DeleteFunc(r.jobs, func(j modelJob) bool { return wireid.Key(j.id) == r.accepted })
 		received := r.received
 		m.unreceive(r)
-		if len(r.jobs) == 0 {
+		next := slices.IndexFunc(r.jobs, func(j modelJob) bool { return j.stated })
+		r.tentative = next < 0 && r.unresolved > 0 && r.submitted.set
+		if next < 0 {
+			next = slices.IndexFunc(r.jobs, func(j modelJob) bool { return m.owner(j.id) == nil })
+		}
+		if next < 0 {
+			r.jobs, r.tentative = nil, false
 			if !r.submitted.set {
 				m.remove(r)
 			}
 			break
 		}
-		next := slices.IndexFunc(r.jobs, func(j modelJob) bool { return j.stated })
-		r.tentative = next < 0 && r.unresolved > 0 && r.submitted.set
-		r.State, r.received, r.accepted = webhook.StateReceived, received, wireid.Key(r.jobs[max(next, 0)].id)
+		r.State, r.received, r.accepted = webhook.StateReceived, received, wireid.Key(r.jobs[next].id)
 	default:
 		r.finished, r.due = m.in(0), moment{}
 	}

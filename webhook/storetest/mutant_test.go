@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/reducto-go/reducto/internal/wireid"
 	"github.com/reducto-go/reducto/webhook"
 )
 
@@ -302,6 +304,39 @@ var mutants = []mutant{
 		caught:    []string{"Context/Cancelled", "Context/DeadlineExceeded"},
 		noHistory: true,
 	},
+	{
+		name:   "keeps a job for whoever named it in a duplicate",
+		change: keeper,
+		caught: []string{"Receive/AJobThatADuplicateNamedIsNobodys"},
+	},
+}
+
+// keeper refuses a job to others than the submission that a duplicate named with it.
+func keeper(s *changed) {
+	var mu sync.Mutex
+	kept := map[string]string{}
+	s.receive = func(ctx context.Context, arrivals []webhook.Arrival) ([]webhook.Receipt, error) {
+		receipts := make([]webhook.Receipt, len(arrivals))
+		for i, a := range arrivals {
+			job, submission := wireid.Key(a.JobID), wireid.Key(a.SubmissionID)
+			mu.Lock()
+			of, held := kept[job]
+			mu.Unlock()
+			if receipts[i].Kind = webhook.ReceiptRefused; held && of != submission {
+				continue
+			}
+			one, err := s.Store.Receive(ctx, arrivals[i:i+1])
+			if err != nil {
+				return nil, err
+			}
+			if receipts[i] = one[0]; submission != "" && one[0].Kind == webhook.ReceiptDuplicate {
+				mu.Lock()
+				kept[job] = submission
+				mu.Unlock()
+			}
+		}
+		return receipts, nil
+	}
 }
 
 func TestMutantsAreCaught(t *testing.T) {
