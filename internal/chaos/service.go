@@ -280,14 +280,12 @@ func (s *service) isAnswered(jobID string) bool {
 	return s.known[jobID]
 }
 
-// another is a job of another submission, of which a child has the id. One that is
-// known to nobody yet would be kept by the record that its id was sent to, and its
-// own submission would not get it: a defect that is still open.
+// another is a job of another submission.
 func (s *service) another(jobID string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for other, id := range s.owners {
-		if id != s.owners[jobID] && s.known[other] {
+		if id != s.owners[jobID] {
 			return other
 		}
 	}
