@@ -158,7 +158,7 @@ func (l *linkedReader) object(fields *jsonread.Fields) {
 			around = true
 		case "type":
 			if own.Type = r.String(); own.Type == "url" {
-				r.Fail(errLinkToLink)
+				r.Reject(errLinkToLink)
 			}
 		default:
 			if l.rest == nil {

@@ -217,7 +217,7 @@ func readClassify(r *jsonread.Reader, v *ClassifyResult) {
 		case "result":
 			v.content = readContent(r)
 			if r.Err() == nil && v.content.link == "" && !members.IsNull(v.content.raw) {
-				r.Fail(v.set(v.content.raw))
+				r.Reject(v.set(v.content.raw))
 			}
 		}
 	}

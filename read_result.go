@@ -51,7 +51,7 @@ func readJob(r *jsonread.Reader, v *Job) {
 	if late != nil && r.Err() == nil {
 		var err error
 		if j.Result, err = decodeResult(late, j.Type); err != nil {
-			r.Fail(err)
+			r.Reject(err)
 		}
 	}
 	if r.Err() == nil {

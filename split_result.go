@@ -189,7 +189,7 @@ func readSplit(r *jsonread.Reader, v *SplitResult) {
 		case "result":
 			v.content = readContent(r)
 			if r.Err() == nil && v.content.link == "" && !members.IsNull(v.content.raw) {
-				r.Fail(v.set(v.content.raw))
+				r.Reject(v.set(v.content.raw))
 			}
 		}
 	}

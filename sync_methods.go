@@ -150,7 +150,7 @@ func readSync(r *jsonread.Reader, kind JobType) (Result, string) {
 	if late != nil && r.Err() == nil {
 		var err error
 		if result, err = decodeResult(late, kind); err != nil {
-			r.Fail(err)
+			r.Reject(err)
 		}
 	}
 	if r.Err() != nil {

@@ -43,10 +43,10 @@ type Reader struct {
 	mark      int  // index from which on the window must be kept; -1 for none
 	forgetful bool // a mark is given up where the window would have to grow for it
 
-	err    error  // the first error
-	srcErr error  // of the source, if it failed
-	stack  []byte // the brackets that are open
-	opened int64  // where the first of them was
+	err      error  // the first error
+	rejected bool   // it is about the value before the position, not about what follows
+	srcErr   error  // of the source, if it failed
+	stack    []byte // the brackets that are open
 
 	scratch []byte // a string that is being unescaped
 	high    bool   // it has bytes that are no ASCII
@@ -130,6 +130,14 @@ func (r *Reader) SourceErr() error { return r.srcErr }
 func (r *Reader) Fail(err error) {
 	if r.err == nil {
 		r.err = err
+	}
+}
+
+// Reject makes err, unless it is nil, the error of the value that was just read,
+// unless there is one.
+func (r *Reader) Reject(err error) {
+	if r.err == nil && err != nil {
+		r.err, r.rejected = err, true
 	}
 }
 
@@ -302,7 +310,7 @@ func (r *Reader) Rewind(m Mark) bool {
 	if kept {
 		r.pos = int(m.offset - r.base)
 		r.stack = r.stack[:m.depth]
-		r.err = nil
+		r.err, r.rejected = nil, false
 	} else {
 		r.err = ErrForgotten
 	}

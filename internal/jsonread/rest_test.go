@@ -1,6 +1,7 @@
 package jsonread
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -36,6 +37,32 @@ func TestRest(t *testing.T) {
 			rest := r.Rest()
 			require.Equal(t, whole, rest == nil, "%s: %s: %v, %v", way, text, err, rest)
 			require.Equal(t, err, r.Err(), "it stays")
+		})
+	}
+}
+
+// So does what was read and is rejected, whatever follows it.
+func TestRestAfterReject(t *testing.T) {
+	t.Parallel()
+	rejected := errors.New("rejected")
+	for text, whole := range map[string]bool{
+		`{"new":1,"x":2}`: true,
+		`{"new":1}`:       true,
+		`{"new":1{}}`:     false,
+		`{"new":1"x":2}`:  false,
+		`{"new":1,}`:      false,
+		`{"new":1`:        false,
+	} {
+		eachWay([]byte(text), func(way string, r *Reader) {
+			r.Walk(func([]byte) bool {
+				r.Skip()
+				r.Reject(nil)
+				require.NoError(t, r.Err())
+				r.Reject(rejected)
+				return true
+			})
+			require.Equal(t, rejected, r.Err(), "%s: %s", way, text)
+			require.Equal(t, whole, r.Rest() == nil, "%s: %s", way, text)
 		})
 	}
 }

@@ -120,9 +120,6 @@ func (r *Reader) push(bracket byte) {
 		r.Fail(&SyntaxError{"exceeded max depth", r.Offset()})
 	}
 	r.pos++
-	if len(r.stack) == 1 {
-		r.opened = r.Offset()
-	}
 }
 
 // pop closes the bracket that was opened last.

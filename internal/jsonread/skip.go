@@ -258,8 +258,7 @@ func (r *Reader) Rest() error {
 		return err
 	}
 	r.err = nil
-	after := !startsValue[r.peek()] || len(r.stack) == 0 && r.opened > 0 && r.Offset() >= r.opened
-	r.skip(0, after)
+	r.skip(0, r.rejected || !startsValue[r.peek()])
 	r.End()
 	rest := r.err
 	r.err = err
