@@ -28,6 +28,7 @@ type MemoryStore struct {
 	mu      sync.Mutex
 	ahead   time.Duration // what Advance has added to the clock
 	seq     uint64        // of the record that was made or received last
+	tokens  int64         // how many claims there were
 	records map[string]*memRecord
 	jobs    map[string]*memRecord // who has a job, by wireid.Key of its id
 	byKey   memIndex

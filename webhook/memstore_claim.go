@@ -22,7 +22,8 @@ func (m *MemoryStore) Claim(ctx context.Context, n int, lease time.Duration) ([]
 	var claimed []Record
 	for r := m.due.first(); r != nil && len(claimed) < n; r = m.due.first() {
 		r.State, r.DueAt = StateClaimed, now.Add(max(lease, 0))
-		r.Token++
+		m.tokens++
+		r.Token = m.tokens
 		r.Attempt++
 		m.waiting.take(r) // also where the lease is over at once
 		claimed = append(claimed, r.view(now))

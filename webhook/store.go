@@ -91,8 +91,9 @@ type Store interface {
 	Receive(ctx context.Context, arrivals []Arrival) ([]Receipt, error)
 
 	// Claim claims up to n records that are received and due, or whose lease is over,
-	// the longest received first. Each has a new Token, its Attempt raised by one, and
-	// is leased for the given time. next is how long until another record may become
+	// the longest received first. Each has a new Token, which no record of its Key had
+	// before, not even one that was removed. It has its Attempt raised by one, and is
+	// leased for the given time. next is how long until another record may become
 	// due, be it that its lease ends, negative if nothing is waiting; it may be too
 	// short, not too long, as far as the store knows.
 	Claim(ctx context.Context, n int, lease time.Duration) (claimed []Record, next time.Duration, err error)

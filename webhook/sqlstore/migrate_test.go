@@ -152,7 +152,9 @@ func TestNamespacesAreIsolated(t *testing.T) {
 		assert.Empty(t, none)
 		assert.InDelta(t, time.Hour, next, float64(time.Minute))
 
-		// Both claims have the token 1.
+		_, err = db.ExecContext(t.Context(), `UPDATE reducto_records SET token = 1`)
+		require.NoError(t, err)
+		r.Token = 1 // as both claims have
 		held, err := a.Finish(t.Context(), []webhook.Verdict{done(r)})
 		require.NoError(t, err)
 		require.Equal(t, []bool{true}, held)

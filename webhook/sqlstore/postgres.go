@@ -30,11 +30,12 @@ func postgresStatements(schema, clock string) *statements {
 			"{{now}}", clock,
 			"{{columns}}", names(""),
 			"{{r.columns}}", names("r."),
-			"{{first}}", firstVersion(),
+			"{{first}}", firstVersion(freshPostgres),
+			"{{fresh}}", freshPostgres,
 			"{{nothing}}", nothing(),
 			"{{assignments}}", assignments(),
 			"{{metadata}}", shownMetadata,
-			"{{new}}", newlyHeard(clock, "$3::bigint"),
+			"{{new}}", newlyHeard(clock, "$3::bigint", freshPostgres),
 			"{{received}}", heardAt(clock, "$3::bigint"),
 			"{{heard}}", heard(func(i int, name, pgType string) string { return fmt.Sprintf("(e ->> %d)::%s AS %s", i, pgType, name) }),
 			"{{types}}", eachColumn(func(name, pgType, _ string) string { return name + " " + pgType }),
@@ -166,7 +167,7 @@ WITH turn AS MATERIALIZED (
   FOR UPDATE SKIP LOCKED
 )
 UPDATE {{records}} r
-SET state = 'claimed', due_at = {{now}} + $3::bigint, token = r.token + 1, attempt = r.attempt + 1,
+SET state = 'claimed', due_at = {{now}} + $3::bigint, token = CASE WHEN r.token = 0 THEN {{fresh}} ELSE r.token + 1 END, attempt = r.attempt + 1,
     version = r.version + 1
 FROM turn WHERE r.ctid = turn.tid
 RETURNING {{r.columns}}, {{metadata}}, {{now}}`),

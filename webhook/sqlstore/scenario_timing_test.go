@@ -155,7 +155,7 @@ func TestScenario44_SlowFunction(t *testing.T) {
 		job := q.submit(reducto.Async{})
 		p.until("it is done", func() bool { return p.record(job.JobID).State == webhook.StateDone })
 		p.requireDone(job.JobID, webhook.OutcomeCompleted)
-		assert.EqualValues(t, 1, p.record(job.JobID).Token)
+		assert.Equal(t, 1, p.record(job.JobID).Attempt)
 		assert.GreaterOrEqual(t, q.spy.count("Extend"), 2)
 	})
 }

@@ -20,11 +20,12 @@ func sqliteStatements(clock string) *statements {
 			"{{now}}", clock,
 			"{{columns}}", names(""),
 			"{{r.columns}}", names("r."),
-			"{{first}}", firstVersion(),
+			"{{first}}", firstVersion(freshSQLite),
+			"{{fresh}}", freshSQLite,
 			"{{nothing}}", nothing(),
 			"{{assignments}}", assignments(),
 			"{{metadata}}", shownMetadata,
-			"{{new}}", newlyHeard(clock, "?3"),
+			"{{new}}", newlyHeard(clock, "?3", freshSQLite),
 			"{{received}}", heardAt(clock, "?3"),
 			"{{heard}}", heard(func(i int, name, _ string) string { return fmt.Sprintf("e.value ->> %d AS %s", i, name) }),
 			"{{elements}}", eachColumn(func(name, _, _ string) string { return element(name) })+", "+element("metadata")+", "+element("given"),
@@ -123,7 +124,7 @@ INSERT INTO {{jobs}} (namespace, job, key) SELECT ?1, e.value ->> 1, e.value ->>
 
 		claim: text(`
 UPDATE {{records}}
-SET state = 'claimed', due_at = {{now}} + ?3, token = token + 1, attempt = attempt + 1, version = version + 1
+SET state = 'claimed', due_at = {{now}} + ?3, token = CASE WHEN token = 0 THEN {{fresh}} ELSE token + 1 END, attempt = attempt + 1, version = version + 1
 WHERE rowid IN (
   SELECT rowid FROM {{records}}
   WHERE namespace = ?1 AND state IN ('received', 'claimed') AND due_at <= {{now}}

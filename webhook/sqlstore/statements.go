@@ -109,11 +109,11 @@ func heardAt(clock, since string) string {
 }
 
 // newlyHeard lists the columns of i, which is a heardRow, for a record that is new.
-func newlyHeard(clock, since string) string {
+func newlyHeard(clock, since, fresh string) string {
 	return eachColumn(func(name, _, none string) string {
 		switch name {
 		case "version":
-			return "1"
+			return fresh
 		case "state":
 			return "'received'"
 		case "due_at":
@@ -130,11 +130,18 @@ func newlyHeard(clock, since string) string {
 	})
 }
 
+// What versions and tokens begin with: never with the same again, for a record can be
+// removed and made anew while somebody still has the former one's.
+const (
+	freshPostgres = "(1 + random() * 1e12)::bigint"
+	freshSQLite   = "(1 + (random() & 0xffffffffff))"
+)
+
 // firstVersion lists the columns of i for a row that is new.
-func firstVersion() string {
+func firstVersion(fresh string) string {
 	return eachColumn(func(name, _, _ string) string {
 		if name == "version" {
-			return "1"
+			return fresh
 		}
 		return "i." + name
 	})

@@ -8,6 +8,17 @@ import (
 )
 
 var claimChecks = []check{
+	{name: "TokensOfARecordThatIsMadeAnew", run: func(e *env) {
+		// Whoever was paused with the claim on the former one must not end the new one's.
+		e.accepted(heard("stranger", "s"), "s")
+		paused := e.claimOne("s")
+		e.Advance(2 * lease)
+		e.end(e.claimOne("s"), webhook.StatePending) // which removes it
+		e.accepted(heard("j", "s"), "s")
+		e.claimOne("s")
+		equalBools(e, "finished", e.finish(webhook.Verdict{Lease: leaseOf(paused), State: webhook.StateDone}), false)
+		e.wantState("s", webhook.StateClaimed)
+	}},
 	{name: "Nothing", run: func(e *env) {
 		claimed, next, err := e.Store.Claim(e.ctx, 10, lease)
 		e.ok(err)
