@@ -104,8 +104,8 @@ type memRecord struct {
 }
 
 // memJob is a job that is known to be, or believed to be, the record's. The record
-// has it, so that no other can, if it is bound or the one that was heard. Otherwise
-// it is a candidate: only a duplicate named it, and another record may get it.
+// has it, so that no other can, if MemoryStore.jobs says so. Otherwise it is a
+// candidate: only a duplicate named it, and another record may get it.
 type memJob struct {
 	key, id string
 	bound   bool // Bind or Submit said so, not just an arrival
@@ -130,44 +130,6 @@ func (r *memRecord) bound() int {
 	return n
 }
 
-// full reports whether the record has all the jobs that it can have.
-func (r *memRecord) full() bool { return r.open == 0 && len(r.jobs) >= r.sent }
-
-// next is the job that a record is received for when another was not its own: one
-// that Bind named, or else the candidate that was heard of first and that no other
-// record has; nil if there is none.
-func (m *MemoryStore) next(r *memRecord) *memJob {
-	for i := range r.jobs {
-		if r.jobs[i].bound {
-			return &r.jobs[i]
-		}
-	}
-	for i := range r.jobs {
-		if m.jobs[r.jobs[i].key] == nil {
-			return &r.jobs[i]
-		}
-	}
-	return nil
-}
-
-// doubtful reports whether nothing but deliveries says that a job is the record's:
-// it waits for Bind, or its submission was never recorded.
-func (r *memRecord) doubtful() bool {
-	return r.held || r.SubmissionID != "" && r.SubmittedAt.IsZero() && r.bound() == 0
-}
-
-// busy reports whether the record can keep no other job, one of which may be its
-// own.
-func (r *memRecord) busy() bool {
-	return r.doubtful() && !r.keeps() && (r.State == StateReceived || r.State == StateClaimed)
-}
-
-// keeps reports whether a job that a duplicate names is kept. While the number of
-// jobs is not known, nothing else would bound theirs.
-func (r *memRecord) keeps() bool {
-	return r.open == 0 || r.doubtful() && len(r.jobs) < MaxUnconfirmed
-}
-
 // view is the record for a caller, who may keep and change it.
 func (r *memRecord) view(now time.Time) Record {
 	v := r.Record
@@ -181,8 +143,8 @@ func (r *memRecord) view(now time.Time) Record {
 			v.JobID = j.id
 		}
 	}
-	if v.State == StatePending && len(r.jobs) > 0 {
-		v.JobID = r.jobs[0].id
+	if i := slices.IndexFunc(r.jobs, func(j memJob) bool { return j.bound }); v.State == StatePending && i >= 0 {
+		v.JobID = r.jobs[i].id
 	}
 	v.ReadAt = now
 	for _, t := range []*time.Time{&v.SubmittedAt, &v.ReceivedAt, &v.FinishedAt, &v.DueAt, &v.ReadAt} {
@@ -209,29 +171,6 @@ func (m *MemoryStore) remove(r *memRecord) {
 	m.byKey.remove(r.Key)
 	if r.queue != nil {
 		r.queue.remove(r)
-	}
-}
-
-// attach makes a job one that the record has.
-func (m *MemoryStore) attach(r *memRecord, jobID string, bound bool) {
-	j := r.keep(jobID)
-	j.bound = j.bound || bound
-	m.jobs[j.key] = r
-}
-
-// keep makes a job one that the record knows, a candidate if it is new to it.
-func (r *memRecord) keep(jobID string) *memJob {
-	key := wireid.Key(jobID)
-	if r.job(key) == nil {
-		r.jobs = append(r.jobs, memJob{key: key, id: jobID})
-	}
-	return r.job(key)
-}
-
-// free takes a job from a record, if that has it.
-func (m *MemoryStore) free(r *memRecord, j memJob) {
-	if m.jobs[j.key] == r {
-		delete(m.jobs, j.key)
 	}
 }
 

@@ -94,20 +94,8 @@ func (m *MemoryStore) Finish(ctx context.Context, verdicts []Verdict) ([]bool, e
 				r.State, r.DueAt = StateReceived, now
 				break
 			}
-			received := r.ReceivedAt
-			m.disown(r, now, func(j memJob) bool { return j.key == r.heard })
-			next := m.next(r)
-			switch {
-			case next != nil:
-				m.jobs[next.key] = r
-				r.State, r.heard, r.ReceivedAt = StateReceived, next.key, received
-				r.held = !next.bound && r.open > 0 && !r.SubmittedAt.IsZero()
-			case r.SubmittedAt.IsZero():
-				m.remove(r)
-				continue
-			default:
-				r.jobs = nil // candidates, which others have
-			}
+			m.giveUp(r, now, v.After)
+			continue
 		default:
 			r.DueAt, r.FinishedAt = time.Time{}, now
 		}

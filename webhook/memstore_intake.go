@@ -60,6 +60,10 @@ func (m *MemoryStore) Bind(ctx context.Context, submissionID, jobID string, sent
 
 	r := m.records[wireid.Key(submissionID)]
 	owner := m.jobs[wireid.Key(jobID)] // nobody's if jobID is empty
+	if owner != nil && owner != r {
+		m.evict(owner, wireid.Key(jobID), now)
+		owner = m.jobs[wireid.Key(jobID)]
+	}
 	switch {
 	case owner == nil:
 	case owner == r:
@@ -70,7 +74,7 @@ func (m *MemoryStore) Bind(ctx context.Context, submissionID, jobID string, sent
 		if r == nil {
 			return nil
 		}
-		if r.State == StatePending {
+		if r.State == StatePending || r.held && r.unfinished() {
 			m.remove(r)
 			return nil
 		}
@@ -119,27 +123,13 @@ func (m *MemoryStore) settle(r *memRecord, now time.Time) {
 			}
 		case r.open == 0 && r.sent > 0 && r.bound() >= r.sent:
 			r.held = false
-			if r.State == StateReceived || r.State == StateClaimed {
+			if r.unfinished() {
 				m.disown(r, now, func(j memJob) bool { return !j.bound })
 			}
 		}
 	}
+	m.adopt(r)
 	m.place(r, now)
-}
-
-// disown makes pending a record that was received for a job that is not its own,
-// and takes the jobs from it that are foreign.
-func (m *MemoryStore) disown(r *memRecord, now time.Time, foreign func(memJob) bool) {
-	r.jobs = slices.DeleteFunc(r.jobs, func(j memJob) bool {
-		gone := foreign(j)
-		if gone {
-			m.free(r, j)
-		}
-		return gone
-	})
-	r.heard, r.held = "", false
-	r.State, r.Status, r.Outcome, r.Metadata, r.Source = StatePending, "", "", r.given, ""
-	r.ReceivedAt, r.DueAt, r.Attempt = time.Time{}, now, 0
 }
 
 // Receive implements Store.
@@ -162,13 +152,17 @@ func (m *MemoryStore) receive(a *Arrival, now time.Time) Receipt {
 	key := wireid.Key(a.JobID)
 	owner := m.jobs[key]
 	r := m.records[wireid.Key(a.SubmissionID)] // there is none with an empty key
+	if a.Confirmed && owner != nil && owner != r {
+		m.evict(owner, key, now)
+		owner = m.jobs[key]
+	}
 	strange := key != "" && (r == nil || r.job(key) == nil)
 	switch {
 	case r != nil:
 		if owner != nil && owner != r {
 			return refused
 		}
-		if strange && r.full() {
+		if strange && m.full(r) {
 			return refused
 		}
 	case owner != nil:
@@ -199,7 +193,11 @@ func (m *MemoryStore) receive(a *Arrival, now time.Time) Receipt {
 				}
 				return Receipt{Kind: ReceiptBusy, State: r.State, Key: r.Key}
 			}
-			if r.keeps() {
+			switch {
+			case !r.keeps():
+			case r.open == 0 && !r.doubtful():
+				m.attach(r, a.JobID, false)
+			default:
 				r.keep(a.JobID)
 			}
 		}

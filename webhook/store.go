@@ -65,8 +65,10 @@ type Store interface {
 	// overdue at once, since its own delivery may have been taken for a duplicate.
 	//
 	// A job that has a record already, from a time when nobody knew whose it is, keeps
-	// that; the submission's own is removed if it is pending. A job of another
-	// submission remains that one's.
+	// that; the submission's own is removed if it is pending, or waits for Bind. A job
+	// that Bind named as another submission's remains that one's. One that another
+	// submission has only from a delivery is taken from it, in the way of a verdict of
+	// StatePending, unless it is done or dead.
 	Bind(ctx context.Context, submissionID, jobID string, sent int) error
 
 	// Withdraw records that sending a submission made no job. A pending record for
@@ -84,10 +86,12 @@ type Store interface {
 	// none either, for a new one. How many jobs a submission has that was not recorded
 	// before it was heard of is never known.
 	//
-	// A record has the jobs that Submit or Bind named, and the one that it was received
-	// for; no other record can have these. A further job that a duplicate names it only
-	// knows: another submission whose job that is still gets it, and so does whoever
-	// hears of it by itself.
+	// A job belongs to one record at most. A record has the jobs that Submit or Bind
+	// named, the one that it was received for, and, once the number that was sent is
+	// known, as many of those that duplicates named. While nothing but deliveries says
+	// which job is its own, it only knows the latter: each can still become another
+	// record's. A Confirmed arrival takes its job from another submission, as Bind does.
+	//
 	Receive(ctx context.Context, arrivals []Arrival) ([]Receipt, error)
 
 	// Claim claims up to n records that are received and due, or whose lease is over,
@@ -112,9 +116,12 @@ type Store interface {
 	// remains. Of the other jobs that the record knows, the record is then received for
 	// the one that Bind named, or else for the one that was heard of first and that no
 	// other record has, with no status and no outcome yet, due at once, with no attempts
-	// behind it. If there is none, it knows no job, and is overdue at once; one that
-	// began with that arrival is removed. If Bind has named that job meanwhile, the
-	// record is received again for it, due at once.
+	// behind it. If there is none, it is overdue at once, and knows only jobs that
+	// another submission may have to give up, for it has them only from a delivery and
+	// is not done or dead; one that began with that arrival is removed, or, if it knows
+	// such a job and After is not zero, received for the same job again, due after that.
+	// If Bind has named the job meanwhile, the record is received again for it, due at
+	// once.
 	Finish(ctx context.Context, verdicts []Verdict) ([]bool, error)
 
 	// Overdue returns up to n pending records that are due for a look, the longest
@@ -240,6 +247,9 @@ type Arrival struct {
 	Metadata json.RawMessage
 	// Source is how it was heard.
 	Source Source
+	// Confirmed says that the API, not just a delivery, named the submission as the
+	// job's.
+	Confirmed bool
 	// Hold is how long a record that was received before any of its jobs is known
 	// waits for Bind.
 	Hold time.Duration
@@ -295,14 +305,13 @@ type Record struct {
 	Key string
 	// SubmissionID is the submission; empty for a job that was submitted elsewhere.
 	SubmissionID string
-	// JobID is the job whose end was received; of a pending record a job that is
-	// known, empty if none is.
+	// JobID is the job whose end was received; of a pending record a job that Bind or
+	// Submit named, empty if none did.
 	JobID string
 	// JobIDs are all known jobs, JobID included.
 	JobIDs []string
 	// Unconfirmed are those of JobIDs that only deliveries named, and neither Bind nor
-	// Submit. Whoever has a submission's token can name any job, so that the record
-	// has none of them but JobID.
+	// Submit. Whoever has a submission's token can name any job.
 	Unconfirmed []string
 	// Type is the kind of job, empty if unknown.
 	Type reducto.JobType
@@ -346,7 +355,8 @@ type Verdict struct {
 	// State is StateDone, StateDead, StateReceived to have it claimed again, or
 	// StatePending to say that its job is not its own.
 	State State
-	// After is how long a received record waits before it is due.
+	// After is how long a received record waits before it is due. See Store.Finish for
+	// StatePending.
 	After time.Duration
 	// Keep says not to count this claim as an attempt: it was given back unused.
 	Keep bool

@@ -303,20 +303,26 @@ func (s *sweeper) request(ctx context.Context, send func() error) error {
 // listed looks whether a job of the list is wanted, and has ended.
 func (s *sweeper) listed(job *reducto.JobSummary, byJob, unbound map[string]*Record) (finding, bool) {
 	key := wireid.Key(job.ID)
-	r, ok := byJob[key]
-	if ok {
+	r, known := byJob[key]
+	if known {
 		delete(byJob, key)
-	} else if _, id := configNames(job.RawConfig, func(id string) bool { return unbound[id] != nil }); id != "" {
-		r = unbound[id]
-		s.seen[id] = true
-		if job.Status.Terminal() {
-			delete(unbound, id)
+	}
+	confirmed := false
+	if !known || slices.Contains(r.Unconfirmed, job.ID) { // or else Bind has said whose it is
+		if _, id := configNames(job.RawConfig, func(id string) bool { return unbound[id] != nil }); id != "" {
+			r, confirmed = unbound[id], true
+			s.seen[id] = true
+			if job.Status.Terminal() {
+				delete(unbound, id)
+			}
 		}
 	}
 	if r == nil || !job.Status.Terminal() {
 		return finding{}, false
 	}
-	return findingOf(r, job.ID, job.Status), true
+	end := findingOf(r, job.ID, job.Status)
+	end.arrival.Confirmed = confirmed
+	return end, true
 }
 
 // ask gets a record's jobs one by one.

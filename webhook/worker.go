@@ -154,6 +154,10 @@ func (in *Inbox) stillRunning(c *claim, d *Delivery, job *reducto.Job) (Verdict,
 		Error: "the API says that the job is " + head(string(job.Status), maxStatusLen)}, true
 }
 
+// contestedAgain is after how long it is looked whether a job that was announced for a
+// submission has been given up by another one.
+const contestedAgain = 30 * time.Second
+
 // gone is the end of a record whose job or result exists no more. One that was
 // submitted here, or tracked, ends so before the function's eyes. One that began
 // with its delivery is most likely a duplicate from beyond the tombstones.
@@ -164,7 +168,11 @@ func (in *Inbox) gone(c *claim, d *Delivery, err error) (Verdict, bool) {
 		// It may never have been the submission's: whoever has the token can name any. What
 		// is heard of the submission next is news again.
 		in.logRecord(c.ctx, slog.LevelError, "expired: the job is gone, and its submission is not known here; the function is not called", r, errorAttr(err))
-		return Verdict{Lease: c.lease(), State: StatePending, Keep: true, Error: head(fmt.Sprint(err), maxErrorLen)}, true
+		v := Verdict{Lease: c.lease(), State: StatePending, Keep: true, Error: head(fmt.Sprint(err), maxErrorLen)}
+		if c.now().Sub(r.ReceivedAt) < unknownAfter {
+			v.After = contestedAgain
+		}
+		return v, true
 	}
 	if c.record.SubmittedAt.IsZero() {
 		in.logRecord(c.ctx, slog.LevelError, "expired: the job is gone, and was not submitted here; the function is not called", &c.record, errorAttr(err))

@@ -17,14 +17,7 @@ import (
 func TestRecordMadeAnewMeanwhile(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(t.TempDir(), "inbox.db")+
-		"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(5000)&_txlock=immediate")
-	require.NoError(t, err)
-	defer db.Close()
-	s, err := Open(ctx, db, SQLite)
-	require.NoError(t, err)
-	other, err := Open(ctx, db, SQLite)
-	require.NoError(t, err)
+	s, other := openTwice(t)
 	sub := webhook.Submitted{ID: "s", Webhook: true, LookAfter: time.Hour}
 	require.NoError(t, s.Submit(ctx, sub))
 	first := true
@@ -42,4 +35,18 @@ func TestRecordMadeAnewMeanwhile(t *testing.T) {
 	require.Len(t, records, 1)
 	assert.Equal(t, webhook.StateReceived, records[0].State)
 	assert.Equal(t, "j", records[0].JobID)
+}
+
+// openTwice opens a new database twice, as two processes do.
+func openTwice(t *testing.T) (s, other *Store) {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(t.TempDir(), "inbox.db")+
+		"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(5000)&_txlock=immediate")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	s, err = Open(t.Context(), db, SQLite)
+	require.NoError(t, err)
+	other, err = Open(t.Context(), db, SQLite)
+	require.NoError(t, err)
+	return s, other
 }

@@ -1,8 +1,6 @@
 package sqlstore
 
 import (
-	"slices"
-
 	"github.com/reducto-go/reducto/webhook"
 )
 
@@ -36,7 +34,7 @@ func newBook(rows []*row, now int64, stamp func() int64) *book {
 	for _, r := range rows {
 		b.rows[r.Key] = r
 		for _, j := range r.Jobs {
-			if r.has(j) {
+			if !j.Free {
 				b.owners[fold(j.ID)] = r
 			}
 		}
@@ -75,76 +73,13 @@ func (b *book) remove(r *row) {
 	for _, j := range r.Jobs {
 		b.free(r, j)
 	}
+	delete(b.rows, r.Key)
+	if r.Version == 0 {
+		delete(b.dirty, r.Key) // it was never written
+		return
+	}
 	r.Gone = true
 	b.changed(r)
-	delete(b.rows, r.Key)
 }
 
 func (b *book) changed(r *row) { b.dirty[r.Key] = r }
-
-// attach makes the job one that the record has.
-func (b *book) attach(r *row, jobID string, bound bool) {
-	j := r.keep(jobID)
-	j.Bound = j.Bound || bound
-	b.take(r, fold(jobID))
-}
-
-func (b *book) take(r *row, job string) {
-	if b.owners[job] != r {
-		b.owners[job] = r
-		b.taken[job] = r.Key
-	}
-}
-
-// free takes a job from a record, if that has it.
-func (b *book) free(r *row, j job) {
-	key := fold(j.ID)
-	if b.owners[key] == r {
-		delete(b.owners, key)
-		b.freed[key] = r.Key
-	}
-}
-
-// next is the job that a record is received for when another was not its own: one
-// that Bind named, or else the candidate that was heard of first and that no other
-// record has; nil if there is none.
-func (b *book) next(r *row) *job {
-	for i := range r.Jobs {
-		if r.Jobs[i].Bound {
-			return &r.Jobs[i]
-		}
-	}
-	for i := range r.Jobs {
-		if b.owners[fold(r.Jobs[i].ID)] == nil {
-			return &r.Jobs[i]
-		}
-	}
-	return nil
-}
-
-// lookedUp reports whether it is known who has the record's candidates. If it is
-// not, it will be the next time.
-func (b *book) lookedUp(r *row) bool {
-	for _, j := range r.Jobs {
-		key := fold(j.ID)
-		// One commit cannot take a job from a record and give it to another.
-		if _, freed := b.freed[key]; !r.has(j) && (freed || !b.asked[key]) {
-			b.missing = append(b.missing, ref{Job: key})
-		}
-	}
-	return len(b.missing) == 0
-}
-
-// disown makes pending a record that was received for a job that is not its own,
-// and takes the jobs from it that are foreign.
-func (b *book) disown(r *row, foreign func(job) bool) {
-	r.Jobs = slices.DeleteFunc(r.Jobs, func(j job) bool {
-		gone := foreign(j)
-		if gone {
-			b.free(r, j)
-		}
-		return gone
-	})
-	r.Held, r.Heard, r.Status, r.Outcome, r.Source, r.Metadata = false, "", "", "", "", new("")
-	r.State, r.ReceivedAt, r.DueAt, r.Attempt = webhook.StatePending, 0, b.now, 0
-}

@@ -14,6 +14,8 @@ import (
 type ref struct {
 	Key string `json:"key"`
 	Job string `json:"job"`
+
+	candidates bool // read, too, who has the candidates of the record of the key
 }
 
 // tries bounds how often something is begun anew because others were faster. Each
@@ -28,13 +30,13 @@ var errContended = errors.New("others have changed the same records over and ove
 // change reads what refs names, applies what is to be done to n elements, and
 // writes the records that have changed, all in one commit, unless somebody else
 // changed them meanwhile. The elements that looked at such records are begun
-// anew. So is one that finds something missing in the book, which it must not have
-// changed then, with all after it. Nobody's row lock is waited for: a user's
-// transaction may hold one.
+// anew. So is one that finds something missing in the book, with all after it; what it
+// has changed by then is written. Nobody's row lock is waited for: a user's transaction
+// may hold one.
 func (s *Store) change(ctx context.Context, n int, refs func(i int) ref, apply func(b *book, i int)) error {
 	todo := everything(n)
 	var missing []ref
-	for attempt := range tries {
+	for attempt := 0; attempt < tries; {
 		wanted := append(make([]ref, 0, len(missing)+len(todo)), missing...)
 		for _, i := range todo {
 			wanted = append(wanted, refs(i))
@@ -43,18 +45,20 @@ func (s *Store) change(ctx context.Context, n int, refs func(i int) ref, apply f
 		if err != nil {
 			return err
 		}
+		if more := b.unread(wanted); len(more) > 0 {
+			if b, err = s.load(ctx, append(wanted, more...)); err != nil {
+				return err
+			}
+		}
 		b.attempt = attempt
-		uses := make([][]string, len(todo))
-		applied := len(todo)
-		for at, i := range todo {
+		uses := make([][]string, 0, len(todo))
+		for _, i := range todo {
 			b.used = nil
-			apply(b, i)
-			uses[at] = b.used
-			if len(b.missing) > 0 {
+			if apply(b, i); len(b.missing) > 0 {
 				missing = append(missing, b.missing...)
-				applied = at
 				break
 			}
+			uses = append(uses, b.used)
 		}
 		lost, err := s.save(ctx, b)
 		if err != nil {
@@ -62,7 +66,7 @@ func (s *Store) change(ctx context.Context, n int, refs func(i int) ref, apply f
 		}
 		var again []int
 		for at, i := range todo {
-			if at >= applied || slices.ContainsFunc(uses[at], func(key string) bool { return lost[key] }) {
+			if at >= len(uses) || slices.ContainsFunc(uses[at], func(key string) bool { return lost[key] }) {
 				again = append(again, i)
 			}
 		}
@@ -70,9 +74,13 @@ func (s *Store) change(ctx context.Context, n int, refs func(i int) ref, apply f
 			return nil
 		}
 		todo = again
+		if len(lost) == 0 && len(uses) > 0 {
+			continue // nobody was in the way
+		}
 		if err := pause(ctx, attempt); err != nil {
 			return err
 		}
+		attempt++
 	}
 	return errContended
 }

@@ -151,7 +151,7 @@ func verdictOf(v webhook.Verdict) (verdict, error) {
 	}
 	switch v.State {
 	case webhook.StateDone, webhook.StateDead:
-	case webhook.StateReceived:
+	case webhook.StateReceived, webhook.StatePending:
 		w.After = micros(v.After)
 	default:
 		return w, fmt.Errorf("%q is no state to end a claim with", v.State)
@@ -165,48 +165,64 @@ func verdictOf(v webhook.Verdict) (verdict, error) {
 func (s *Store) Finish(ctx context.Context, verdicts []webhook.Verdict) ([]bool, error) {
 	list := make([]verdict, 0, len(verdicts))
 	first := make(map[lease]int, len(verdicts)) // of two that end one claim, the first does
-	var foreign []int                           // verdicts of StatePending
 	for i, v := range verdicts {
 		w, err := verdictOf(v)
-		if err != nil && v.State != webhook.StatePending {
+		if err != nil {
 			return nil, failed(ctx, "finish", err)
 		}
-		if _, twice := first[w.lease]; twice {
-			continue
-		}
-		first[w.lease] = i
-		if v.State == webhook.StatePending {
-			foreign = append(foreign, i)
-		} else {
+		if _, twice := first[w.lease]; !twice {
+			first[w.lease] = i
 			list = append(list, w)
 		}
 	}
 	answers := make([]bool, len(verdicts))
-	if len(foreign) > 0 {
-		err := s.change(ctx, len(foreign),
-			func(i int) ref { return ref{Key: fold(verdicts[foreign[i]].Key)} },
-			func(b *book, i int) { answers[foreign[i]] = b.disowned(verdicts[foreign[i]]) })
+	for len(list) > 0 {
+		// One after the other: what becomes of a job that is foreign depends on what its
+		// other owners are.
+		end, foreign := 1, list[0].State == webhook.StatePending
+		for end < len(list) && (list[end].State == webhook.StatePending) == foreign {
+			end++
+		}
+		carryOut := s.finishAll
+		if foreign {
+			carryOut = s.disown
+		}
+		ended, err := carryOut(ctx, list[:end])
 		if err != nil {
 			return nil, failed(ctx, "finish", err)
 		}
-	}
-	if len(list) == 0 {
-		return answers, nil
-	}
-	ended, err := s.finish(ctx, s.sql.finish, list)
-	if err != nil {
-		return nil, failed(ctx, "finish", err)
-	}
-	for _, w := range list {
-		done, held := ended[w.lease]
-		if held && !done {
-			if done, err = s.finishLocked(ctx, w); err != nil {
-				return nil, failed(ctx, "finish", err)
-			}
+		for _, w := range list[:end] {
+			answers[first[w.lease]] = ended[w.lease]
 		}
-		answers[first[w.lease]] = done
+		list = list[end:]
 	}
 	return answers, nil
+}
+
+// disown carries out verdicts of StatePending.
+func (s *Store) disown(ctx context.Context, list []verdict) (ended map[lease]bool, err error) {
+	ended = make(map[lease]bool, len(list))
+	err = s.change(ctx, len(list),
+		func(i int) ref { return ref{Key: list[i].Key, candidates: true} },
+		func(b *book, i int) { ended[list[i].lease] = b.disowned(list[i]) })
+	return ended, err
+}
+
+// finishAll carries out verdicts of other states. A record that somebody else has
+// locked is waited for, after all others.
+func (s *Store) finishAll(ctx context.Context, list []verdict) (ended map[lease]bool, err error) {
+	ended, err = s.finish(ctx, s.sql.finish, list)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range list {
+		if done, held := ended[w.lease]; held && !done {
+			if ended[w.lease], err = s.finishLocked(ctx, w); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return ended, nil
 }
 
 // finishLocked ends a claim on a record that somebody else has locked. It is for
@@ -247,6 +263,9 @@ func (s *Store) finish(ctx context.Context, statement string, list []verdict) (e
 // has read something.
 func (s *Store) FinishTx(ctx context.Context, tx webhook.Execer, v webhook.Verdict) (bool, error) {
 	w, err := verdictOf(v)
+	if err == nil && w.State == webhook.StatePending {
+		err = fmt.Errorf("%q is no state to end a claim with in a transaction", v.State)
+	}
 	if err != nil {
 		return false, failed(ctx, "finish in a transaction", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -105,10 +106,13 @@ func readRows(rows *sql.Rows, err error) (found []*row, now int64, _ error) {
 	return found, now, rows.Err()
 }
 
-// job is a job that is known to be, or believed to be, a record's. See row.has.
+// job is a job that is known to be, or believed to be, a record's. The record has it,
+// so that no other can, and reducto_jobs says so, unless it is free: then it is a
+// candidate, that only a duplicate named, and another record may get it.
 type job struct {
 	ID    string `json:"id"`
 	Bound bool   `json:"bound,omitzero"` // Bind or Submit said so, not just an arrival
+	Free  bool   `json:"free,omitzero"`
 }
 
 // jobList is kept as JSON within a JSON string, so that the column is text.
@@ -157,15 +161,21 @@ func (r *row) job(key string) *job {
 func (r *row) keep(jobID string) *job {
 	key := fold(jobID)
 	if r.job(key) == nil {
-		r.Jobs = append(r.Jobs, job{ID: storable(jobID)})
+		r.Jobs = append(r.Jobs, job{ID: storable(jobID), Free: true})
 	}
 	return r.job(key)
 }
 
-// has reports whether the record has one of its jobs, so that no other record can:
-// then it is in reducto_jobs. Otherwise the job is a candidate: only a duplicate
-// named it, and another record may get it.
-func (r *row) has(j job) bool { return j.Bound || fold(j.ID) == r.Heard }
+// had is how many jobs the record has.
+func (r *row) had() int {
+	n := 0
+	for _, j := range r.Jobs {
+		if !j.Free {
+			n++
+		}
+	}
+	return n
+}
 
 func (r *row) bound() int {
 	n := 0
@@ -178,7 +188,7 @@ func (r *row) bound() int {
 }
 
 // full reports whether the record has all the jobs that it can have.
-func (r *row) full() bool { return r.Open == 0 && len(r.Jobs) >= r.Sent }
+func (r *row) full() bool { return r.Open == 0 && r.had() >= r.Sent }
 
 // doubtful reports whether nothing but deliveries says that a job is the record's:
 // it waits for Bind, or its submission was never recorded.
@@ -189,13 +199,18 @@ func (r *row) doubtful() bool {
 // busy reports whether the record can keep no other job, one of which may be its
 // own.
 func (r *row) busy() bool {
-	return r.doubtful() && !r.keeps() && (r.State == webhook.StateReceived || r.State == webhook.StateClaimed)
+	return r.doubtful() && !r.keeps() && r.unfinished()
 }
 
 // keeps reports whether a job that a duplicate names is kept. While the number of
 // jobs is not known, nothing else would bound theirs.
 func (r *row) keeps() bool {
 	return r.Open == 0 || r.doubtful() && len(r.Jobs) < webhook.MaxUnconfirmed
+}
+
+// unfinished reports whether the user's function is still to see the record's end.
+func (r *row) unfinished() bool {
+	return r.State == webhook.StateReceived || r.State == webhook.StateClaimed
 }
 
 func (r *row) finished() bool { return r.State == webhook.StateDone || r.State == webhook.StateDead }
@@ -234,8 +249,8 @@ func (r *row) record(now int64) webhook.Record {
 			v.JobID = j.ID
 		}
 	}
-	if v.State == webhook.StatePending && len(r.Jobs) > 0 {
-		v.JobID = r.Jobs[0].ID
+	if i := slices.IndexFunc(r.Jobs, func(j job) bool { return j.Bound }); v.State == webhook.StatePending && i >= 0 {
+		v.JobID = r.Jobs[i].ID
 	}
 	return v
 }

@@ -32,10 +32,18 @@ func (b *book) submit(s webhook.Submitted) {
 	b.changed(r)
 }
 
-// bind carries out Store.Bind.
+// bind carries out Store.Bind, unless something is missing.
 func (b *book) bind(submissionID, jobID string, sent int) {
 	r := b.record(fold(submissionID))
+	if r != nil && !b.lookedUp(r) {
+		return
+	}
 	owner := b.owner(fold(jobID))
+	if owner != nil && owner != r {
+		if b.evict(owner, fold(jobID)); len(b.missing) > 0 {
+			return
+		}
+	}
 	switch {
 	case owner == nil:
 	case owner == r:
@@ -48,7 +56,7 @@ func (b *book) bind(submissionID, jobID string, sent int) {
 		if r == nil {
 			return
 		}
-		if r.State == webhook.StatePending {
+		if r.State == webhook.StatePending || r.Held && r.unfinished() {
 			b.remove(r)
 			return
 		}
@@ -64,10 +72,10 @@ func (b *book) bind(submissionID, jobID string, sent int) {
 	b.settle(r)
 }
 
-// withdraw carries out Store.Withdraw.
+// withdraw carries out Store.Withdraw, unless something is missing.
 func (b *book) withdraw(submissionID string) {
 	r := b.record(fold(submissionID))
-	if r == nil {
+	if r == nil || !b.lookedUp(r) {
 		return
 	}
 	b.settle(r)
@@ -80,9 +88,14 @@ func (b *book) withdraw(submissionID string) {
 func (b *book) settle(r *row) {
 	b.changed(r)
 	r.Open = max(r.Open-1, 0)
-	if !r.Held {
-		return
+	if r.Held {
+		b.confirm(r)
 	}
+	b.adopt(r)
+}
+
+// confirm looks whether it is known now that a held record's job is its own, or is not.
+func (b *book) confirm(r *row) {
 	heard := r.job(r.Heard)
 	switch {
 	case heard != nil && heard.Bound:
@@ -92,52 +105,41 @@ func (b *book) settle(r *row) {
 		}
 	case r.Open == 0 && r.Sent > 0 && r.bound() >= r.Sent:
 		r.Held = false
-		if r.State == webhook.StateReceived || r.State == webhook.StateClaimed {
+		if r.unfinished() {
 			b.disown(r, func(j job) bool { return !j.Bound })
 		}
 	}
 }
 
-// disowned carries out a verdict of StatePending, if its token holds the record.
-// What it says does not count if something is missing.
-func (b *book) disowned(v webhook.Verdict) bool {
-	r := b.record(fold(v.Key))
+// disowned carries out a verdict of StatePending, unless something is missing, and
+// reports whether its token holds the record.
+func (b *book) disowned(v verdict) bool {
+	r := b.record(v.Key)
 	if r == nil || r.State != webhook.StateClaimed || r.Token != v.Token {
 		return false
 	}
 	heard := r.job(r.Heard)
-	if bound := heard != nil && heard.Bound; !bound && !b.lookedUp(r) {
+	bound := heard != nil && heard.Bound
+	if !bound && !b.lookedUp(r) {
 		return false
 	}
 	b.changed(r)
-	r.Error = storable(v.Error)
-	if heard != nil && heard.Bound {
-		r.State, r.DueAt = webhook.StateReceived, b.now
-		if v.Outcome != "" {
-			r.Outcome = webhook.Outcome(storable(string(v.Outcome)))
-		}
-		if v.Keep {
-			r.Attempt--
-		}
-		return true
+	r.Error = v.Error
+	if v.Outcome != "" {
+		r.Outcome = v.Outcome
 	}
-	received := r.ReceivedAt
-	b.disown(r, func(j job) bool { return fold(j.ID) == r.Heard })
-	next := b.next(r)
-	switch {
-	case next != nil:
-		r.State, r.Heard, r.ReceivedAt = webhook.StateReceived, fold(next.ID), received
-		r.Held = !next.Bound && r.Open > 0 && r.SubmittedAt != 0
-		b.take(r, r.Heard)
-	case r.SubmittedAt == 0:
-		b.remove(r)
-	default:
-		r.Jobs = nil // candidates, which others have
+	if v.Keep {
+		r.Attempt--
+	}
+	if bound {
+		r.State, r.DueAt = webhook.StateReceived, b.now
+	} else {
+		b.giveUp(r, v.After)
 	}
 	return true
 }
 
-// receive carries out Store.Receive for one arrival.
+// receive carries out Store.Receive for one arrival, unless something is missing.
 func (b *book) receive(a *webhook.Arrival) webhook.Receipt {
 	refused := webhook.Receipt{Kind: webhook.ReceiptRefused}
 	status := reducto.JobStatus(storable(string(a.Status)))
@@ -148,6 +150,11 @@ func (b *book) receive(a *webhook.Arrival) webhook.Receipt {
 		name = key // an id that a submission has, too, is that submission's
 	}
 	r := b.record(name)
+	if a.Confirmed && owner != nil && owner != r {
+		if b.evict(owner, key); len(b.missing) > 0 {
+			return refused
+		}
+	}
 	strange := key != "" && (r == nil || r.job(key) == nil)
 	switch {
 	case r != nil:
@@ -188,8 +195,12 @@ func (b *book) receive(a *webhook.Arrival) webhook.Receipt {
 			// It is not kept while somebody holds the record, for a transaction perhaps: the
 			// answer is the same, and others wait for theirs.
 			if r.keeps() && b.attempt < patientTries {
-				r.keep(a.JobID)
 				b.changed(r)
+				if r.Open == 0 && !r.doubtful() {
+					b.attach(r, a.JobID, false)
+				} else {
+					r.keep(a.JobID)
+				}
 			}
 		}
 		return webhook.Receipt{

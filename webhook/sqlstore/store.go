@@ -53,7 +53,7 @@ func (s *Store) Bind(ctx context.Context, submissionID, jobID string, sent int) 
 		return failed(ctx, "bind", errors.New("no submission is named"))
 	}
 	err := s.change(ctx, 1,
-		func(int) ref { return ref{Key: fold(submissionID), Job: fold(jobID)} },
+		func(int) ref { return ref{Key: fold(submissionID), Job: fold(jobID), candidates: true} },
 		func(b *book, _ int) { b.bind(submissionID, jobID, sent) })
 	return failed(ctx, "bind", err)
 }
@@ -61,7 +61,7 @@ func (s *Store) Bind(ctx context.Context, submissionID, jobID string, sent int) 
 // Withdraw implements webhook.Store.
 func (s *Store) Withdraw(ctx context.Context, submissionID string) error {
 	err := s.change(ctx, 1,
-		func(int) ref { return ref{Key: fold(submissionID)} },
+		func(int) ref { return ref{Key: fold(submissionID), candidates: true} },
 		func(b *book, _ int) { b.withdraw(submissionID) })
 	return failed(ctx, "withdraw", err)
 }

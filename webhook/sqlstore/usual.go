@@ -41,7 +41,7 @@ func (s *Store) receiveUsual(ctx context.Context, arrivals []webhook.Arrival, an
 		}
 		a, answer := &arrivals[i], webhook.Receipt{}
 		job, submission := fold(a.JobID), fold(a.SubmissionID)
-		if !late[job] && !late[submission] {
+		if !late[job] && !late[submission] && !a.Confirmed {
 			answer = b.receive(a)
 		}
 		if answers[i] = answer; answer.Kind == webhook.ReceiptAccepted {

@@ -44,10 +44,12 @@ func (p *player) compareRecord(r webhook.Record, mr *modelRecord) {
 		if mr.accepted != "" {
 			want.JobID = mr.job(mr.accepted).id
 		}
-	case slices.Contains(want.JobIDs, r.JobID):
+	case slices.ContainsFunc(mr.jobs, func(j modelJob) bool { return j.stated && j.id == r.JobID }):
 		want.JobID = r.JobID // any of them
-	case len(want.JobIDs) > 0:
-		want.JobID = want.JobIDs[0]
+	default:
+		if i := slices.IndexFunc(mr.jobs, func(j modelJob) bool { return j.stated }); i >= 0 {
+			want.JobID = mr.jobs[i].id
+		}
 	}
 	got := normal(r)
 	got.SubmittedAt, got.ReceivedAt, got.FinishedAt, got.DueAt, got.ReadAt = want.SubmittedAt, want.ReceivedAt, want.FinishedAt, want.DueAt, want.ReadAt

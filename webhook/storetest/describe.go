@@ -82,8 +82,8 @@ func describeAll(records []webhook.Record) string {
 }
 
 func describeArrival(a webhook.Arrival) string {
-	return fmt.Sprintf("{job=%s submission=%s status=%s outcome=%s metadata=%s source=%s hold=%v}",
-		a.JobID, a.SubmissionID, a.Status, a.Outcome, head(string(a.Metadata)), a.Source, a.Hold)
+	return fmt.Sprintf("{job=%s submission=%s status=%s outcome=%s metadata=%s source=%s confirmed=%v hold=%v}",
+		a.JobID, a.SubmissionID, a.Status, a.Outcome, head(string(a.Metadata)), a.Source, a.Confirmed, a.Hold)
 }
 
 func describeReceipt(r webhook.Receipt) string {

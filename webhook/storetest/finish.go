@@ -143,43 +143,6 @@ var finishChecks = []check{
 		e.end(e.claimOne("s"), webhook.StatePending)
 		equal(e, "JobID", e.claimOne("s").JobID, "j")
 	}},
-	{name: "DisownedJobAndTheNextHasAnotherRecord", run: func(e *env) {
-		e.submit("s1", "s2")
-		e.accepted(heard("stranger", "s1"), "s1")
-		e.duplicate(heard("theirs", "s1"), "s1", webhook.StateReceived)
-		e.duplicate(heard("j", "s1"), "s1", webhook.StateReceived)
-		e.bind("s2", "theirs", 1)
-		e.Advance(31 * time.Minute)
-		e.end(e.claimOne("s1"), webhook.StatePending)
-		equal(e, "JobID", e.record("s1").JobID, "j")
-		e.accepted(heard("j2", "s3"), "s3")
-		e.refused(heard("j", "s3")) // it is s1's now
-		e.end(e.claim(1)[0], webhook.StatePending)
-		r := e.record("s1")
-		equal(e, "State", r.State, webhook.StatePending)
-		equal(e, "number of JobIDs", len(r.JobIDs), 0)
-		equal(e, "JobID of the other", e.record("s2").JobID, "theirs")
-	}},
-	{name: "DisownedJobsInOneCall", run: func(e *env) {
-		// What the first gives up, the second is received for.
-		e.submit("s1", "s2")
-		e.accepted(heard("b", "s2"), "s2")
-		e.duplicate(heard("a", "s2"), "s2", webhook.StateReceived)
-		e.accepted(heard("a", "s1"), "s1")
-		e.Advance(31 * time.Minute)
-		claims := map[string]webhook.Lease{}
-		for _, r := range e.claim(2) {
-			claims[r.Key] = leaseOf(r)
-		}
-		held := e.finish(
-			webhook.Verdict{Lease: claims["s1"], State: webhook.StatePending},
-			webhook.Verdict{Lease: claims["s2"], State: webhook.StatePending})
-		equalBools(e, "held", held, true, true)
-		e.wantState("s1", webhook.StatePending)
-		equal(e, "JobID of s2", e.record("s2").JobID, "a")
-		e.end(e.claimOne("s2"), webhook.StateDone)
-		e.refused(heard("a", "s1"))
-	}},
 	{name: "DisownedJobThatBindHasNamed", run: func(e *env) {
 		e.submit("s")
 		e.accepted(heard("j", "s"), "s")

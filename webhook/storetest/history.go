@@ -61,6 +61,7 @@ func (g *generator) arrival() webhook.Arrival {
 	}
 	if g.IntN(4) > 0 {
 		a.SubmissionID = g.submission()
+		a.Confirmed = g.IntN(6) == 0
 	}
 	if g.IntN(8) == 0 {
 		a = webhook.Arrival{SubmissionID: a.SubmissionID, Outcome: webhook.OutcomeUnknown, Source: webhook.SourceSweep, Hold: a.Hold}

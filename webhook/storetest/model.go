@@ -32,11 +32,6 @@ type modelRecord struct {
 	spread                             bool
 }
 
-type modelJob struct {
-	id     string
-	stated bool // by Bind or Submit
-}
-
 type modelLock struct {
 	owner string
 	until moment
@@ -63,34 +58,6 @@ func (m *model) record(id string) *modelRecord {
 		}
 	}
 	return nil
-}
-
-// owner is the record that has the job: somebody stated it, or it was accepted. A
-// job that only duplicates named is nobody's.
-func (m *model) owner(jobID string) *modelRecord {
-	for _, r := range m.records {
-		if j := r.job(jobID); jobID != "" && j != nil && (j.stated || wireid.Key(jobID) == r.accepted) {
-			return r
-		}
-	}
-	return nil
-}
-
-func (r *modelRecord) job(id string) *modelJob {
-	for i := range r.jobs {
-		if wireid.Key(r.jobs[i].id) == wireid.Key(id) {
-			return &r.jobs[i]
-		}
-	}
-	return nil
-}
-
-func (r *modelRecord) learn(jobID string, stated bool) {
-	if j := r.job(jobID); j != nil {
-		j.stated = j.stated || stated
-	} else if jobID != "" {
-		r.jobs = append(r.jobs, modelJob{jobID, stated})
-	}
 }
 
 func (m *model) add(id string) *modelRecord {
@@ -129,11 +96,11 @@ func (m *model) submit(s webhook.Submitted) {
 }
 
 func (m *model) bind(submissionID, jobID string, sent int) {
-	r, owner := m.record(submissionID), m.owner(jobID)
+	r, owner := m.record(submissionID), m.claimed(jobID, submissionID)
 	if owner != nil && owner == r && r.job(jobID).stated {
 		return
 	}
-	if owner != nil && owner.SubmissionID == "" && (r == nil || r.State == webhook.StatePending) {
+	if owner != nil && owner.SubmissionID == "" && (r == nil || r.State == webhook.StatePending || r.tentative && r.open()) {
 		m.remove(r)
 		return
 	}
@@ -162,15 +129,20 @@ func (m *model) withdraw(submissionID string) {
 // resolve counts one send less of which the jobs are not known.
 func (m *model) resolve(r *modelRecord) {
 	r.unresolved = max(r.unresolved-1, 0)
-	if !r.tentative {
-		return
+	if r.tentative {
+		m.judge(r)
 	}
-	stated := 0
-	for _, j := range r.jobs {
-		if j.stated {
-			stated++
+	for i := range r.jobs { // as many as there can be
+		j := &r.jobs[i]
+		if r.unresolved == 0 && !r.doubtful() && r.has() < r.made && m.owner(j.id) == nil {
+			j.free = false
 		}
 	}
+}
+
+// judge decides whether a tentative record is received for a job of its own.
+func (m *model) judge(r *modelRecord) {
+	stated := r.count(func(j modelJob) bool { return j.stated })
 	if r.accepted != "" && r.job(r.accepted).stated {
 		r.tentative = false
 		if r.State == webhook.StateReceived && !m.over(r.due) {
@@ -188,24 +160,13 @@ func (m *model) resolve(r *modelRecord) {
 	}
 }
 
-// unreceive makes pending what was received for a job that is not its own.
-func (m *model) unreceive(r *modelRecord) {
-	r.State, r.Status, r.Outcome, r.Metadata, r.Source = webhook.StatePending, "", "", r.given, ""
-	r.accepted, r.tentative, r.Attempt, r.received, r.due = "", false, 0, moment{}, m.in(0)
-}
-
-// doubtful: nothing but deliveries says that a job is the record's.
-func (r *modelRecord) doubtful() bool {
-	return r.tentative || r.SubmissionID != "" && !r.submitted.set && !r.confirmed()
-}
-
-func (r *modelRecord) confirmed() bool {
-	return slices.ContainsFunc(r.jobs, func(j modelJob) bool { return j.stated })
-}
-
 func (m *model) receive(a webhook.Arrival) webhook.Receipt {
 	refused := webhook.Receipt{Kind: webhook.ReceiptRefused}
-	r, owner := m.record(a.SubmissionID), m.owner(a.JobID)
+	owner := m.owner(a.JobID)
+	if a.Confirmed {
+		owner = m.claimed(a.JobID, a.SubmissionID)
+	}
+	r := m.record(a.SubmissionID)
 	strange := owner == nil && a.JobID != "" && (r == nil || r.job(a.JobID) == nil)
 	switch {
 	case r == nil && owner == nil && a.JobID == "":
@@ -226,16 +187,18 @@ func (m *model) receive(a webhook.Arrival) webhook.Receipt {
 		r = owner
 	case owner != nil && owner != r:
 		return refused
-	case strange && r.unresolved == 0 && len(r.jobs) >= r.made:
+	case strange && r.unresolved == 0 && r.has() >= r.made:
 		return refused
 	}
 
 	if r.State != webhook.StatePending {
-		open := r.State == webhook.StateReceived || r.State == webhook.StateClaimed
 		switch {
-		case r.unresolved == 0 || r.doubtful() && len(r.jobs) < webhook.MaxUnconfirmed:
+		case !strange:
+		case r.unresolved == 0 && !r.doubtful():
 			r.learn(a.JobID, false)
-		case r.doubtful() && open && strange:
+		case r.unresolved == 0 || r.doubtful() && len(r.jobs) < webhook.MaxUnconfirmed:
+			r.jobs = append(r.jobs, modelJob{id: a.JobID, free: true})
+		case r.doubtful() && r.open():
 			if r.State == webhook.StateReceived && !m.over(r.due) {
 				r.due = m.in(0)
 			}
@@ -323,22 +286,7 @@ func (m *model) finish(v webhook.Verdict) bool {
 	case v.State == webhook.StatePending && heard != nil && heard.stated:
 		r.State, r.due = webhook.StateReceived, m.in(0)
 	case v.State == webhook.StatePending:
-		r.jobs = slices.DeleteFunc(r.jobs, func(j modelJob) bool { return wireid.Key(j.id) == r.accepted })
-		received := r.received
-		m.unreceive(r)
-		next := slices.IndexFunc(r.jobs, func(j modelJob) bool { return j.stated })
-		r.tentative = next < 0 && r.unresolved > 0 && r.submitted.set
-		if next < 0 {
-			next = slices.IndexFunc(r.jobs, func(j modelJob) bool { return m.owner(j.id) == nil })
-		}
-		if next < 0 {
-			r.jobs, r.tentative = nil, false
-			if !r.submitted.set {
-				m.remove(r)
-			}
-			break
-		}
-		r.State, r.received, r.accepted = webhook.StateReceived, received, wireid.Key(r.jobs[next].id)
+		m.giveUp(r, v.After)
 	default:
 		r.finished, r.due = m.in(0), moment{}
 	}

@@ -307,7 +307,7 @@ var mutants = []mutant{
 	{
 		name:   "keeps a job for whoever named it in a duplicate",
 		change: keeper,
-		caught: []string{"Receive/AJobThatADuplicateNamedIsNobodys"},
+		caught: []string{"Strangers/AJobThatADuplicateNamedIsNobodys"},
 	},
 }
 

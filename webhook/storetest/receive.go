@@ -173,37 +173,6 @@ var receiveChecks = []check{
 		equal(e, "conflict", got[1].Conflict, true)
 		equalAll(e, "keys", keysOf(e.all()), []string{uuid1, "new"})
 	}},
-	{name: "AJobThatADuplicateNamedIsNobodys", run: func(e *env) {
-		// Whoever has the token of one submission must not keep others from their jobs.
-		e.submit("s1", "s2", "s3")
-		e.accepted(heard("j1", "s1"), "s1")
-		named := []string{"j1", "bound", "heard", "tracked", "alone"}
-		for _, job := range named[1:] {
-			e.duplicate(heard(job, "s1"), "s1", webhook.StateReceived)
-		}
-		equal(e, "number of records that have it", len(e.list(webhook.Filter{JobID: "bound"})), 0)
-		e.bind("s2", "bound", 1)
-		equal(e, "JobID of s2", e.record("s2").JobID, "bound")
-		e.accepted(heard("bound", "s2"), "s2")
-		e.accepted(heard("heard", "s3"), "s3")
-		e.track("tracked")
-		e.accepted(heard("tracked", ""), "tracked")
-		e.accepted(heard("alone", ""), "alone")
-		equalAll(e, "Unconfirmed", e.record("s1").Unconfirmed, named)
-		e.refused(heard("bound", "s1"))
-		e.refused(heard("alone", "s1"))
-		e.Advance(31 * time.Minute)
-		e.claimKeys("s1", "s2", "s3", "tracked", "alone")
-	}},
-	{name: "AJobThatADuplicateNamedInTheSameCall", run: func(e *env) {
-		got := e.receive(heard("a", "s1"), heard("b", "s1"), heard("b", "s2"), heard("b", ""))
-		equalAll(e, "receipts", got, []webhook.Receipt{
-			{Kind: webhook.ReceiptAccepted, Key: "s1", State: webhook.StateReceived},
-			{Kind: webhook.ReceiptDuplicate, Key: "s1", State: webhook.StateReceived},
-			{Kind: webhook.ReceiptAccepted, Key: "s2", State: webhook.StateReceived},
-			{Kind: webhook.ReceiptDuplicate, Key: "s2", State: webhook.StateReceived},
-		})
-	}},
 	{name: "Batches", run: func(e *env) {
 		e.submit("s")
 		e.bind("s", "j", 1)

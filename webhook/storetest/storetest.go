@@ -120,6 +120,7 @@ func groups() []group {
 		{"Bind", bindChecks},
 		{"Withdraw", withdrawChecks},
 		{"Receive", receiveChecks},
+		{"Strangers", strangerChecks},
 		{"Jobs", jobChecks},
 		{"Claim", claimChecks},
 		{"Extend", extendChecks},
