@@ -143,7 +143,9 @@ func (in *Inbox) take(r *http.Request, e *Event) *answer {
 	case ReceiptAccepted:
 		in.stats.accepted.Add(1)
 		in.measure.count(MetricDeliveries, "accepted", 1)
-		in.log.log(ctx, slog.LevelDebug, "received", e.attrs()...)
+		if in.log.on() { // or it is much to put together for each delivery
+			in.log.log(ctx, slog.LevelDebug, "received", e.attrs()...)
+		}
 		in.wake.send()
 		in.ended.send()
 		if in.volatile {

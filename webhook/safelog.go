@@ -23,9 +23,12 @@ func newSafeLog(l *slog.Logger) *safeLog {
 	return s
 }
 
+// on reports whether somebody listens.
+func (l *safeLog) on() bool { return l.handler != nil }
+
 // log queues a record. The attributes must not refer to anything that changes.
 func (l *safeLog) log(ctx context.Context, level slog.Level, msg string, attrs ...slog.Attr) {
-	if l.handler == nil {
+	if !l.on() {
 		return
 	}
 	record := slog.NewRecord(time.Now(), level, "webhook: "+msg, 0)

@@ -9,6 +9,7 @@ func fold(id string) string {
 	if len(id) != 36 {
 		return storable(id)
 	}
+	lower := true
 	for i := range len(id) {
 		c := id[i]
 		switch {
@@ -16,10 +17,15 @@ func fold(id string) string {
 			if c != '-' {
 				return storable(id)
 			}
-		case '0' <= c && c <= '9', 'a' <= c && c <= 'f', 'A' <= c && c <= 'F':
+		case '0' <= c && c <= '9', 'a' <= c && c <= 'f':
+		case 'A' <= c && c <= 'F':
+			lower = false
 		default:
 			return storable(id)
 		}
+	}
+	if lower {
+		return id
 	}
 	return strings.ToLower(id)
 }

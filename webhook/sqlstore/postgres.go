@@ -22,6 +22,7 @@ const postgresClock = `(extract(epoch FROM statement_timestamp()) * 1000000)::bi
 // Whoever changes several records locks them in the order of their keys, or does
 // not wait for locks.
 func postgresStatements(schema, clock string) *statements {
+	once := "(SELECT " + clock + ")" // not for every row
 	text := func(text string) string {
 		return fill(text,
 			"{{records}}", schema+".reducto_records",
@@ -35,8 +36,10 @@ func postgresStatements(schema, clock string) *statements {
 			"{{nothing}}", nothing(),
 			"{{assignments}}", assignments(),
 			"{{metadata}}", shownMetadata,
-			"{{new}}", newlyHeard(clock, "$3::bigint", freshPostgres),
-			"{{received}}", heardAt(clock, "$3::bigint"),
+			"{{once}}", once,
+			"{{new}}", newlyHeard(once, "$3::bigint", freshPostgres),
+			"{{received}}", heardAt(once, "$3::bigint"),
+			"{{bound}}", boundJobs,
 			"{{heard}}", heard(func(i int, name, pgType string) string { return fmt.Sprintf("(e ->> %d)::%s AS %s", i, pgType, name) }),
 			"{{types}}", eachColumn(func(name, pgType, _ string) string { return name + " " + pgType }),
 		)
@@ -129,18 +132,22 @@ WITH i AS MATERIALIZED (
 )
 SELECT key FROM saved`),
 
+		// Only a job that is in reducto_jobs can be one that a record was bound to. Records are
+		// looked at, too, for a job that is not there: to insert one whose key a
+		// transaction has locked would wait for that.
 		hear: text(`
 WITH i AS MATERIALIZED (
-  SELECT {{heard}} FROM jsonb_array_elements($2::text::jsonb) e WHERE (e ->> 0) || '' = e ->> 0
+  SELECT {{heard}}, EXISTS (SELECT FROM {{jobs}} WHERE namespace = $1::text AND job = e ->> 1 OFFSET 0) AS known
+  FROM jsonb_array_elements($2::text::jsonb) e WHERE (e ->> 0) || '' = e ->> 0
 ), pending AS MATERIALIZED (
-  SELECT i.*, r.tid FROM i CROSS JOIN LATERAL (
+  SELECT i.*, r.tid FROM (SELECT * FROM i WHERE known) i CROSS JOIN LATERAL (
     SELECT ctid AS tid FROM {{records}}
-    WHERE namespace = $1::text AND key = i.key AND (state = 'pending') IS TRUE AND NOT held AND (jobs = i.bound) IS TRUE
+    WHERE namespace = $1::text AND key = i.key AND (state = 'pending') IS TRUE AND NOT held AND (jobs = {{bound}}) IS TRUE
     FOR UPDATE SKIP LOCKED
   ) r
 ), updated AS (
   UPDATE {{records}} r
-  SET state = 'received', due_at = {{now}}, received_at = {{received}}, heard = i.heard,
+  SET state = 'received', due_at = {{once}}, received_at = {{received}}, heard = i.heard,
       status = i.status, outcome = i.outcome, source = i.source, metadata = coalesce(i.metadata, r.metadata),
       given = CASE WHEN i.metadata IS NULL THEN r.given ELSE '' END, version = r.version + 1
   FROM pending i WHERE r.ctid = i.tid
@@ -148,14 +155,13 @@ WITH i AS MATERIALIZED (
 ), inserted AS (
   INSERT INTO {{records}} (namespace, {{columns}}, metadata, given)
   SELECT $1::text, {{new}}, coalesce(i.metadata, ''), ''
-  FROM (SELECT * FROM i ORDER BY key) i
+  FROM (SELECT * FROM i WHERE NOT known ORDER BY key) i
   WHERE NOT EXISTS (SELECT FROM {{records}} WHERE namespace = $1::text AND key = i.key OFFSET 0)
-    AND NOT EXISTS (SELECT FROM {{jobs}} WHERE namespace = $1::text AND job = i.heard OFFSET 0)
   ON CONFLICT DO NOTHING
-  RETURNING key, received_at
+  RETURNING key, heard, received_at
 ), taken AS (
   INSERT INTO {{jobs}} (namespace, job, key)
-  SELECT $1::text, i.heard, i.key FROM i WHERE (i.key IN (SELECT key FROM inserted)) IS TRUE ORDER BY i.heard
+  SELECT $1::text, heard, key FROM inserted ORDER BY heard
 )
 SELECT key, received_at FROM updated UNION ALL SELECT key, received_at FROM inserted`),
 

@@ -173,6 +173,9 @@ func alone(ctx, waiting context.Context, conn *sql.Conn, write func(tx *sql.Tx) 
 // setting of SQLite's is one connection's, and the pool opens them as it likes. It
 // has the connection wait in slices.
 func prepareWriter(ctx context.Context, conn *sql.Conn) (restore func(), err error) {
+	// The connection knows all of this by itself. Whatever could be interrupted would
+	// cost some goroutines that wait for it.
+	ctx = context.WithoutCancel(ctx)
 	if err := checkSynchronous(ctx, conn); err != nil {
 		return nil, err
 	}
@@ -181,7 +184,7 @@ func prepareWriter(ctx context.Context, conn *sql.Conn) (restore func(), err err
 		return nil, err
 	}
 	restore = func() {
-		if _, err := conn.ExecContext(context.WithoutCancel(ctx), fmt.Sprintf("PRAGMA busy_timeout = %d", wait)); err != nil {
+		if _, err := conn.ExecContext(ctx, fmt.Sprintf("PRAGMA busy_timeout = %d", wait)); err != nil {
 			discard(conn)
 		}
 	}

@@ -27,10 +27,16 @@ func sqliteStatements(clock string) *statements {
 			"{{metadata}}", shownMetadata,
 			"{{new}}", newlyHeard(clock, "?3", freshSQLite),
 			"{{received}}", heardAt(clock, "?3"),
-			"{{heard}}", heard(func(i int, name, _ string) string { return fmt.Sprintf("e.value ->> %d AS %s", i, name) }),
+			"{{bound}}", boundJobs,
+			"{{heard}}", heard(func(i int, name, _ string) string { return fmt.Sprintf("value ->> %d AS %s", i, name) }),
 			"{{elements}}", eachColumn(func(name, _, _ string) string { return element(name) })+", "+element("metadata")+", "+element("given"),
 		)
 	}
+	// An element that is an array is made text anew each time that it is asked for.
+	const hears = `
+WITH e AS MATERIALIZED (
+  SELECT value FROM json_each(?2)
+)`
 	finish := text(`
 WITH i AS MATERIALIZED (
   SELECT r.rowid AS id, e.value ->> 'state' AS state, e.value ->> 'after' AS after, e.value ->> 'keep' AS keep,
@@ -100,27 +106,28 @@ DELETE FROM {{jobs}}
 WHERE namespace = ?1 AND (job, key) IN (SELECT e.value ->> 'job', e.value ->> 'key' FROM json_each(?2) e)
 RETURNING key`),
 
-		hearPending: text(`
-WITH i AS MATERIALIZED (
-  SELECT r.rowid AS id, {{heard}}
-  FROM json_each(?2) e CROSS JOIN {{records}} r ON r.namespace = ?1 AND r.key = e.value ->> 0
-  WHERE r.state = 'pending' AND NOT r.held AND r.jobs = e.value ->> 3
+		hearPending: text(hears + `, pending AS MATERIALIZED (
+  SELECT r.rowid AS row, i.*
+  FROM (SELECT {{heard}} FROM e) i CROSS JOIN {{records}} r ON r.namespace = ?1 AND r.key = i.key
+  WHERE r.state = 'pending' AND NOT r.held AND r.jobs = {{bound}}
 )
 UPDATE {{records}}
 SET state = 'received', due_at = {{now}}, received_at = {{received}}, heard = i.heard,
     status = i.status, outcome = i.outcome, source = i.source, metadata = coalesce(i.metadata, {{records}}.metadata),
     given = CASE WHEN i.metadata IS NULL THEN {{records}}.given ELSE '' END, version = version + 1
-FROM i WHERE {{records}}.rowid = i.id
+FROM pending i WHERE {{records}}.rowid = i.row
 RETURNING key, received_at`),
-		hearNew: text(`
+		hearNew: text(hears + `, i AS MATERIALIZED (
+  SELECT {{heard}} FROM e
+)
 INSERT INTO {{records}} (namespace, {{columns}}, metadata, given)
 SELECT ?1, {{new}}, coalesce(i.metadata, ''), ''
-FROM (SELECT {{heard}} FROM json_each(?2) e) i
+FROM i
 WHERE NOT EXISTS (SELECT 1 FROM {{jobs}} WHERE namespace = ?1 AND job = i.heard)
 ON CONFLICT DO NOTHING
 RETURNING key, received_at`),
 		hearJobs: text(`
-INSERT INTO {{jobs}} (namespace, job, key) SELECT ?1, e.value ->> 1, e.value ->> 0 FROM json_each(?2) e`),
+INSERT INTO {{jobs}} (namespace, job, key) SELECT ?1, e.key, e.value FROM json_each(?2) e`),
 
 		claim: text(`
 UPDATE {{records}}

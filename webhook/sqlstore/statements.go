@@ -120,6 +120,10 @@ func newlyHeard(clock, since, fresh string) string {
 			return clock
 		case "received_at":
 			return heardAt(clock, since)
+		case "jobs":
+			return heardJobs
+		case "submission_id":
+			return "coalesce(i.submission_id, i.key)"
 		}
 		for _, c := range heardColumns {
 			if c.name == name {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"sync/atomic"
 
 	"github.com/reducto-go/reducto/webhook"
 )
@@ -20,7 +21,8 @@ type Store struct {
 	order     order
 	writer    chan struct{} // has an element while this Store writes to SQLite
 	prepared  map[string]*sql.Stmt
-	careful   bool // nothing is taken to be as usual, to be tested
+	newFirst  atomic.Bool // see writeHeardSQLite
+	careful   bool        // nothing is taken to be as usual, to be tested
 }
 
 var (

@@ -32,6 +32,9 @@ func (s *Store) receiveUsual(ctx context.Context, arrivals []webhook.Arrival, an
 	}
 	received := int64(-1)
 	b := newBook(nil, 0, func() int64 { received++; return received })
+	// As large as they become, which saves a good part of what a book costs.
+	b.rows, b.owners = make(map[string]*row, len(arrivals)), make(map[string]*row, len(arrivals))
+	b.dirty, b.taken = make(map[string]*row, len(arrivals)), make(map[string]string, len(arrivals))
 	rows := make([]heardRow, 0, len(arrivals))
 	late := map[string]bool{} // jobs and submissions of what is in rest
 	for i := range arrivals {
@@ -99,27 +102,26 @@ func (s *Store) writeHeard(ctx context.Context, rows []heardRow) (written map[st
 }
 
 // writeHeardSQLite is writeHeard for SQLite, where a statement writes to one table.
-// Which case is looked for first is only a matter of time: with submissions come
-// jobs that are known.
+// Which case is looked for first is only a matter of time: where jobs are known when
+// they end, nearly all are, and elsewhere none. So it is the one of the last call.
 func (s *Store) writeHeardSQLite(ctx context.Context, q querier, rows []heardRow, since int64) (written map[string]bool, latest int64, err error) {
-	cases := []func(context.Context, querier, []heardRow, int64) (map[string]bool, int64, error){s.hearPending, s.hearNew}
-	if len(rows) > 0 && rows[0].SubmissionID == "" {
-		slices.Reverse(cases)
+	first, second := s.hearPending, s.hearNew
+	newFirst := s.newFirst.Load()
+	if newFirst {
+		first, second = second, first
 	}
-	written = make(map[string]bool, len(rows))
-	for _, hear := range cases {
-		keys, last, err := hear(ctx, q, rows, since)
-		if err != nil {
-			return nil, 0, err
-		}
-		maps.Copy(written, keys)
-		latest = max(latest, last)
-		rows = slices.DeleteFunc(slices.Clone(rows), func(r heardRow) bool { return keys[r.Key] })
-		if len(rows) == 0 {
-			break
-		}
+	written, latest, err = first(ctx, q, rows, since)
+	if err != nil || len(written) == len(rows) {
+		return written, latest, err
 	}
-	return written, latest, nil
+	n := len(written)
+	rows = slices.DeleteFunc(slices.Clone(rows), func(r heardRow) bool { return written[r.Key] })
+	keys, last, err := second(ctx, q, rows, since)
+	if len(keys) > n {
+		s.newFirst.Store(!newFirst)
+	}
+	maps.Copy(written, keys)
+	return written, max(latest, last), err
 }
 
 func (s *Store) hearPending(ctx context.Context, q querier, rows []heardRow, since int64) (keys map[string]bool, latest int64, err error) {
@@ -127,15 +129,14 @@ func (s *Store) hearPending(ctx context.Context, q querier, rows []heardRow, sin
 }
 
 func (s *Store) hearNew(ctx context.Context, q querier, rows []heardRow, since int64) (keys map[string]bool, latest int64, err error) {
-	list := heardJSON(rows)
-	keys, latest, err = readHeard(q.QueryContext(ctx, s.sql.hearNew, s.namespace, list, since))
+	keys, latest, err = readHeard(q.QueryContext(ctx, s.sql.hearNew, s.namespace, heardJSON(rows), since))
 	if err != nil || len(keys) == 0 {
 		return keys, latest, err
 	}
 	if len(keys) < len(rows) {
-		list = heardJSON(slices.DeleteFunc(slices.Clone(rows), func(r heardRow) bool { return !keys[r.Key] }))
+		rows = slices.DeleteFunc(slices.Clone(rows), func(r heardRow) bool { return !keys[r.Key] })
 	}
-	_, err = q.ExecContext(ctx, s.sql.hearJobs, s.namespace, list)
+	_, err = q.ExecContext(ctx, s.sql.hearJobs, s.namespace, jobsJSON(rows))
 	return keys, latest, err
 }
 

@@ -66,10 +66,35 @@ func TestUsual(t *testing.T) {
 	})
 }
 
+// So it is whichever kind came before, and where both kinds come together.
+func TestUsualInTurns(t *testing.T) {
+	both(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		store := open(t, db, d)
+		var known, unknown [9]webhook.Arrival
+		for i := range known {
+			known[i] = heardOf(fmt.Sprint("s-", i), fmt.Sprint("job-", i))
+			unknown[i] = heardOf(fmt.Sprint("t-", i), fmt.Sprint("other-", i))
+			require.NoError(t, submitted(t, store, known[i].SubmissionID, known[i].JobID))
+		}
+		store.ForgetReading()
+		for _, arrivals := range [][]webhook.Arrival{
+			known[:2], unknown[:2], unknown[2:4], known[2:4], known[4:5],
+			{unknown[4], known[5], unknown[5]}, {known[6], unknown[6], known[7]}, {unknown[7], known[8]}, unknown[8:],
+		} {
+			receipts, err := store.Receive(t.Context(), arrivals)
+			require.NoError(t, err)
+			for i, a := range arrivals {
+				assert.Equal(t, webhook.Receipt{Kind: webhook.ReceiptAccepted, State: webhook.StateReceived, Key: a.SubmissionID}, receipts[i])
+			}
+		}
+	})
+}
+
 // With and without what is done where all is as usual, whatever is known and
 // whatever arrives, answers and records are the same.
 func TestUsualAgrees(t *testing.T) {
 	const upper, lower = "0F8FAD5B-D9CB-469F-A165-70867728950E", "0f8fad5b-d9cb-469f-a165-70867728950e"
+	const odd = "\t<j> & \"\\'\" \u00fc\u2028\xff\x00😀" // what JSON, SQL or a database has to have written otherwise
 	both(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		before := map[string]func(s *sqlstore.Store) error{
 			"nothing":           func(*sqlstore.Store) error { return nil },
@@ -82,6 +107,8 @@ func TestUsualAgrees(t *testing.T) {
 			"tracked":           func(s *sqlstore.Store) error { return s.Submit(t.Context(), webhook.Submitted{JobID: upper}) },
 			"named like a job":  func(s *sqlstore.Store) error { return submitted(t, s, lower, "other") },
 			"named like, bound": func(s *sqlstore.Store) error { return submitted(t, s, lower, lower) },
+			"bound, odd":        func(s *sqlstore.Store) error { return submitted(t, s, "<s>", odd) },
+			"bound, upper":      func(s *sqlstore.Store) error { return submitted(t, s, upper, upper) },
 			"received":          func(s *sqlstore.Store) error { return received(t, s, heardOf("", lower)) },
 			"received, named":   func(s *sqlstore.Store) error { return received(t, s, heardOf("s", lower)) },
 			"received early": func(s *sqlstore.Store) error {
@@ -114,6 +141,9 @@ func TestUsualAgrees(t *testing.T) {
 			"itself":                  {heardOf(lower, lower)},
 			"twice":                   {heardOf("s", lower), failed},
 			"mixed":                   {heardOf("", lower), heardOf("s", "other"), heardOf("s", lower), heardOf("", "new")},
+			"odd":                     {heardOf("", odd)},
+			"odd, both":               {heardOf("<s>", odd)},
+			"upper, both":             {heardOf(upper, upper)},
 			"no job, before":          {nobody, heardOf("s", lower)},
 			"job, then named like it": {heardOf("", "other"), heardOf("other", lower)},
 		}
