@@ -84,8 +84,9 @@
 //     all, and so exactly once.
 //   - Direct webhooks are authenticated by the possession of a secret or token, as above.
 //     With a Signer, whoever saw one body can announce jobs of that one submission, and
-//     the Inbox accepts no other than the submission's own. Status and result come from
-//     the API; metadata does not.
+//     the Inbox accepts no other than the submission's own, which the answer to it names;
+//     where that was lost, the API may be the only one to tell. Status and result come
+//     from the API; metadata does not.
 //   - A store is as good as its database: one that loses commits which it confirmed, in
 //     a failover to a replica that lags or with SQLite below synchronous=FULL (which
 //     sqlstore refuses), loses records, and can have a claim made twice. Sweeps find

@@ -292,7 +292,7 @@ func (in *Inbox) bind(ctx context.Context, id string, r reducto.SubmitResult) er
 }
 
 // Track takes in a job that was submitted elsewhere: its end is looked for, and
-// your function called with it. A job that is known already is left as it is.
+// your function called with it. A job that has a record is left as it is.
 func (in *Inbox) Track(ctx context.Context, jobID string) error {
 	if err := checkJobID("webhook.Track", jobID); err != nil {
 		return err
