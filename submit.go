@@ -82,7 +82,7 @@ func (c *Client) prepare(op string, kind JobType, req submission, a Async) (*Sub
 	switch {
 	case s.ID == "":
 		s.ID = NewSubmissionID()
-	case !validSubmissionID(s.ID):
+	case !wireid.IsPart(s.ID):
 		return nil, &RequestError{Op: op, Field: "Async.SubmissionID", Reason: "it has to be 1 to 128 letters, digits, '-' and '_'"}
 	}
 	if a.Metadata != nil {
@@ -102,16 +102,6 @@ func (c *Client) prepare(op string, kind JobType, req submission, a Async) (*Sub
 func NewSubmissionID() string {
 	// It fails only if crypto/rand does, which ends the program instead.
 	return uuid.Must(uuid.NewV7()).String()
-}
-
-// validSubmissionID excludes the characters that separate the parts of a token.
-func validSubmissionID(id string) bool {
-	for i := range len(id) {
-		if c := id[i]; c == '.' || c == ':' || c == '~' {
-			return false
-		}
-	}
-	return wireid.Check(id) == ""
 }
 
 func (c *Client) submit(ctx context.Context, op, path string, s *Submission, req submission, priority bool, cfg submitConfig) (jobID string, err error) {

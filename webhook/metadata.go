@@ -116,13 +116,8 @@ func (m *metadata) decode(value []byte) {
 // library could have sent.
 func (m *metadata) submissionID() []byte {
 	text, ok := m.submission.text()
-	if !ok || wireid.Check(text) != "" {
+	if !ok || !wireid.IsPart(text) {
 		return nil
-	}
-	for _, c := range text {
-		if c == '.' || c == ':' || c == '~' { // these separate the parts of tokens
-			return nil
-		}
 	}
 	return text
 }

@@ -12,7 +12,6 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -120,7 +119,7 @@ func NewSigner(keys []Key, opts ...SignerOption) (*Signer, error) {
 	for i, k := range keys {
 		field := fmt.Sprintf("keys[%d]", i)
 		switch {
-		case wireid.Check(k.ID) != "" || len(k.ID) > 32 || strings.ContainsAny(k.ID, ".:~"):
+		case !wireid.IsPart(k.ID) || len(k.ID) > 32:
 			return refuse(field, "its ID has to be 1 to 32 letters, digits, '-' and '_'")
 		case s.keys[k.ID].keyed != nil:
 			return refuse(field, "its ID is used by another key")

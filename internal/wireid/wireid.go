@@ -19,20 +19,33 @@ func Check[T string | []byte](id T) string {
 	case len(id) > MaxLen:
 		return "is longer than 128 bytes"
 	}
-	kind := uint8(mayBegin)
-	for i := range len(id) {
-		if allowed[id[i]]&kind == 0 {
-			return "has a character that no identifier of the API has"
-		}
-		kind = mayFollow
+	if kinds(id)&mayFollow == 0 || allowed[id[0]]&mayBegin == 0 {
+		return "has a character that no identifier of the API has"
 	}
 	return ""
+}
+
+// IsPart reports whether id is legal and has none of '.', ':' and '~', which separate
+// an identifier from others in tokens and keys.
+func IsPart[T string | []byte](id T) bool {
+	return len(id) > 0 && len(id) <= MaxLen && kinds(id)&isPart != 0 && allowed[id[0]]&mayBegin != 0
+}
+
+// kinds is what all of id's characters have in common. It does not stop at the first
+// that is wrong, because hardly ever one is.
+func kinds[T string | []byte](id T) uint8 {
+	all := ^uint8(0)
+	for i := range len(id) {
+		all &= allowed[id[i]]
+	}
+	return all
 }
 
 // Where a character may be.
 const (
 	mayBegin = 1 << iota
 	mayFollow
+	isPart
 )
 
 // allowed has the alphabet.
@@ -40,8 +53,10 @@ var allowed = func() (table [256]uint8) {
 	for c := range table {
 		switch {
 		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_':
-			table[c] = mayBegin | mayFollow
-		case c == '-', c == '.', c == ':', c == '~':
+			table[c] = mayBegin | mayFollow | isPart
+		case c == '-':
+			table[c] = mayFollow | isPart
+		case c == '.', c == ':', c == '~':
 			table[c] = mayFollow
 		}
 	}

@@ -28,6 +28,18 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+func TestIsPart(t *testing.T) {
+	t.Parallel()
+	for id, want := range map[string]bool{
+		"a": true, "_": true, "job_abc123": true, "3d4b0e5a-9c1f-4f63-8a57-1f0c6f6f1a01": true,
+		strings.Repeat("x", MaxLen): true, strings.Repeat("x", MaxLen+1): false,
+		"": false, "-a": false, "a.b": false, "a:b": false, "a~": false, ".a": false, "a b": false, "a/b": false, "ä": false,
+	} {
+		assert.Equal(t, want, IsPart(id), id)
+		assert.Equal(t, want, IsPart([]byte(id)), id)
+	}
+}
+
 func TestKey(t *testing.T) {
 	t.Parallel()
 	const lower = "3d4b0e5a-9c1f-4f63-8a57-1f0c6f6f1a01"
