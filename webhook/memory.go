@@ -15,7 +15,7 @@ type memory struct {
 	max int
 
 	mu       sync.Mutex
-	works    map[workKey]*work
+	works    works
 	running  workList
 	finished workList // oldest first
 	settled  int      // of those, how many need no further call
@@ -25,6 +25,22 @@ type memory struct {
 	ctx    context.Context // that of all calls
 	cancel context.CancelCauseFunc
 }
+
+// works are those that are known. Two maps with strings as their keys cost half of
+// what one with workKeys does.
+type works struct{ jobs, submissions map[string]*work }
+
+// of is the map for keys like this one.
+func (w *works) of(key workKey) map[string]*work {
+	if key.submission {
+		return w.submissions
+	}
+	return w.jobs
+}
+
+func (w *works) remove(gone *work) { delete(w.of(gone.key), gone.key.id) }
+
+func (w *works) len() int { return len(w.jobs) + len(w.submissions) }
 
 // work is a job, or a submission with all its jobs.
 type work struct {
@@ -86,7 +102,7 @@ const (
 func newMemory(ttl time.Duration, max int) *memory {
 	m := &memory{
 		ttl: ttl, max: max,
-		works:   map[workKey]*work{},
+		works:   works{jobs: map[string]*work{}, submissions: map[string]*work{}},
 		drained: make(chan struct{}),
 	}
 	m.ctx, m.cancel = context.WithCancelCause(context.Background())
@@ -101,7 +117,7 @@ func (m *memory) admit(ctx context.Context, e *Event, received time.Time) (c *ca
 	defer m.mu.Unlock()
 	m.forget(received) // as good as now, and a clock costs more than all else here
 
-	w := m.works[key]
+	w := m.works.of(key)[key.id]
 	sameJob := w != nil && (w.jobKey == e.JobID || w.jobKey == e.jobKey())
 	if sameJob {
 		conflict = contradicts(w.status, e.Status)
@@ -116,7 +132,7 @@ func (m *memory) admit(ctx context.Context, e *Event, received time.Time) (c *ca
 		return nil, roleClosed, conflict
 	case w == nil:
 		w = &work{key: key}
-		m.works[key] = w
+		m.works.of(key)[key.id] = w
 	default:
 		m.takeFinished(w)
 	}
@@ -149,7 +165,7 @@ func (m *memory) finish(c *call) {
 	case w.attempts > 0: // kept for the count alone
 		m.finished.push(w)
 	default:
-		delete(m.works, w.key)
+		m.works.remove(w)
 	}
 	m.forget(w.finishedAt)
 	close(c.done)
@@ -163,7 +179,7 @@ func (m *memory) forget(now time.Time) {
 			return
 		}
 		m.takeFinished(w)
-		delete(m.works, w.key)
+		m.works.remove(w)
 	}
 }
 

@@ -42,7 +42,7 @@ func TestMemoryIsBounded(t *testing.T) { // not parallel: it measures
 	for range jobs {
 		done(t, m, uuid.NewString(), endedFailed) // these count too
 	}
-	assert.Len(t, m.works, jobs)
+	assert.Equal(t, jobs, m.works.len())
 	_, settled := m.sizes()
 	assert.Zero(t, settled)
 	assert.Equal(t, jobs, m.finished.len)
@@ -61,11 +61,11 @@ func TestMemoryForgetsTheOldest(t *testing.T) {
 	var left []string
 	for w := m.finished.first; w != nil; w = w.next {
 		left = append(left, w.key.id)
-		assert.Same(t, w, m.works[w.key])
+		assert.Same(t, w, m.works.jobs[w.key.id])
 	}
 	assert.Equal(t, []string{"job-4", "other", "failing"}, left)
 	assert.Equal(t, 2, m.finished.last.attempts)
-	assert.Len(t, m.works, 3)
+	assert.Equal(t, 3, m.works.len())
 	_, settled := m.sizes()
 	assert.Equal(t, 3, settled)
 }
@@ -76,7 +76,7 @@ func TestMemoryKeepsNothingOfWorkThatWasNotCalled(t *testing.T) {
 	c, _, _ := m.admit(t.Context(), &Event{JobID: "a"}, time.Now())
 	c.ending = endedPostponed
 	m.finish(c)
-	assert.Empty(t, m.works)
+	assert.Zero(t, m.works.len())
 	assert.Zero(t, m.finished.len)
 }
 
