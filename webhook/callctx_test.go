@@ -2,9 +2,11 @@ package webhook_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -76,4 +78,62 @@ func TestContextOfACall(t *testing.T) {
 		}
 		assert.NotErrorIs(t, context.Cause(a), webhook.ErrShutdown)
 	})
+}
+
+// What a call's context says does not depend on when it is first asked.
+func TestContextOfACallAskedLate(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		contexts := make(chan context.Context, 1)
+		timeout := time.Minute
+		h := newHandler(t, func(ctx context.Context, d *webhook.Delivery) error {
+			contexts <- ctx
+			if d.JobID == jobA {
+				return nil
+			}
+			time.Sleep(timeout + time.Second) // deaf
+			return ctx.Err()
+		}, webhook.WithFuncTimeout(timeout))
+
+		requireAnswer(t, post(h, genuine(jobA)), http.StatusOK)
+		over := <-contexts
+		requireAnswer(t, post(h, genuine(jobB)), http.StatusInternalServerError)
+		late := <-contexts
+		require.ErrorIs(t, late.Err(), context.DeadlineExceeded, "its time was over before the function was")
+		require.ErrorIs(t, context.Cause(late), context.DeadlineExceeded)
+		require.Equal(t, context.Canceled, over.Err(), "the function was over before its time was")
+		require.NoError(t, h.Shutdown(t.Context()))
+		require.Equal(t, context.Canceled, context.Cause(over))
+		derived, cancel := context.WithCancel(over)
+		defer cancel()
+		require.Equal(t, context.Canceled, derived.Err())
+
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d"} {
+			assert.Equal(t, "webhook.Func's context", fmt.Sprintf(verb, over))
+		}
+	})
+}
+
+// A context is made once, however many goroutines ask for it while it ends.
+func TestContextOfACallAskedByMany(t *testing.T) {
+	t.Parallel()
+	var all sync.WaitGroup
+	var ended atomic.Int64
+	h := newHandler(t, func(ctx context.Context, _ *webhook.Delivery) error {
+		for range 10 {
+			all.Go(func() {
+				<-ctx.Done()
+				assert.Equal(t, context.Canceled, context.Cause(ctx))
+				ended.Add(1)
+			})
+			context.AfterFunc(ctx, func() { ended.Add(1) })
+			all.Go(func() { _, _ = ctx.Err(), ctx.Value(ctxKey{}) })
+		}
+		return nil
+	})
+	for i := range 20 {
+		requireAnswer(t, post(h, genuine(fmt.Sprintf("job-%d", i))), http.StatusOK)
+	}
+	all.Wait()
+	assert.Eventually(t, func() bool { return ended.Load() == 400 }, 5*time.Second, time.Millisecond)
 }

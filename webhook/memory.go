@@ -59,12 +59,12 @@ type work struct {
 // before done is closed.
 type call struct {
 	work     *work
-	event    Event
-	received time.Time
-	attempt  int // what the function is told; the function is called once at most
+	jobKey   string    // the work's, when the call began
+	delivery *Delivery // the function's, once it has been called
 	ctx      callContext
+	funcCtx  funcContext
 
-	called bool
+	called bool // the function was, which happens once at most
 	ending ending
 	done   chan struct{}
 }
@@ -86,7 +86,7 @@ func (e ending) settled() bool { return e == endedDone || e == endedExpired }
 // leavesRoomFor reports whether the call ended without anything being processed
 // because its job was gone, and jobKey is another job of the same submission.
 func (c *call) leavesRoomFor(jobKey string) bool {
-	return c.ending == endedExpired && c.event.jobKey() != jobKey
+	return c.ending == endedExpired && c.jobKey != jobKey
 }
 
 // role is what a delivery is to its work.
@@ -141,8 +141,9 @@ func (m *memory) admit(ctx context.Context, e *Event, received time.Time) (c *ca
 	}
 	w.status = e.Status
 	w.call = &call{
-		work: w, event: *e, received: received, attempt: w.attempts + 1,
-		ctx: callContext{m.ctx, ctx}, done: make(chan struct{}),
+		work: w, jobKey: w.jobKey,
+		delivery: &Delivery{Event: *e, Outcome: outcomeOf(e.Status), Attempt: w.attempts + 1, ReceivedAt: received},
+		ctx:      callContext{m.ctx, ctx}, done: make(chan struct{}),
 	}
 	m.running.push(w)
 	return w.call, roleStart, conflict

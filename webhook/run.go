@@ -22,18 +22,11 @@ var recheckDelays = [...]time.Duration{
 // called: a sender waits meanwhile.
 const refetchTimeout = 30 * time.Second
 
-var errFuncTimeout = fmt.Errorf("webhook: the function took too long: %w", context.DeadlineExceeded)
-
 // run processes a delivery. It is its own goroutine, so that whatever the
 // function does to it, the connection's survives.
 func (h *Handler) run(c *call) {
 	defer h.memory.finish(c) // also if the function ends the goroutine
-	d := &Delivery{
-		Event:      c.event,
-		Outcome:    outcomeOf(c.event.Status),
-		Attempt:    c.attempt,
-		ReceivedAt: c.received,
-	}
+	d := c.delivery
 	var job *reducto.Job
 	if h.get != nil && h.cfg.refetch {
 		if job = h.settle(c, d); job == nil {
@@ -41,11 +34,11 @@ func (h *Handler) run(c *call) {
 		}
 	}
 	d.source = newJobSource(h.get, d.JobID, job)
-	ctx, cancel := context.WithTimeoutCause(&c.ctx, h.cfg.funcTimeout, errFuncTimeout)
-	defer cancel()
+	c.funcCtx.begin(&c.ctx, h.cfg.funcTimeout)
+	defer c.funcCtx.cancel()
 	c.called = true
 	h.stats.calls.Add(1)
-	h.invoke(ctx, c, d)
+	h.invoke(&c.funcCtx, c, d)
 }
 
 // settle lets the API decide how the job ended. Without a job to show for it the
