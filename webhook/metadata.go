@@ -133,11 +133,11 @@ func (m *metadata) stripped() json.RawMessage {
 	case m.decoded:
 		return m.rebuilt()
 	}
-	if m.reservedOnly() {
-		return nil
+	room := len(m.raw)
+	for _, gone := range m.spans[:m.count] {
+		room -= gone.end - gone.start
 	}
-	out := make([]byte, 1, len(m.raw))
-	out[0] = '{'
+	var out []byte // of something that is left
 	at := 1
 	for i := range m.count + 1 {
 		next := len(m.raw) - 1
@@ -145,7 +145,9 @@ func (m *metadata) stripped() json.RawMessage {
 			next = m.spans[i].start
 		}
 		if kept := trim(m.raw[at:next]); len(kept) > 0 {
-			if len(out) > 1 {
+			if out == nil {
+				out = append(make([]byte, 0, room), '{')
+			} else {
 				out = append(out, ',')
 			}
 			out = append(out, kept...)
@@ -154,19 +156,10 @@ func (m *metadata) stripped() json.RawMessage {
 			at = m.spans[i].end
 		}
 	}
-	return append(out, '}')
-}
-
-// reservedOnly reports whether nothing else is in metadata whose places are known.
-func (m *metadata) reservedOnly() bool {
-	at := 1
-	for _, s := range m.spans[:m.count] {
-		if len(trim(m.raw[at:s.start])) > 0 {
-			return false
-		}
-		at = s.end
+	if out == nil {
+		return nil
 	}
-	return len(trim(m.raw[at:len(m.raw)-1])) == 0
+	return append(out, '}')
 }
 
 // trim takes commas and white space off the ends of a run of members, none of
