@@ -61,10 +61,41 @@ func configNames(config reducto.RawConfig, wanted func(id string) bool) (named b
 		if wanted(id) {
 			return true, id
 		}
-		member := strings.HasSuffix(before, `"`) && strings.HasPrefix(strings.TrimLeft(between, `\`), `"`) &&
-			strings.Count(between, ":") == 1 && strings.HasSuffix(between, `"`)
-		named = named || member && isUUID(id)
+		named = named || isMember(before, between) && isUUID(id)
 	}
+}
+
+// configOwner is the submission that a job's configuration names, if it names exactly
+// one, and as the text of a member of that name; empty otherwise.
+func configOwner(config reducto.RawConfig) string {
+	owner := ""
+	rest := string(config)
+	for {
+		before, after, ok := strings.Cut(rest, reducto.MetadataSubmissionID)
+		if !ok {
+			return owner
+		}
+		rest = strings.TrimLeft(after, "\\\"': \t\r\n")
+		between := after[:len(after)-len(rest)]
+		id := rest
+		if end := strings.IndexFunc(rest, notInID); end >= 0 {
+			id = rest[:end]
+		}
+		if !isMember(before, between) || id == "" {
+			continue
+		}
+		if owner != "" && owner != id {
+			return ""
+		}
+		owner = id
+	}
+}
+
+// isMember reports whether what stands before a name, and between it and what
+// follows, make the name a member's and what follows a text.
+func isMember(before, between string) bool {
+	return strings.HasSuffix(before, `"`) && strings.HasPrefix(strings.TrimLeft(between, `\`), `"`) &&
+		strings.Count(between, ":") == 1 && strings.HasSuffix(between, `"`)
 }
 
 // notInID reports whether r cannot be part of a submission's id.

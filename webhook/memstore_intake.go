@@ -22,7 +22,11 @@ func (m *MemoryStore) Submit(ctx context.Context, s Submitted) error {
 
 	id := s.ID
 	if id == "" {
-		if m.jobs[wireid.Key(s.JobID)] != nil {
+		key := wireid.Key(s.JobID)
+		if owner := m.jobs[key]; owner != nil && owner.doubtful() {
+			m.evict(owner, key, now)
+		}
+		if m.jobs[key] != nil {
 			return nil
 		}
 		id = s.JobID
@@ -74,7 +78,7 @@ func (m *MemoryStore) Bind(ctx context.Context, submissionID, jobID string, sent
 		if r == nil {
 			return nil
 		}
-		if r.State == StatePending || r.held && r.unfinished() {
+		if r.bound() == 0 && (r.State == StatePending || r.held && r.unfinished()) {
 			m.remove(r)
 			return nil
 		}
@@ -162,7 +166,7 @@ func (m *MemoryStore) receive(a *Arrival, now time.Time) Receipt {
 		if owner != nil && owner != r {
 			return refused
 		}
-		if strange && m.full(r) {
+		if owner == nil && key != "" && (strange || !r.doubtful()) && m.full(r) {
 			return refused
 		}
 	case owner != nil:

@@ -44,8 +44,8 @@ func (m *MemoryStore) had(r *memRecord) int {
 	return n
 }
 
-// adopt gives a record as many of its candidates as it can have jobs, now that it is
-// known how many these are.
+// adopt gives a record as many of its candidates as it can have jobs, if it is known
+// by now how many these are. If it has all, the others are none of its own.
 func (m *MemoryStore) adopt(r *memRecord) {
 	if r.open > 0 || r.doubtful() {
 		return
@@ -56,6 +56,9 @@ func (m *MemoryStore) adopt(r *memRecord) {
 			m.jobs[j.key] = r
 			had++
 		}
+	}
+	if had >= r.sent {
+		r.jobs = slices.DeleteFunc(r.jobs, func(j memJob) bool { return m.jobs[j.key] != r })
 	}
 }
 
@@ -106,7 +109,7 @@ func (m *MemoryStore) giveUp(r *memRecord, now time.Time, wait time.Duration) {
 		m.jobs[to.key] = r
 		r.State, r.heard, r.ReceivedAt = StateReceived, to.key, received
 		r.held = !to.bound && r.open > 0 && !r.SubmittedAt.IsZero()
-	case r.SubmittedAt.IsZero():
+	case r.SubmittedAt.IsZero(), r.open == 0 && r.sent == 0: // not submitted here, or withdrawn
 		m.remove(r)
 		return
 	default:

@@ -1,6 +1,7 @@
 package webhook_test
 
 import (
+	"context"
 	"net/http"
 	"testing"
 	"testing/synctest"
@@ -81,4 +82,40 @@ func TestScenario08_TokenSentWithASecondJobInbox(t *testing.T) {
 		rest(time.Hour)
 		l.requireOnce(second)
 	})
+}
+
+// A job's metadata, or a text of the user's in it, speaks of another submission that
+// was sent at the same time, and the answers to both are lost.
+func TestScenario08_JobThatSpeaksOfAnotherSubmissionInbox(t *testing.T) {
+	t.Parallel()
+	for name, metadata := range map[string]func(child, parent string) map[string]any{
+		"a member": func(child, parent string) map[string]any {
+			return map[string]any{"parent_submission_id": parent, "submission_id": child}
+		},
+		"a text": func(child, parent string) map[string]any {
+			return map[string]any{"note": `set "submission_id": "` + parent + `"`, "submission_id": child}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				l := newLeak(t).submitted()
+				l.f.then = func(ctx context.Context, _ *webhook.Delivery) error {
+					select {
+					case <-time.After(3 * time.Minute): // longer than a sweep takes
+						return nil
+					case <-ctx.Done():
+						return context.Cause(ctx)
+					}
+				}
+				child := uuid.NewString()
+				require.NoError(t, l.mem.Submit(t.Context(), webhook.Submitted{ID: child, Webhook: true, LookAfter: time.Minute}))
+				job := l.own(metadata(child, l.id))
+				require.Equal(t, http.StatusOK, l.announceFor(child, job))
+				rest(2 * time.Hour)
+				l.requireOnce(job)
+				assert.Equal(t, child, l.f.last().SubmissionID)
+			})
+		})
+	}
 }

@@ -50,7 +50,8 @@ type Store interface {
 	// a new one is pending, and overdue after s.LookAfter.
 	//
 	// A submission without an ID is a job that was submitted elsewhere: its record
-	// is made if the job has none, and needs no Bind.
+	// is made if the job has none, and needs no Bind. While nothing but deliveries says
+	// which job is a submission's own, this takes the job from it, as Bind does.
 	Submit(ctx context.Context, s Submitted) error
 
 	// Bind records what became of sending a submission: the job's id, empty if that
@@ -65,10 +66,12 @@ type Store interface {
 	// overdue at once, since its own delivery may have been taken for a duplicate.
 	//
 	// A job that has a record already, from a time when nobody knew whose it is, keeps
-	// that; the submission's own is removed if it is pending, or waits for Bind. A job
+	// that; the submission's own is removed if it is pending, or waits for Bind, and
+	// none of its jobs has been named. A job
 	// that Bind named as another submission's remains that one's. One that another
 	// submission has only from a delivery is taken from it, in the way of a verdict of
-	// StatePending, unless it is done or dead.
+	// StatePending, unless it is done or dead. When all jobs are known, what else a
+	// delivery named is forgotten.
 	Bind(ctx context.Context, submissionID, jobID string, sent int) error
 
 	// Withdraw records that sending a submission made no job. A pending record for
@@ -118,10 +121,10 @@ type Store interface {
 	// other record has, with no status and no outcome yet, due at once, with no attempts
 	// behind it. If there is none, it is overdue at once, and knows only jobs that
 	// another submission may have to give up, for it has them only from a delivery and
-	// is not done or dead; one that began with that arrival is removed, or, if it knows
-	// such a job and After is not zero, received for the same job again, due after that.
-	// If Bind has named the job meanwhile, the record is received again for it, due at
-	// once.
+	// is not done or dead. One that was withdrawn is removed, and so is one that began
+	// with that arrival; but that, if it knows such a job and After is not zero, is
+	// received for the same job again, due after that. If Bind has named the job
+	// meanwhile, the record is received again for it, due at once.
 	Finish(ctx context.Context, verdicts []Verdict) ([]bool, error)
 
 	// Overdue returns up to n pending records that are due for a look, the longest

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -303,14 +304,18 @@ func (s *sweeper) request(ctx context.Context, send func() error) error {
 // listed looks whether a job of the list is wanted, and has ended.
 func (s *sweeper) listed(job *reducto.JobSummary, byJob, unbound map[string]*Record) (finding, bool) {
 	key := wireid.Key(job.ID)
-	r, known := byJob[key]
-	if known {
-		delete(byJob, key)
+	r := byJob[key]
+	delete(byJob, key)
+	owner := configOwner(job.RawConfig)
+	if r != nil && unconfirmed(r, job.ID) && owner != "" && !strings.EqualFold(owner, r.SubmissionID) {
+		r = nil // a delivery named it, and the API says otherwise
 	}
 	confirmed := false
-	if !known || slices.Contains(r.Unconfirmed, job.ID) { // or else Bind has said whose it is
+	if r == nil || unconfirmed(r, job.ID) { // or else Bind has said whose it is
 		if _, id := configNames(job.RawConfig, func(id string) bool { return unbound[id] != nil }); id != "" {
-			r, confirmed = unbound[id], true
+			r = unbound[id]
+			// Anybody can write of another submission, in a prompt or in metadata of his own.
+			confirmed = owner == id
 			s.seen[id] = true
 			if job.Status.Terminal() {
 				delete(unbound, id)
@@ -325,10 +330,17 @@ func (s *sweeper) listed(job *reducto.JobSummary, byJob, unbound map[string]*Rec
 	return end, true
 }
 
-// ask gets a record's jobs one by one.
+// unconfirmed reports whether only a delivery named a job as the record's.
+func unconfirmed(r *Record, jobID string) bool {
+	key := wireid.Key(jobID)
+	return slices.ContainsFunc(r.Unconfirmed, func(id string) bool { return wireid.Key(id) == key })
+}
+
+// ask gets a record's jobs one by one, those first that Bind has named.
 func (s *sweeper) ask(ctx context.Context, r *Record) error {
+	named := slices.DeleteFunc(slices.Clone(r.JobIDs), func(id string) bool { return unconfirmed(r, id) })
 	gone := 0
-	for _, id := range r.JobIDs {
+	for i, id := range slices.Concat(named, r.Unconfirmed) {
 		var job *reducto.Job
 		err := s.request(ctx, func() (err error) {
 			job, err = getJob(s.client.GetJob).fetch(ctx, id)
@@ -336,20 +348,24 @@ func (s *sweeper) ask(ctx context.Context, r *Record) error {
 		})
 		switch {
 		case err == nil && job.Status.Terminal():
-			return s.found(ctx, findingOf(r, id, job.Status))
+			if err := s.found(ctx, findingOf(r, id, job.Status)); err != nil || i < len(named) {
+				return err
+			} // or else another submission may have it: there can be more
 		case err == nil:
 		case isKeyRefused(err), errors.Is(err, reducto.ErrRateLimited), ctx.Err() != nil:
 			return err
 		case errors.Is(err, reducto.ErrExpired):
 			if !errors.Is(err, reducto.ErrNotFound) || r.ReadAt.Sub(r.SubmittedAt) >= visibleWithin {
-				gone++
+				if i < len(named) {
+					gone++
+				}
 			}
 		default: // the service is in trouble; nothing is known of the job
 			s.in.log.log(ctx, slog.LevelWarn, "an overdue job could not be fetched; it is tried again", slog.String("job_id", id), errorAttr(err))
 		}
 	}
-	if gone > 0 && gone == len(r.JobIDs) && len(r.Unconfirmed) == 0 {
-		return s.found(ctx, finding{r, Arrival{JobID: r.JobIDs[0], SubmissionID: r.SubmissionID, Outcome: OutcomeExpired}})
+	if gone > 0 && gone == len(named) {
+		return s.found(ctx, finding{r, Arrival{JobID: named[0], SubmissionID: r.SubmissionID, Outcome: OutcomeExpired}})
 	}
 	return nil
 }
@@ -384,7 +400,7 @@ func (s *sweeper) found(ctx context.Context, ends ...finding) error {
 			switch {
 			case receipt.Kind == ReceiptAccepted:
 				s.accepted(ctx, batch[i])
-			case receipt.Kind == ReceiptRefused && batch[i].record.SubmissionID != "" && batch[i].arrival.JobID != "":
+			case receipt.Kind == ReceiptRefused && batch[i].arrival.Confirmed:
 				// The job was tracked, or heard of, without its submission: the API has now
 				// said that they are one.
 				if err := s.bind(ctx, batch[i]); err != nil {

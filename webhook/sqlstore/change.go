@@ -74,8 +74,8 @@ func (s *Store) change(ctx context.Context, n int, refs func(i int) ref, apply f
 			return nil
 		}
 		todo = again
-		if len(lost) == 0 && len(uses) > 0 {
-			continue // nobody was in the way
+		if len(lost) == 0 && (len(uses) > 0 || len(b.dirty) > 0) {
+			continue // it gets on, and nobody was in the way
 		}
 		if err := pause(ctx, attempt); err != nil {
 			return err

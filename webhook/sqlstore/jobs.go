@@ -35,8 +35,8 @@ func (b *book) free(r *row, j job) {
 	}
 }
 
-// adopt gives a record as many of its candidates as it can have jobs, now that it is
-// known how many these are.
+// adopt gives a record as many of its candidates as it can have jobs, if it is known
+// by now how many these are. If it has all, the others are none of its own.
 func (b *book) adopt(r *row) {
 	if r.Open > 0 || r.doubtful() {
 		return
@@ -47,6 +47,9 @@ func (b *book) adopt(r *row) {
 			b.take(r, j)
 			had++
 		}
+	}
+	if had >= r.Sent {
+		r.Jobs = slices.DeleteFunc(r.Jobs, func(j job) bool { return j.Free })
 	}
 }
 
@@ -133,7 +136,7 @@ func (b *book) giveUp(r *row, wait int64) {
 		b.take(r, next)
 		r.State, r.Heard, r.ReceivedAt = webhook.StateReceived, to, received
 		r.Held = !next.Bound && r.Open > 0 && r.SubmittedAt != 0
-	case r.SubmittedAt == 0:
+	case r.SubmittedAt == 0, r.Open == 0 && r.Sent == 0: // not submitted here, or withdrawn
 		b.remove(r)
 	default:
 		r.Jobs = slices.DeleteFunc(r.Jobs, func(j job) bool { return !contested(j) })

@@ -5,11 +5,17 @@ import (
 	"github.com/reducto-go/reducto/webhook"
 )
 
-// submit carries out Store.Submit.
+// submit carries out Store.Submit, unless something is missing.
 func (b *book) submit(s webhook.Submitted) {
 	id := s.ID
 	if id == "" {
-		if b.owner(fold(s.JobID)) != nil {
+		key := fold(s.JobID)
+		if owner := b.owner(key); owner != nil && owner.doubtful() {
+			if b.evict(owner, key); len(b.missing) > 0 {
+				return
+			}
+		}
+		if b.owner(key) != nil {
 			return
 		}
 		id = s.JobID
@@ -56,7 +62,7 @@ func (b *book) bind(submissionID, jobID string, sent int) {
 		if r == nil {
 			return
 		}
-		if r.State == webhook.StatePending || r.Held && r.unfinished() {
+		if r.bound() == 0 && (r.State == webhook.StatePending || r.Held && r.unfinished()) {
 			b.remove(r)
 			return
 		}
@@ -161,7 +167,7 @@ func (b *book) receive(a *webhook.Arrival) webhook.Receipt {
 		if owner != nil && owner != r {
 			return refused
 		}
-		if strange && r.full() {
+		if owner == nil && key != "" && (strange || !r.doubtful()) && r.full() {
 			return refused
 		}
 	case owner != nil:

@@ -75,6 +75,9 @@ func (m *model) remove(gone *modelRecord) {
 func (m *model) submit(s webhook.Submitted) {
 	id := s.ID
 	if id == "" {
+		if r := m.owner(s.JobID); r != nil && r.doubtful() {
+			m.claimed(s.JobID, "")
+		}
 		if m.owner(s.JobID) != nil {
 			return
 		}
@@ -100,7 +103,8 @@ func (m *model) bind(submissionID, jobID string, sent int) {
 	if owner != nil && owner == r && r.job(jobID).stated {
 		return
 	}
-	if owner != nil && owner.SubmissionID == "" && (r == nil || r.State == webhook.StatePending || r.tentative && r.open()) {
+	if owner != nil && owner.SubmissionID == "" &&
+		(r == nil || !r.confirmed() && (r.State == webhook.StatePending || r.tentative && r.open())) {
 		m.remove(r)
 		return
 	}
@@ -137,6 +141,9 @@ func (m *model) resolve(r *modelRecord) {
 		if r.unresolved == 0 && !r.doubtful() && r.has() < r.made && m.owner(j.id) == nil {
 			j.free = false
 		}
+	}
+	if r.unresolved == 0 && !r.doubtful() && r.has() >= r.made {
+		r.jobs = slices.DeleteFunc(r.jobs, func(j modelJob) bool { return j.free })
 	}
 }
 
@@ -187,7 +194,7 @@ func (m *model) receive(a webhook.Arrival) webhook.Receipt {
 		r = owner
 	case owner != nil && owner != r:
 		return refused
-	case strange && r.unresolved == 0 && r.has() >= r.made:
+	case owner == nil && a.JobID != "" && (strange || !r.doubtful()) && r.unresolved == 0 && r.has() >= r.made:
 		return refused
 	}
 

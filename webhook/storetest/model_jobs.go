@@ -121,7 +121,7 @@ func (m *model) giveUp(r *modelRecord, wait time.Duration) {
 		r.tentative = stated < 0 && r.unresolved > 0 && r.submitted.set
 		r.State, r.received, r.accepted = webhook.StateReceived, received, wireid.Key(id)
 		r.job(id).free = false
-	case !r.submitted.set:
+	case !r.submitted.set, r.unresolved == 0 && r.made == 0:
 		m.remove(r)
 	default:
 		r.jobs = contested

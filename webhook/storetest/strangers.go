@@ -217,6 +217,70 @@ var strangerChecks = []check{
 			equal(e, "JobID", r.JobID, "j-"+r.Key)
 		}
 	}},
+	{name: "WhatIsLeftIsRefused", run: func(e *env) {
+		e.submit("s", "t")
+		e.accepted(heard("x", "s"), "s")
+		e.duplicate(heard("c", "s"), "s", webhook.StateReceived)
+		e.accepted(heard("c", "t"), "t")
+		e.Advance(31 * time.Minute)
+		for _, r := range e.claimKeys("s", "t") {
+			if r.Key == "s" {
+				e.end(r, webhook.StatePending)
+			}
+		}
+		equalAll(e, "JobIDs", e.record("s").JobIDs, []string{"c"})
+		e.bind("s", "j", 1)
+		equalAll(e, "JobIDs", e.record("s").JobIDs, []string{"j"})
+		e.bind("t", "own", 1) // which gives c up
+		e.refused(heard("c", "s"))
+		e.accepted(heard("j", "s"), "s")
+	}},
+	{name: "TrackTakesItFromADelivery", run: func(e *env) {
+		e.submit("received", "claimed")
+		for _, id := range []string{"received", "claimed"} {
+			e.accepted(heard("job-"+id, id), id)
+		}
+		e.track("job-received")
+		e.Advance(31 * time.Minute)
+		claim := e.claimOne("claimed")
+		e.track("job-claimed")
+		equalBools(e, "finished", e.finish(webhook.Verdict{Lease: leaseOf(claim), State: webhook.StateDone}), false)
+		for _, id := range []string{"received", "claimed"} {
+			e.wantState(id, webhook.StatePending)
+			e.wantState("job-"+id, webhook.StatePending)
+			e.accepted(heard("job-"+id, ""), "job-"+id)
+		}
+	}},
+	{name: "WithdrawnAndDisowned", run: func(e *env) {
+		e.submit("s")
+		e.accepted(heard("x", "s"), "s")
+		e.withdraw("s")
+		e.Advance(31 * time.Minute)
+		e.end(e.claimOne("s"), webhook.StatePending)
+		equal(e, "number of records", len(e.all()), 0)
+	}},
+	{name: "ManyConfirmedInOneCall", run: func(e *env) {
+		const n = 60
+		var forged, said []webhook.Arrival
+		for i := range n {
+			j := fmt.Sprintf("j%02d", i)
+			e.submit("thief-"+j, "s-"+j)
+			forged = append(forged, heard(j, "thief-"+j), heard("more-"+j, "thief-"+j))
+			said = append(said, confirmed(j, "s-"+j))
+		}
+		e.receive(forged...)
+		for i, got := range e.receive(said...) {
+			equal(e, fmt.Sprintf("kind %d", i), got.Kind, webhook.ReceiptAccepted)
+		}
+	}},
+	{name: "BindOfAnotherJobThatWasHeardAlone", run: func(e *env) {
+		e.submit("s")
+		e.bind("s", "own", 1)
+		e.track("j")
+		e.bind("s", "j", 1)
+		equalAll(e, "records", keysOf(e.all()), []string{"j", "s"})
+		e.accepted(heard("own", "s"), "s")
+	}},
 	{name: "BindOfAJobThatWasHeardAlone", run: func(e *env) {
 		// That record stands for the submission, whose own waits for nothing.
 		e.submit("s")
