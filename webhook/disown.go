@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"errors"
+	"iter"
 	"log/slog"
 	"slices"
 	"strings"
@@ -46,48 +47,50 @@ func (in *Inbox) disown(c *claim) (Verdict, bool) {
 // a submission_id too. So what is not wanted is taken for the name of a submission
 // only if it is the text of a member, and a UUID, as all ids are that nobody chose.
 func configNames(config reducto.RawConfig, wanted func(id string) bool) (named bool, id string) {
-	rest := string(config)
-	for {
-		before, after, ok := strings.Cut(rest, reducto.MetadataSubmissionID)
-		if !ok {
-			return named, ""
-		}
-		rest = strings.TrimLeft(after, "\\\"': \t\r\n")
-		between := after[:len(after)-len(rest)]
-		id := rest
-		if end := strings.IndexFunc(rest, notInID); end >= 0 {
-			id = rest[:end]
-		}
+	for id, member := range submissionsIn(config) {
 		if wanted(id) {
 			return true, id
 		}
-		named = named || isMember(before, between) && isUUID(id)
+		named = named || member && isUUID(id)
 	}
+	return named, ""
 }
 
 // configOwner is the submission that a job's configuration names, if it names exactly
-// one, and as the text of a member of that name; empty otherwise.
+// one as the text of a member; empty otherwise.
 func configOwner(config reducto.RawConfig) string {
 	owner := ""
-	rest := string(config)
-	for {
-		before, after, ok := strings.Cut(rest, reducto.MetadataSubmissionID)
-		if !ok {
-			return owner
-		}
-		rest = strings.TrimLeft(after, "\\\"': \t\r\n")
-		between := after[:len(after)-len(rest)]
-		id := rest
-		if end := strings.IndexFunc(rest, notInID); end >= 0 {
-			id = rest[:end]
-		}
-		if !isMember(before, between) || id == "" {
-			continue
-		}
-		if owner != "" && owner != id {
+	for id, member := range submissionsIn(config) {
+		switch {
+		case !member || id == "" || id == owner:
+		case owner != "":
 			return ""
+		default:
+			owner = id
 		}
-		owner = id
+	}
+	return owner
+}
+
+// submissionsIn goes through all that a job's configuration has after the name of the
+// member for a submission's id, and says whether it is the text of such a member.
+func submissionsIn(config reducto.RawConfig) iter.Seq2[string, bool] {
+	return func(yield func(id string, member bool) bool) {
+		rest := string(config)
+		for {
+			before, after, ok := strings.Cut(rest, reducto.MetadataSubmissionID)
+			if !ok {
+				return
+			}
+			rest = strings.TrimLeft(after, "\\\"': \t\r\n")
+			id := rest
+			if end := strings.IndexFunc(rest, notInID); end >= 0 {
+				id = rest[:end]
+			}
+			if !yield(id, isMember(before, after[:len(after)-len(rest)])) {
+				return
+			}
+		}
 	}
 }
 

@@ -11,16 +11,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/reducto-go/reducto"
 	"github.com/reducto-go/reducto/reductotest"
 	"github.com/reducto-go/reducto/webhook"
 )
-
-// announceFor sends another submission's token with a job.
-func (l *leak) announceFor(id, jobID string) int {
-	return serveRequest(l.p, webhook.NewTestRequest("/", l.signer, jobID, reducto.StatusCompleted,
-		map[string]any{"submission_id": id})).Code
-}
 
 // A token is sent with another submission's job before anybody knows that job. The
 // answer to that submission says whose it is.

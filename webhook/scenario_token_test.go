@@ -46,9 +46,12 @@ func (l *leak) own(metadata map[string]any) string {
 }
 
 // announce sends the token with a job.
-func (l *leak) announce(jobID string) int {
+func (l *leak) announce(jobID string) int { return l.announceFor(l.id, jobID) }
+
+// announceFor sends the token of any submission with a job.
+func (l *leak) announceFor(id, jobID string) int {
 	return serveRequest(l.p, webhook.NewTestRequest("/", l.signer, jobID, reducto.StatusCompleted,
-		map[string]any{"submission_id": l.id})).Code
+		map[string]any{"submission_id": id})).Code
 }
 
 func (l *leak) requireOnce(jobID string) {
