@@ -58,6 +58,12 @@ func (c *counting) Receive(ctx context.Context, arrivals []webhook.Arrival) ([]w
 	return c.Store.Receive(ctx, arrivals)
 }
 
+// Overlaps is the store's: a wrapper would hide that it says so.
+func (c *counting) Overlaps() bool {
+	o, ok := c.Store.(webhook.Overlapper)
+	return ok && o.Overlaps()
+}
+
 // taken are how many commits and arrivals there have been since it was last called.
 func (c *counting) taken() (commits, arrivals float64) {
 	return float64(c.commits.Swap(0)), float64(c.arrivals.Swap(0))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -95,10 +96,81 @@ func TestGatherBatches(t *testing.T) {
 	})
 }
 
-func TestGatherUnderConcurrency(t *testing.T) {
+// A second batch sets out beside the first when enough wait for it, and a third never.
+func TestGatherBeside(t *testing.T) {
 	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var sizes []int
+		running, most := 0, 0
+		g := gather[int, int]{max: 100, beside: 10, do: func(ctx context.Context, questions []int) ([]int, error) {
+			mu.Lock()
+			running++
+			most = max(most, running)
+			sizes = append(sizes, len(questions))
+			mu.Unlock()
+			time.Sleep(time.Second)
+			mu.Lock()
+			running--
+			mu.Unlock()
+			return double(ctx, questions)
+		}}
+		var all sync.WaitGroup
+		ask := func(n int) {
+			for i := range n {
+				all.Go(func() {
+					answer, err := g.ask(t.Context(), i)
+					assert.NoError(t, err)
+					assert.Equal(t, 2*i, answer)
+				})
+			}
+			synctest.Wait()
+		}
+		setOut := func(why string, want ...int) {
+			t.Helper()
+			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
+			assert.Equal(t, want, sizes, why)
+		}
+		ask(1)
+		ask(9)
+		setOut("nine are too few", 1)
+		time.Sleep(time.Second / 2)
+		ask(1)
+		setOut("the tenth sets out with all that wait", 1, 10)
+		ask(25)
+		setOut("there is no third batch", 1, 10)
+		time.Sleep(time.Second/2 + time.Millisecond)
+		setOut("the first is over, and there are enough", 1, 10, 25)
+		ask(3)
+		time.Sleep(time.Second / 2)
+		setOut("the second is over, and three are too few beside the third", 1, 10, 25)
+		time.Sleep(time.Second / 2)
+		setOut("with none on its way any number sets out", 1, 10, 25, 3)
+		all.Wait()
+
+		g.max, sizes = 20, nil
+		ask(1)
+		ask(60)
+		all.Wait()
+		setOut("no batch is larger than it may be", 1, 10, 20, 20, 10)
+		assert.Equal(t, 2, most)
+	})
+}
+
+func TestGatherUnderConcurrency(t *testing.T) {
+	for _, beside := range []int{0, 2, 5} {
+		t.Run(strconv.Itoa(beside), func(t *testing.T) {
+			t.Parallel()
+			testGatherUnderConcurrency(t, beside)
+		})
+	}
+}
+
+func testGatherUnderConcurrency(t *testing.T, beside int) {
 	var questionsAsked, batches atomic.Int64
-	g := gather[int, int]{max: 16, do: func(ctx context.Context, questions []int) ([]int, error) {
+	g := gather[int, int]{max: 16, beside: beside, do: func(ctx context.Context, questions []int) ([]int, error) {
 		batches.Add(1)
 		questionsAsked.Add(int64(len(questions)))
 		runtime.Gosched()
@@ -131,7 +203,8 @@ func TestGatherUnderConcurrency(t *testing.T) {
 	assert.Less(t, batches.Load(), questionsAsked.Load())
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	assert.False(t, g.leading)
+	assert.Zero(t, g.leaders)
+	assert.False(t, g.told)
 	assert.Empty(t, g.waiting)
 }
 
@@ -181,9 +254,9 @@ func TestGatherLeavers(t *testing.T) {
 // Who is handed the lead at the very moment at which it gives up hands it on.
 func TestGatherLeadHandedToALeaver(t *testing.T) {
 	t.Parallel()
-	for range 200 {
+	for i := range 200 {
 		synctest.Test(t, func(t *testing.T) {
-			g := gather[int, int]{max: 1, do: func(ctx context.Context, questions []int) ([]int, error) {
+			g := gather[int, int]{max: 1, beside: i % 3, do: func(ctx context.Context, questions []int) ([]int, error) {
 				time.Sleep(time.Second)
 				return double(ctx, questions)
 			}}

@@ -87,9 +87,16 @@ func NewInbox(v Verifier, s Store, f Func, opts ...Option) (*Inbox, error) {
 	}
 	in.init(v, cfg)
 	in.receive = &gather[Arrival, Receipt]{max: cfg.inbox.batch, least: cfg.inbox.storeTimeout, do: in.storeReceive}
+	if o, ok := s.(Overlapper); ok && o.Overlaps() {
+		in.receive.beside = worthACommit
+	}
 	in.finish = &gather[Verdict, bool]{max: cfg.inbox.batch, do: in.storeFinish}
 	return in, nil
 }
+
+// worthACommit is how many deliveries have a commit of their own beside another one.
+// With fewer, commits would cost more than the waiting that they spare.
+const worthACommit = 24
 
 // ServeHTTP answers one delivery. It implements http.Handler. It can be used
 // without Run, by a process that only receives.

@@ -336,6 +336,59 @@ func TestScenario23_ManyAtOnceInbox(t *testing.T) {
 	})
 }
 
+// overlapping is a store that says that calls which overlap get more done.
+type overlapping struct{ webhook.Store }
+
+func (overlapping) Overlaps() bool { return true }
+
+// Where many deliveries arrive at once, a store that says so is given a second batch
+// beside the first.
+func TestInboxGivesASecondBatchBesideTheFirst(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		wrap func(webhook.Store) webhook.Store
+		most int
+	}{
+		"says so":  {func(s webhook.Store) webhook.Store { return overlapping{s} }, 2},
+		"does not": {nil, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := newSite(t)
+				p := s.makeOn(tt.wrap, nil, nothing)
+				var running, most atomic.Int64
+				p.spy.breaks(func(_ context.Context, method string) error {
+					if method != "Receive" {
+						return nil
+					}
+					if n := running.Add(1); n > most.Load() {
+						most.Store(n)
+					}
+					time.Sleep(time.Second / 10)
+					return nil
+				}, func(method string) error {
+					if method == "Receive" {
+						running.Add(-1)
+					}
+					return nil
+				})
+				var all sync.WaitGroup
+				for i := range 200 {
+					for range 2 { // with a duplicate, which may well be in the other batch
+						all.Go(func() { requireAnswer(t, post(p, genuine(fmt.Sprintf("job-%d", i))), http.StatusOK) })
+					}
+				}
+				all.Wait()
+				synctest.Wait() // for the meter
+				assert.EqualValues(t, tt.most, most.Load())
+				assert.Equal(t, 200, s.meter.count("deliveries{accepted}"))
+				assert.Equal(t, 200, s.meter.count("deliveries{duplicate}"))
+			})
+		})
+	}
+}
+
 func TestScenario24_CompletedAndFailedInbox(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {

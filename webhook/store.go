@@ -190,6 +190,12 @@ const (
 // to be Durable.
 type Durabler interface{ Durability() Durability }
 
+// Overlapper is a Store that says whether two calls of Receive at a time get more done
+// than one after the other, as with a server that works while its client waits for it. An Inbox
+// has such a Store take in a second batch of deliveries beside the first where many
+// arrive at once. A Store that does not say is given one batch at a time.
+type Overlapper interface{ Overlaps() bool }
+
 // State is where a record stands.
 type State string
 

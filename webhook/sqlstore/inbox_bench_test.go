@@ -36,6 +36,12 @@ func (c *counting) Receive(ctx context.Context, arrivals []webhook.Arrival) ([]w
 	return c.Store.Receive(ctx, arrivals)
 }
 
+// Overlaps is the store's: a wrapper would hide that it says so.
+func (c *counting) Overlaps() bool {
+	o, ok := c.Store.(webhook.Overlapper)
+	return ok && o.Overlaps()
+}
+
 const benchSecret = "a-secret-for-benchmarks"
 
 // delivery is the body for a job, and for a submission unless that is empty.

@@ -32,6 +32,12 @@ type spyStore struct {
 
 func spy(s webhook.Store) *spyStore { return &spyStore{Store: s, calls: map[string]int{}} }
 
+// Overlaps is the store's: a wrapper would hide that it says so.
+func (s *spyStore) Overlaps() bool {
+	o, ok := s.Store.(webhook.Overlapper)
+	return ok && o.Overlaps()
+}
+
 // breaks has a function decide about every call before it is made, and another
 // one after. Nil is none.
 func (s *spyStore) breaks(before func(ctx context.Context, method string) error, after func(method string) error) {

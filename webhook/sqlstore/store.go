@@ -26,12 +26,17 @@ type Store struct {
 }
 
 var (
-	_ webhook.TxStore  = (*Store)(nil)
-	_ webhook.Durabler = (*Store)(nil)
+	_ webhook.TxStore    = (*Store)(nil)
+	_ webhook.Durabler   = (*Store)(nil)
+	_ webhook.Overlapper = (*Store)(nil)
 )
 
 // Durability is webhook.Durable.
 func (s *Store) Durability() webhook.Durability { return webhook.Durable }
+
+// Overlaps is true of PostgreSQL. SQLite lets one write after the other, so that two
+// calls at a time would only sync twice as often.
+func (s *Store) Overlaps() bool { return s.dialect == PostgreSQL }
 
 // Submit implements webhook.Store.
 func (s *Store) Submit(ctx context.Context, sub webhook.Submitted) error {

@@ -140,5 +140,6 @@ func TestLargeBatch(t *testing.T) {
 		}
 		assert.Len(t, claimed[3].Metadata, len(large))
 		assert.Equal(t, webhook.Durable, store.Durability())
+		assert.Equal(t, d == sqlstore.PostgreSQL, store.Overlaps())
 	})
 }
