@@ -38,7 +38,7 @@ type gathered[Q, A any] struct {
 	turn chan bool
 }
 
-var errGatherPanic = errors.New("webhook: the store panicked")
+var errStorePanicked = errors.New("webhook: the store panicked")
 
 // ask returns the answer to q. If ctx ends first, the question may be asked all
 // the same.
@@ -160,7 +160,7 @@ func (g *gather[Q, A]) lead(ctx context.Context, me *gathered[Q, A], batch []*ga
 		questions[i] = w.question
 	}
 	var answers []A
-	err := errGatherPanic
+	err := errStorePanicked
 	defer func() { // also if the store ends the goroutine
 		for i, w := range batch {
 			if w.err = err; err == nil {
@@ -178,11 +178,7 @@ func (g *gather[Q, A]) lead(ctx context.Context, me *gathered[Q, A], batch []*ga
 }
 
 func (g *gather[Q, A]) carryOut(ctx context.Context, questions []Q) (answers []A, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("%w: %T", errGatherPanic, p)
-		}
-	}()
+	defer contained(&err)
 	answers, err = g.do(context.WithoutCancel(ctx), questions)
 	if err == nil && len(answers) != len(questions) {
 		err = fmt.Errorf("webhook: the store gave %d answers to %d questions", len(answers), len(questions))

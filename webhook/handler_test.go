@@ -89,7 +89,9 @@ func TestVerifierOfAUsers(t *testing.T) {
 	assert.Equal(t, 1, f.count())
 	assert.Equal(t, webhook.Stats{Accepted: 1, Unauthorized: 2, Invalid: 3, Panics: 1, Calls: 1, Remembered: 1}, h.Stats())
 	flush(t, h)
-	assert.Len(t, log.records(slog.LevelError, "the verifier panicked"), 1)
+	records := log.records(slog.LevelError, "the verifier panicked")
+	require.Len(t, records, 1)
+	assert.Regexp(t, `^string in .*\(handler_test\.go:\d+\)$`, records[0]["panic"])
 	assert.NotContains(t, log.text.String(), canary)
 }
 

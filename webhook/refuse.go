@@ -59,8 +59,7 @@ func (h *receiver) verify(r *http.Request, body []byte, received time.Time) (e E
 		if p := recover(); p != nil {
 			h.stats.panics.Add(1)
 			e, err = Event{}, errVerifierPanicked
-			// Its text could hold what the request said: the type has to do.
-			h.log.log(r.Context(), slog.LevelError, "the verifier panicked", slog.String("panic", fmt.Sprintf("%T", p)))
+			h.log.log(r.Context(), slog.LevelError, "the verifier panicked", slog.String("panic", panicked(p)))
 		}
 	}()
 	if h.timed != nil {

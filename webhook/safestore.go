@@ -11,11 +11,10 @@ import (
 // them would end the process. It is no TxStore and no Notifier; what it wraps may be.
 type safeStore struct{ Store }
 
-// contained makes an error of a panic. Its text could hold what the store was
-// given: the type has to do.
+// contained makes an error of a panic.
 func contained(err *error) {
 	if p := recover(); p != nil {
-		*err = fmt.Errorf("%w: %T", errGatherPanic, p)
+		*err = fmt.Errorf("%w: %s", errStorePanicked, panicked(p))
 	}
 }
 
