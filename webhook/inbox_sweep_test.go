@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -394,6 +397,82 @@ func TestScenario60_VanishedFromTheListInbox(t *testing.T) {
 			require.Equal(t, 1, f.count())
 			assert.Equal(t, running, f.last().JobID)
 		})
+	})
+}
+
+// poisoned is a store that cannot receive one job, nor what comes with it.
+type poisoned struct {
+	webhook.Store
+	job atomic.Pointer[string]
+}
+
+func (p *poisoned) Receive(ctx context.Context, arrivals []webhook.Arrival) ([]webhook.Receipt, error) {
+	if job := p.job.Load(); job != nil && slices.ContainsFunc(arrivals, func(a webhook.Arrival) bool { return a.JobID == *job }) {
+		return nil, errDown
+	}
+	return p.Store.Receive(ctx, arrivals)
+}
+
+// What a sweep cannot record keeps it from nothing else, whether it asks for a list or
+// for each.
+func TestSweepGoesOnAfterWhatItCannotRecord(t *testing.T) {
+	t.Parallel()
+	for _, jobs := range []int{2, 1200} { // 1200: several pages, and batches
+		t.Run(strconv.Itoa(jobs), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := newSite(t)
+				store := new(poisoned)
+				first := "job-0" // asked for before the others
+				if jobs > 2 {
+					first = fmt.Sprintf("job-%d", jobs-1) // on the first page
+				}
+				store.job.Store(&first)
+				var f counter
+				p := s.makeOn(func(inner webhook.Store) webhook.Store { store.Store = inner; return store }, nil, f.process, webhook.WithoutRefetch())
+				for i := range jobs {
+					if i%100 == 99 {
+						time.Sleep(time.Millisecond) // the list is in order
+					}
+					s.pending(s.srv.SeedJob(reductotest.SeedJob{ID: fmt.Sprintf("job-%d", i), Status: "Completed"}))
+				}
+				p.run()
+				rest(90 * time.Second)
+				assert.Equal(t, jobs-1, f.count(), "in the first look")
+				require.NotEmpty(t, s.log.records(slog.LevelWarn, "a sweep failed"))
+				assert.Contains(t, s.log.text.String(), "what a sweep found could not be recorded: the store is down")
+
+				store.job.Store(nil)
+				rest(10 * time.Minute)
+				assert.Equal(t, jobs, f.count(), "it was looked for again")
+				require.NoError(t, p.Healthy())
+			})
+		})
+	}
+}
+
+// A store that is down is not asked once for each of what was found.
+func TestSweepGivesUpWhereTheStoreIsDown(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
+		var f counter
+		p := s.make(nil, f.process, webhook.WithoutRefetch())
+		for i := range 600 {
+			s.pending(s.srv.SeedJob(reductotest.SeedJob{ID: fmt.Sprintf("job-%d", i), Status: "Completed"}))
+		}
+		p.spy.breaks(only(errDown, "Receive"), nil)
+		time.Sleep(time.Minute)
+		err := p.RunOnce(t.Context(), p.client)
+		require.ErrorIs(t, err, errDown)
+		assert.Equal(t, 3, p.spy.count("Receive"))
+		assert.Len(t, s.srv.RequestsTo("GET /jobs"), 1)
+
+		p.spy.breaks(nil, nil)
+		time.Sleep(5 * time.Minute)
+		err = p.RunOnce(t.Context(), p.client)
+		require.NoError(t, err)
+		assert.Equal(t, 600, f.count())
 	})
 }
 

@@ -3,7 +3,6 @@ package webhook
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -56,6 +55,9 @@ type sweeper struct {
 	owner  string
 	until  time.Time       // until when the right to sweep is certainly ours
 	seen   map[string]bool // submissions of which this look has seen a job that runs
+
+	failures int   // of the store in a row, when it was to record what this look found
+	trouble  error // why something of it could not be recorded
 }
 
 func newSweeper(in *Inbox, client *reducto.Client) (*sweeper, error) {
@@ -168,9 +170,19 @@ func (s *sweeper) overdue(ctx context.Context, expected bool, schedule []time.Du
 	return all, nil
 }
 
-// look finds out what became of records, by the list of jobs where that takes
-// fewer requests than asking for each.
+// look finds out what became of records. That some of it could not be recorded keeps it
+// from nothing else.
 func (s *sweeper) look(ctx context.Context, records []Record) error {
+	s.failures, s.trouble = 0, nil
+	if err := s.lookFor(ctx, records); err != nil {
+		return err
+	}
+	return s.trouble
+}
+
+// lookFor asks the API about records, by the list of jobs where that takes fewer
+// requests than asking for each.
+func (s *sweeper) lookFor(ctx context.Context, records []Record) error {
 	byJob := map[string]*Record{} // by the key of the job
 	unbound := map[string]*Record{}
 	s.seen = map[string]bool{}
@@ -368,72 +380,6 @@ func (s *sweeper) ask(ctx context.Context, r *Record) error {
 		return s.found(ctx, finding{r, Arrival{JobID: named[0], SubmissionID: r.SubmissionID, Outcome: OutcomeExpired}})
 	}
 	return nil
-}
-
-// finding is the end of a record's job, as a sweep found it.
-type finding struct {
-	record  *Record
-	arrival Arrival
-}
-
-func findingOf(r *Record, jobID string, status reducto.JobStatus) finding {
-	return finding{r, Arrival{JobID: jobID, SubmissionID: r.SubmissionID, Status: status, Outcome: outcomeOf(status)}}
-}
-
-// found hands on the ends of jobs that no delivery announced, by the same way as
-// deliveries take: if one comes now, it is a duplicate, or this is.
-func (s *sweeper) found(ctx context.Context, ends ...finding) error {
-	for batch := range slices.Chunk(ends, s.in.cfg.inbox.batch) {
-		arrivals := make([]Arrival, len(batch))
-		for i, end := range batch {
-			arrivals[i] = end.arrival
-			arrivals[i].Source = SourceSweep
-		}
-		receipts, err := s.in.storeReceive(ctx, arrivals)
-		if err == nil && len(receipts) != len(arrivals) {
-			err = fmt.Errorf("the store gave %d answers to %d arrivals", len(receipts), len(arrivals))
-		}
-		if err != nil {
-			return fmt.Errorf("webhook: what a sweep found could not be recorded: %w", err)
-		}
-		for i, receipt := range receipts {
-			switch {
-			case receipt.Kind == ReceiptAccepted:
-				s.accepted(ctx, batch[i])
-			case receipt.Kind == ReceiptRefused && batch[i].arrival.Confirmed:
-				// The job was tracked, or heard of, without its submission: the API has now
-				// said that they are one.
-				if err := s.bind(ctx, batch[i]); err != nil {
-					return err
-				}
-			}
-		}
-	}
-	return nil
-}
-
-// bind records that a job is a submission's, unless it is another submission's.
-func (s *sweeper) bind(ctx context.Context, f finding) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, s.in.cfg.inbox.storeTimeout, errIntakeTimeout)
-	defer cancel()
-	owners, err := s.in.store.List(ctx, Filter{JobID: f.arrival.JobID, Limit: 1})
-	if err != nil || len(owners) > 0 && owners[0].SubmissionID != "" {
-		return err
-	}
-	if err := s.in.store.Bind(ctx, f.record.SubmissionID, f.arrival.JobID, 1); err != nil {
-		return fmt.Errorf("webhook: what a sweep found could not be recorded: %w", err)
-	}
-	return nil
-}
-
-func (s *sweeper) accepted(ctx context.Context, end finding) {
-	if end.record.Webhook {
-		s.in.measure.count(MetricReconciled, "", 1)
-		s.in.logRecord(ctx, slog.LevelWarn, "no delivery came; a sweep found the job's end", end.record,
-			slog.String("found", end.arrival.JobID), slog.String("found_outcome", string(end.arrival.Outcome)))
-	}
-	s.in.wake.send()
-	s.in.ended.send()
 }
 
 func isKeyRefused(err error) bool {
