@@ -104,6 +104,15 @@ func decodeJSON(raw []byte, out any) error {
 
 const notExpected = "the body is not the JSON expected"
 
+// startsJSON reports whether a body begins as an object, a list or a text does.
+func startsJSON(body []byte) bool {
+	switch members.Kind(body) {
+	case '{', '[', '"':
+		return true
+	}
+	return false
+}
+
 // noJSON tells from its first byte what an answer is that is no JSON at all.
 func noJSON(kind byte, body []byte) *badAnswer {
 	switch kind {

@@ -273,8 +273,9 @@ func (c *Client) unusable(ctx context.Context, r *call, resp *http.Response, err
 	lost.StatusCode = resp.StatusCode
 	if bad, ok := errors.AsType[*badAnswer](err); ok {
 		f.transient = !bad.whole
-		if !bad.whole {
-			// What is whole may hold results and metadata; a page helps to find the proxy.
+		if !bad.whole && !startsJSON(bad.body) {
+			// JSON may hold results, presigned URLs and metadata, also where it is cut or has
+			// something after it; a page helps to find the proxy.
 			lost.Body = redact.Head(bad.shown(secrets), maxShownBody)
 		}
 	}

@@ -45,7 +45,7 @@ func (s source) download(ctx context.Context, link Link, started func() bool, re
 func (c *Client) download(ctx context.Context, link Link, started func() bool, read func(io.Reader) error) error {
 	r := &call{method: http.MethodGet, safe: true}
 	for attempt := 1; ; attempt++ {
-		f := c.fetch(ctx, link, read)
+		f := c.fetch(ctx, link, started, read)
 		if f == nil {
 			return nil
 		}
@@ -67,7 +67,7 @@ func (c *Client) download(ctx context.Context, link Link, started func() bool, r
 	}
 }
 
-func (c *Client) fetch(ctx context.Context, link Link, read func(io.Reader) error) *failure {
+func (c *Client) fetch(ctx context.Context, link Link, started func() bool, read func(io.Reader) error) *failure {
 	shown := redact.URL(string(link))
 	fail := func(err error) *failure {
 		var urlErr *url.Error
@@ -94,20 +94,29 @@ func (c *Client) fetch(ctx context.Context, link Link, read func(io.Reader) erro
 	}
 	req.Header.Set("User-Agent", c.agent)
 	resp, err := c.storage.Do(req)
+	got := int64(0)
 	if err == nil {
 		defer resp.Body.Close()
 		body := idle.consumed(resp.Body)
 		if resp.StatusCode != http.StatusOK {
 			head, _ := io.ReadAll(io.LimitReader(body, maxErrorBody))
-			return apiFailure(decodeAPIError(http.MethodGet, shown, resp, head, string(link)), resp.Header)
+			return apiFailure(decodeStorageError(http.MethodGet, shown, resp, head, link), resp.Header)
 		}
 		limited := &limitedBody{r: body, left: c.cfg.maxResult, limit: c.cfg.maxResult}
 		tracked := &errorKeeper{r: limited}
 		if err = read(tracked); err == nil {
 			return nil
 		}
+		if got = c.cfg.maxResult - limited.left; started() {
+			got = 0 // the consumer says how far it came
+		}
 		if tracked.err == nil && contextError(ctx) == nil && !errors.Is(err, io.ErrUnexpectedEOF) {
-			return &failure{err: err, nothing: true, after: -1} // it is the document that is wrong
+			if started() { // it is the document that is wrong, and the consumer says where
+				return &failure{err: err, nothing: true, after: -1}
+			}
+			f := fail(err)
+			f.transient = false
+			return f
 		}
 		if tracked.err != nil {
 			err = tracked.err
@@ -117,10 +126,18 @@ func (c *Client) fetch(ctx context.Context, link Link, read func(io.Reader) erro
 	if ended != nil {
 		err = ended
 	}
-	f := fail(err)
+	f := fail(after(got, err))
 	f.transient = !errors.Is(err, ErrTooLarge) &&
 		(ended == nil || errors.Is(ended, errIdle))
 	return f
+}
+
+// after says how much of a body came before an error.
+func after(got int64, err error) error {
+	if got <= 0 {
+		return err
+	}
+	return fmt.Errorf("after %d bytes: %w", got, err)
 }
 
 // errorKeeper remembers the error of a reader whose consumer may hide it.

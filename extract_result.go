@@ -156,8 +156,10 @@ func readValue(ctx context.Context, src source, link Link) (json.RawMessage, err
 		switch {
 		case r.SourceErr() != nil:
 			return r.SourceErr()
+		case errors.Is(r.Err(), io.ErrUnexpectedEOF):
+			return r.Err() // as where the connection is lost: it is tried again
 		case r.Err() != nil:
-			return &badAnswer{reason: "what lies behind the result's URL is not JSON, or ends early"}
+			return &badAnswer{reason: "what lies behind the result's URL is not JSON"}
 		case isLink(top):
 			return errLinkToLink
 		}

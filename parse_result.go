@@ -107,7 +107,8 @@ func (r *ParseResult) Chunks(ctx context.Context) iter.Seq2[*Chunk, error] {
 }
 
 // Blocks yields the blocks of all chunks in order, as Chunks does. Of what is
-// downloaded, one block is in memory at a time, however large the chunks are.
+// downloaded, one block is in memory at a time, however large the chunks are; a block of
+// many MB for a moment twice.
 func (r *ParseResult) Blocks(ctx context.Context) iter.Seq2[*Block, error] {
 	return func(yield func(*Block, error) bool) {
 		if r.kept() != nil {
@@ -117,6 +118,10 @@ func (r *ParseResult) Blocks(ctx context.Context) iter.Seq2[*Block, error] {
 					return
 				}
 				for i := range chunk.Blocks {
+					if err := contextError(ctx); err != nil {
+						yield(nil, err)
+						return
+					}
 					if !yield(&chunk.Blocks[i], nil) {
 						return
 					}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"reflect"
 	"slices"
 	"strings"
@@ -121,7 +122,7 @@ func TestSecretsAreNeverShown(t *testing.T) {
 	summary := JobSummary{ID: "j1", RawConfig: canaryConfig}
 	echo := []byte(`{"error":{"message":"` + canaryKey + ` ` + canaryHook + `","name":"` + canaryKey + `"},"detail":[{"msg":"` + canaryHook + `","loc":["` + canaryKey + `"]}]}`)
 	api := apiError(422, "application/json", echo, canaryKey, canaryHook)
-	storage := decodeAPIError("GET", "https://bucket.example.com/result.json", &http.Response{StatusCode: 403, Header: http.Header{}}, []byte("<Error>"+canaryLink+"</Error>"), string(canaryLink))
+	storage := decodeStorageError("GET", "https://bucket.example.com/result.json", &http.Response{StatusCode: 403, Header: http.Header{}}, []byte("<Error>"+canaryLink+"</Error>"), canaryLink)
 	lost := client.lost(&call{method: "GET", path: "/jobs", query: "cursor=" + canarySignature}, io.EOF)
 	_, detached := resultOf[*ParseResult](t, "job_parse_url.json").Load(t.Context())
 
@@ -144,6 +145,8 @@ func TestSecretsAreNeverShown(t *testing.T) {
 		Settings{DocumentPassword: canaryPassword}, &Settings{DocumentPassword: canaryPassword},
 		Upload{FileID: "reducto://x", PresignedURL: canaryLink}, &Upload{PresignedURL: canaryLink},
 		Block{ImageURL: canaryLink, ChartData: []Link{canaryLink}}, &Block{ImageURL: canaryLink}, Chunk{Blocks: []Block{{ImageURL: canaryLink}}},
+		Block{Extra: Extra{"page_image_url": quoteOrNone(string(canaryLink))}, Unknown: Extra{"a": quoteOrNone(string(canaryLink))}},
+		Chunk{Blocks: []Block{{Extra: Extra{"page_image_url": quoteOrNone(string(canaryLink))}}}}, Extra{"a": quoteOrNone(string(canaryLink))},
 		Citation{Block: Block{ImageURL: canaryLink}, ParentBlock: &Block{ImageURL: canaryLink}}, &Citation{ParentBlock: &Block{ImageURL: canaryLink}},
 		Password(canaryPassword), Settings{DocumentPassword: canaryPassword}.DocumentPassword,
 		api, *api, storage, lost, *lost, detached,
@@ -179,6 +182,54 @@ func TestSecretsAreNeverShown(t *testing.T) {
 		assertNoCanary(t, string(raw), fmt.Sprintf("%T", v), "json.Marshal")
 	}
 	assert.Len(t, slices.Compact(slices.Clone(canaryShapes)), len(canaryShapes))
+}
+
+// An answer with a job that cannot be used is not shown: not where it is cut, nor
+// where something comes after it.
+func TestUnusableAnswerIsNotShown(t *testing.T) {
+	t.Parallel()
+	whole := `{"status":"Completed","raw_config":` + string(quoteOrNone(string(canaryConfig))) + `,"result":{"response_type":"parse","job_id":"j1",` +
+		`"duration":1,"usage":{},"result":{"type":"url","url":"` + string(canaryLink) + `"}}}`
+	for _, body := range []string{whole[:len(whole)-1], whole + "}", whole + whole, "\n [" + whole, `"` + string(canaryLink)} {
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) }))
+		c := newTestClient(t, WithBaseURL(srv.URL), WithMaxRetries(0))
+		_, err := c.GetJob(t.Context(), "j1")
+		require.ErrorContains(t, err, "unusable answer")
+		assertNoCanary(t, err.Error(), body)
+		srv.Close()
+	}
+}
+
+// Storage repeats what it was sent in ways of its own.
+func TestStorageRefusalIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	const token = "tok%2Fcanary-5a1e77"
+	query := "X-Amz-Expires=60&X-Amz-Security-Token=" + token + "&X-Amz-Signature=" + canarySignature
+	for name, tt := range map[string]struct{ body, want string }{
+		"signature":   {`<?xml version="1.0" encoding="UTF-8"?><Error><Code>SignatureDoesNotMatch</Code><Message>No match.</Message><SignatureProvided>` + canarySignature + `</SignatureProvided></Error>`, "403 Forbidden: SignatureDoesNotMatch: No match."},
+		"token":       {`<Error><Code>ExpiredToken</Code><Message>It is over: tok/canary-5a1e77</Message><Token-0>tok/canary-5a1e77</Token-0></Error>`, "403 Forbidden: ExpiredToken: It is over: [redacted]"},
+		"escaped URL": {`<Error><Message>` + strings.ReplaceAll(query, "&", "&amp;") + `</Message></Error>`, "403 Forbidden: [redacted]"},
+		"JSON":        {`{"error":{"code":403,"message":"expired: ` + token + `"}}`, "expired: [redacted]"},
+		"text":        {"/result.json?" + query, "403 Forbidden"},
+	} {
+		refuse := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusForbidden)
+			_, _ = io.WriteString(w, tt.body)
+		}))
+		redirect := httptest.NewServer(http.RedirectHandler(refuse.URL+"/b?"+query, http.StatusFound))
+		for _, url := range []string{refuse.URL + "/result.json?" + query, redirect.URL + "/a"} {
+			r := linkedTo(t, url)
+			r.src.jobID = "" // no fresh link
+			_, err := r.Load(t.Context())
+			require.ErrorContains(t, err, tt.want, name)
+			assertNoCanary(t, err.Error(), name)
+			apiErr, ok := errors.AsType[*APIError](err)
+			require.True(t, ok)
+			assertNoCanary(t, fmt.Sprintf("%+v %s", *apiErr, apiErr.Body), name)
+		}
+		refuse.Close()
+		redirect.Close()
+	}
 }
 
 // The wire has what was hidden: nothing is lost by hiding it.

@@ -209,6 +209,43 @@ func TestLeavingTheLoopClosesTheConnection(t *testing.T) {
 	}
 }
 
+// Whether a document was downloaded or inline, the end of the context ends the loop
+// over its blocks at once.
+func TestBlocksOfAKeptChunkEndWithTheContext(t *testing.T) {
+	t.Parallel()
+	var r ParseResult
+	require.NoError(t, json.Unmarshal([]byte(`{"response_type":"parse","result":{"type":"full","chunks":[{"content":"x","blocks":[{"content":"a"},{"content":"b"}]}]}}`), &r))
+	cause := errors.New("shutting down")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	var got []string
+	for b, err := range r.Blocks(ctx) {
+		if err != nil {
+			require.ErrorIs(t, err, cause)
+			got = append(got, "over")
+			continue
+		}
+		got = append(got, b.Content)
+		cancel(cause)
+	}
+	assert.Equal(t, []string{"a", "over"}, got)
+}
+
+// What is no document at all is an error of the download, with its URL.
+func TestWhatIsNoDocument(t *testing.T) {
+	t.Parallel()
+	page := storage(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") })
+	readers := everyReader(t.Context(), page)
+	extracted := &ExtractResult{value: content{link: page.Link()}}
+	extracted.bind(source{client: page.src.client})
+	_, readers["Raw"] = extracted.Raw(t.Context())
+	for name, err := range readers {
+		lost, ok := errors.AsType[*ConnectionError](err)
+		require.True(t, ok, name)
+		assert.Equal(t, string(page.Link()), lost.URL, name)
+	}
+}
+
 // An error says how far the download came; the context's end is one, and is noticed
 // at once, not where the window ends.
 func TestHowFarItCame(t *testing.T) {
@@ -244,6 +281,15 @@ func TestHowFarItCame(t *testing.T) {
 	}
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	assert.ErrorContains(t, err, "reducto: result of job j1, after 5 chunks, 328 bytes: ")
+
+	early := storage(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "1000000")
+		_, _ = io.WriteString(w, `{"chunks":[{"content":"`+strings.Repeat("a", 1000))
+	})
+	for name, e := range everyReader(t.Context(), early) {
+		require.ErrorIs(t, e, io.ErrUnexpectedEOF, name)
+		assert.ErrorContains(t, e, ": after 1023 bytes: ", name)
+	}
 
 	wrong := storage(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, head.String()+`]`) })
 	_, err = last(wrong, t.Context(), func(int) {})

@@ -266,7 +266,7 @@ func (c *Client) putOnce(ctx context.Context, link Link, src *uploadSource) *fai
 	defer resp.Body.Close()
 	head, _ := io.ReadAll(io.LimitReader(idle.reader(resp.Body), maxErrorBody))
 	if resp.StatusCode/100 != 2 {
-		return apiFailure(decodeAPIError(http.MethodPut, shown, resp, head, string(link)), resp.Header)
+		return apiFailure(decodeStorageError(http.MethodPut, shown, resp, head, link), resp.Header)
 	}
 	return nil
 }

@@ -2,7 +2,11 @@ package reducto
 
 import (
 	"fmt"
+	"io"
 	"log/slog"
+	"maps"
+	"slices"
+	"strings"
 )
 
 // logPrinted is a value as it prints. slog's JSON handler writes JSON, which is the
@@ -16,6 +20,15 @@ func logPrinted(v any) slog.Value { return slog.StringValue(fmt.Sprintf("%+v", v
 func printFields(f fmt.State, verb rune, fields any) {
 	_, _ = fmt.Fprintf(f, fmt.FormatString(f, verb), fields)
 }
+
+// Format prints the names of the members, with every verb. Their values are whatever
+// the service sends, presigned URLs too.
+func (x Extra) Format(f fmt.State, _ rune) {
+	_, _ = io.WriteString(f, "map["+strings.Join(slices.Sorted(maps.Keys(x)), " ")+"]")
+}
+
+// LogValue logs what Format prints.
+func (x Extra) LogValue() slog.Value { return logPrinted(x) }
 
 // Format prints the request without password and presigned signatures.
 func (r ParseRequest) Format(f fmt.State, verb rune) {

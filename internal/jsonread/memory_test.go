@@ -3,6 +3,7 @@ package jsonread
 import (
 	"encoding/json"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -40,4 +41,30 @@ func TestMemoryIsUsedAgainAfterClose(t *testing.T) {
 	for _, k := range all {
 		require.Equal(t, k.want, k.value)
 	}
+}
+
+// A value that is kept as it came keeps not much more than itself, however much was
+// read ahead.
+func TestRawKeepsNoMoreThanItself(t *testing.T) { // not parallel: it measures
+	const size = 100_000
+	text := "[" + strings.Repeat(`"`+strings.Repeat("a", size-3)+`",`, 60) + "0]"
+	heap := func() uint64 {
+		runtime.GC()
+		runtime.GC() // for pools
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := heap()
+	r := New(strings.NewReader(text), int64(len(text)))
+	var kept []json.RawMessage
+	for a := r.Array(); a.Next(); {
+		kept = append(kept, r.Raw())
+	}
+	r.End()
+	require.NoError(t, r.Err())
+	r.Close()
+	require.Less(t, float64(heap()-before), 2*float64(len(text)))
+	require.Len(t, kept, 61)
+	runtime.KeepAlive(text)
 }

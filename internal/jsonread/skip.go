@@ -201,10 +201,10 @@ func (r *Reader) Since(m Mark) json.RawMessage {
 		return nil
 	}
 	raw := r.buf[m.offset-r.base : r.pos]
-	if m.outer && r.src != nil && !r.pooled && len(raw) > windowSize {
+	if m.outer && r.src != nil && !r.pooled && len(raw) > windowSize && len(raw) >= cap(r.buf)/2 {
 		r.saveHead()
 		// The window becomes the value, which is not copied, and what follows begins
-		// another one.
+		// another one. Not for a value that would keep much more than itself.
 		window := make([]byte, len(r.buf)-r.pos, max(windowSize, len(r.buf)-r.pos))
 		copy(window, r.buf[r.pos:])
 		r.base += int64(r.pos)

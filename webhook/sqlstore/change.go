@@ -183,12 +183,13 @@ func (o *order) latest() int64 {
 	return o.last
 }
 
-// reached takes note of a time that a statement handed out, beginning with latest
-// as stamp would have.
-func (o *order) reached(stamp int64) {
+// reached takes note of a time that a statement handed out, beginning with since, which
+// was the latest, as stamp would have. Others may have got further meanwhile: only what is
+// long before since is from a clock that was set back.
+func (o *order) reached(since, stamp int64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if stamp > o.last || o.last-stamp > clockSetBack.Microseconds() {
+	if stamp > o.last || since-stamp > clockSetBack.Microseconds() {
 		o.last = stamp
 	}
 }

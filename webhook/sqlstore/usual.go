@@ -96,7 +96,7 @@ func (s *Store) writeHeard(ctx context.Context, rows []heardRow) (written map[st
 		}
 	}
 	if err == nil && len(written) > 0 {
-		s.order.reached(latest)
+		s.order.reached(since, latest)
 	}
 	return written, err
 }
