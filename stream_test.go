@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 	"unsafe"
@@ -243,6 +244,31 @@ func TestWhatIsNoDocument(t *testing.T) {
 		lost, ok := errors.AsType[*ConnectionError](err)
 		require.True(t, ok, name)
 		assert.Equal(t, string(page.Link()), lost.URL, name)
+	}
+}
+
+// A body that ends early is tried again, whichever result it is, also where the
+// connection says nothing of it.
+func TestBodyThatEndsEarlyIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	var downloads atomic.Int64
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		downloads.Add(1)
+		_, _ = io.WriteString(w, `{"a":`)
+	}))
+	defer srv.Close()
+	s := source{client: newTestClient(t, WithMaxRetries(1))}
+	parsed := &ParseResult{content: content{link: Link(srv.URL)}}
+	parsed.bind(s)
+	extracted := &ExtractResult{value: content{link: Link(srv.URL)}}
+	extracted.bind(s)
+	for name, read := range map[string]func() error{
+		"parse":   func() error { _, err := parsed.Load(t.Context()); return err },
+		"extract": func() error { _, err := extracted.Raw(t.Context()); return err },
+	} {
+		downloads.Store(0)
+		require.ErrorIs(t, read(), io.ErrUnexpectedEOF, name)
+		assert.EqualValues(t, 2, downloads.Load(), name)
 	}
 }
 
