@@ -91,7 +91,8 @@ type APIError struct {
 	// the API key.
 	Body string
 
-	gone bool // a 404 for a job that has been seen before
+	gone    bool // a 404 for a job that has been seen before
+	storage bool // it is no answer of the API, but of what a link leads to
 }
 
 // Error implements error.
@@ -141,12 +142,25 @@ func (e *APIError) hint() string {
 	switch {
 	case e.gone:
 		return "the job expired: job ids live 12 hours unless results are persisted"
+	case e.storage:
+		return e.storageHint()
 	case e.StatusCode == http.StatusUnauthorized:
 		return "check the API key, and that it belongs to this region"
 	case e.StatusCode == http.StatusForbidden && strings.Contains(e.ContentType, "html"):
 		return "the request seems to have reached no API: check the base URL and the key"
 	case e.StatusCode >= 300 && e.StatusCode < 400:
 		return "redirects are not followed, so that the key cannot leave the host: check the base URL"
+	}
+	return ""
+}
+
+// storageHint is hint for what a link leads to, which never sees the API key.
+func (e *APIError) storageHint() string {
+	switch {
+	case e.StatusCode == http.StatusUnauthorized, e.StatusCode == http.StatusForbidden:
+		return "links expire: get the job again for a fresh one"
+	case e.StatusCode >= 300 && e.StatusCode < 400:
+		return "it is a redirect that leads nowhere: get the job again for a fresh link"
 	}
 	return ""
 }

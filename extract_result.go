@@ -34,7 +34,7 @@ type ExtractUsage struct {
 
 // UnmarshalJSON keeps unknown members.
 func (v *ExtractUsage) UnmarshalJSON(data []byte) error {
-	if err := members.Decode(data, v); err != nil {
+	if err := members.Decode(data, v); err != nil || isNull(data) {
 		return err
 	}
 	_, counted := object(data)["num_fields"]
@@ -248,8 +248,7 @@ func (r *ExtractResult) bind(s source) {
 
 // UnmarshalJSON reads a result of either form.
 func (r *ExtractResult) UnmarshalJSON(data []byte) error {
-	*r = ExtractResult{}
-	return decodeBytes(data, r, readExtract)
+	return decodeAnew(data, r, readExtract)
 }
 
 var extractFields = jsonread.FieldsOf[ExtractResult]("response_type", "result", "citations")

@@ -32,8 +32,7 @@ func (r *EditResult) bind(source) {}
 
 // UnmarshalJSON keeps unknown members.
 func (r *EditResult) UnmarshalJSON(data []byte) error {
-	*r = EditResult{}
-	return decodeBytes(data, r, readEdit)
+	return decodeAnew(data, r, readEdit)
 }
 
 var editFields = jsonread.FieldsOf[EditResult]("response_type")
@@ -193,8 +192,7 @@ func (r *ClassifyResult) set(raw json.RawMessage) error {
 
 // UnmarshalJSON keeps unknown members.
 func (r *ClassifyResult) UnmarshalJSON(data []byte) error {
-	*r = ClassifyResult{}
-	return decodeBytes(data, r, readClassify)
+	return decodeAnew(data, r, readClassify)
 }
 
 var classifyFields = jsonread.FieldsOf[ClassifyResult]("response_type", "result")
@@ -265,8 +263,7 @@ func (r *ChartResult) bind(source) {}
 
 // UnmarshalJSON keeps unknown members.
 func (r *ChartResult) UnmarshalJSON(data []byte) error {
-	*r = ChartResult{}
-	return decodeBytes(data, r, readChart)
+	return decodeAnew(data, r, readChart)
 }
 
 var chartFields = jsonread.FieldsOf[ChartResult]("response_type")

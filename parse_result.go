@@ -257,8 +257,7 @@ func (r *ParseResult) linkOrNone() Link {
 
 // UnmarshalJSON reads a result with its content, or with the link to it.
 func (r *ParseResult) UnmarshalJSON(data []byte) error {
-	*r = ParseResult{}
-	return decodeBytes(data, r, readParse)
+	return decodeAnew(data, r, readParse)
 }
 
 var parseFields = jsonread.FieldsOf[ParseResult]("response_type", "result")

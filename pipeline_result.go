@@ -130,8 +130,7 @@ func (r *PipelineResult) resolve(ctx context.Context) error {
 
 // UnmarshalJSON reads the steps in each of their forms.
 func (r *PipelineResult) UnmarshalJSON(data []byte) error {
-	*r = PipelineResult{}
-	return decodeBytes(data, r, readPipeline)
+	return decodeAnew(data, r, readPipeline)
 }
 
 // pipelineSteps is the result object of a pipeline.

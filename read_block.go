@@ -27,14 +27,27 @@ func (x *Extra) members() *map[string]json.RawMessage { return (*map[string]json
 
 // decodeBytes is an UnmarshalJSON by one of the functions here.
 func decodeBytes[T any](data []byte, v *T, read func(*jsonread.Reader, *T)) error {
-	if len(data) == 0 {
-		return nil // as package members has it: nothing is null
+	if isNull(data) {
+		return nil
 	}
 	r := jsonread.FromBytes(data)
 	read(r, v)
 	r.End()
 	return r.Err()
 }
+
+// decodeAnew is decodeBytes into what may have been used before, of which nothing
+// stays.
+func decodeAnew[T any](data []byte, v *T, read func(*jsonread.Reader, *T)) error {
+	if !isNull(data) {
+		*v = *new(T)
+	}
+	return decodeBytes(data, v, read)
+}
+
+// isNull reports whether data changes nothing, as everywhere in encoding/json.
+// Nothing is null, as package members has it.
+func isNull(data []byte) bool { return len(data) == 0 || string(data) == "null" }
 
 func readBox(r *jsonread.Reader, b *BoundingBox) {
 	for o := r.Object(boxFields, b.Extra.members()); o.Next(); {

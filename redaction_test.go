@@ -232,6 +232,29 @@ func TestStorageRefusalIsNotRepeated(t *testing.T) {
 	}
 }
 
+// Storage never sees the API key, and its URL is none that the user chose: errors
+// about it do not blame them.
+func TestStorageRefusalSaysWhatToDo(t *testing.T) {
+	t.Parallel()
+	for status, hint := range map[int]string{
+		http.StatusUnauthorized:        "get the job again",
+		http.StatusForbidden:           "get the job again",
+		http.StatusNotModified:         "get the job again",
+		http.StatusTemporaryRedirect:   "get the job again", // without a Location
+		http.StatusInternalServerError: "Internal Server Error",
+	} {
+		r := storage(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/html")
+			w.WriteHeader(status)
+		})
+		r.src.jobID = "" // no fresh link
+		_, err := r.Load(t.Context())
+		require.ErrorContains(t, err, hint, status)
+		assert.NotContains(t, err.Error(), "API key", status)
+		assert.NotContains(t, err.Error(), "base URL", status)
+	}
+}
+
 // The wire has what was hidden: nothing is lost by hiding it.
 func TestHiddenValuesCanBeHad(t *testing.T) {
 	t.Parallel()

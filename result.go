@@ -37,6 +37,9 @@ func (r *UnknownResult) ResponseType() string { return r.responseType }
 
 // UnmarshalJSON keeps the result as it is.
 func (r *UnknownResult) UnmarshalJSON(data []byte) error {
+	if isNull(data) {
+		return nil
+	}
 	r.Raw = append(json.RawMessage(nil), data...)
 	r.responseType, _ = text(object(data)["response_type"])
 	return nil

@@ -508,6 +508,32 @@ func TestNilResultsMarshalAsNull(t *testing.T) {
 	assert.Empty(t, (*ParseResult)(nil).linkOrNone())
 }
 
+// Null changes nothing, as everywhere in encoding/json.
+func TestNullIsDecodedIntoNothing(t *testing.T) {
+	t.Parallel()
+	for text, v := range map[string]any{
+		`{"response_type":"parse","job_id":"j","result":{"chunks":[{"content":"a"}]}}`: new(ParseResult),
+		`{"response_type":"extract","job_id":"j","result":[1],"citations":[1]}`:        new(ExtractResult),
+		`{"response_type":"split","job_id":"j","result":{"splits":[{"name":"a"}]}}`:    new(SplitResult),
+		`{"response_type":"pipeline","job_id":"j","result":{}}`:                        new(PipelineResult),
+		`{"response_type":"edit","document_url":"https://example.com/"}`:               new(EditResult),
+		`{"response_type":"classify","job_id":"j","result":{"category":"a"}}`:          new(ClassifyResult),
+		`{"response_type":"chart","job_id":"j","result":{"chart_data":1}}`:             new(ChartResult),
+		`{"response_type":"x","a":1}`:                                                  new(UnknownResult),
+		`{"num_pages":1,"num_fields":1,"a":1}`:                                         new(ExtractUsage),
+		`{"job_id":"j","status":"Pending","a":1}`:                                      new(Job),
+	} {
+		require.NoError(t, json.Unmarshal([]byte(text), v))
+		before, err := json.Marshal(v)
+		require.NoError(t, err)
+		require.NoError(t, json.Unmarshal([]byte(" null "), v))
+		after, err := json.Marshal(v)
+		require.NoError(t, err)
+		assert.Equal(t, string(before), string(after), "%T", v)
+		assert.Greater(t, len(after), len(`{"response_type":""}`), "%T", v)
+	}
+}
+
 // A result that is decoded into once more has nothing of the first.
 func TestResultsAreDecodedAnew(t *testing.T) {
 	t.Parallel()

@@ -169,8 +169,7 @@ func (r *SplitResult) set(raw json.RawMessage) error {
 
 // UnmarshalJSON reads the result of a split or of a deep split.
 func (r *SplitResult) UnmarshalJSON(data []byte) error {
-	*r = SplitResult{}
-	return decodeBytes(data, r, readSplit)
+	return decodeAnew(data, r, readSplit)
 }
 
 var splitFields = jsonread.FieldsOf[SplitResult]("response_type", "result")

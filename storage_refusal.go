@@ -19,7 +19,7 @@ func decodeStorageError(method, shown string, resp *http.Response, body []byte, 
 		secrets = append(secrets, signedParts(resp.Request.URL.String())...)
 	}
 	e := decodeAPIError(method, shown, resp, body, secrets...)
-	e.Body = ""
+	e.Body, e.storage = "", true
 	var said struct {
 		Code    string `xml:"Code"`
 		Message string `xml:"Message"`
