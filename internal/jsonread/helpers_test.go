@@ -115,4 +115,5 @@ func requireAgreement(t *testing.T, text []byte) {
 		require.NoError(t, r.Err(), way)
 		require.Equal(t, string(bytes.Trim(text, " \t\r\n")), string(raw), way)
 	})
+	requireRecord(t, text)
 }
