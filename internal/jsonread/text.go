@@ -97,7 +97,7 @@ func (r *Reader) atString() bool {
 // still in the window.
 func (r *Reader) repeats() bool {
 	n := int(r.lastRaw.to - r.lastRaw.from)
-	if n > maxToken || r.lastRaw.from < r.base {
+	if n > maxToken {
 		return false
 	}
 	if len(r.buf)-r.pos < n && r.mark < 0 {
