@@ -129,5 +129,5 @@ func TestGrammarOfMembers(t *testing.T) {
 // Every part of a record, and every byte that is wrong in one.
 func TestGrammarOfRecords(t *testing.T) {
 	t.Parallel()
-	requireParts(t, aRecord)
+	requireParts(t, aRecord, requireRecord)
 }

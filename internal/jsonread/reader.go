@@ -36,7 +36,6 @@ type Reader struct {
 	size   int64     // of the document, if it is known
 	buf    []byte    // the window
 	memory *memory   // what is used again; nil where the document is small
-	pooled bool      // the window is there: it did not have to grow
 	pos    int       // what was read of it
 	base   int64     // the offset of the window in the document
 
@@ -72,7 +71,7 @@ func New(src io.Reader, size int64) *Reader {
 	}
 	r := &Reader{src: src, size: size, mark: -1, stack: make([]byte, 0, 16)}
 	if window == windowSize {
-		r.memory, r.pooled = memories.Get().(*memory), true
+		r.memory = memories.Get().(*memory)
 		r.buf, r.scratch = r.memory.window[:0], r.memory.scratch[:0]
 	} else {
 		r.buf = make([]byte, 0, max(window, minWindow))
@@ -87,7 +86,7 @@ func (r *Reader) Close() {
 		memories.Put(r.memory)
 	}
 	freePart(r.scratch)
-	r.src, r.end, r.buf, r.memory, r.pooled, r.scratch, r.head = nil, true, nil, nil, false, nil, nil
+	r.src, r.end, r.buf, r.memory, r.scratch, r.head = nil, true, nil, nil, nil, nil
 }
 
 // memory is what a Reader needs for itself.
@@ -171,9 +170,6 @@ func (e *MisfitError) Unwrap() error { return e.err }
 func (r *Reader) Misfit(err error) { r.Fail(&MisfitError{err}) }
 
 func (r *Reader) misfit(want string) {
-	if r.err != nil {
-		return
-	}
 	got := ""
 	switch c := r.peek(); {
 	case c == '{':
@@ -240,7 +236,6 @@ func (r *Reader) more() bool {
 			grow = max(grow, int(min(r.size-r.base-int64(len(r.buf))+1, maxGrow)))
 		}
 		r.buf = slices.Grow(r.buf, grow) // which clears nothing
-		r.pooled = false
 	}
 	for range 100 {
 		n, err := r.src.Read(r.buf[len(r.buf):cap(r.buf)])

@@ -201,10 +201,11 @@ func (r *Reader) Since(m Mark) json.RawMessage {
 		return nil
 	}
 	raw := r.buf[m.offset-r.base : r.pos]
-	if m.outer && r.src != nil && !r.pooled && len(raw) > windowSize && len(raw) >= cap(r.buf)/2 {
+	if m.outer && r.src != nil && len(raw) > windowSize && len(raw) >= cap(r.buf)/2 {
 		r.saveHead()
 		// The window becomes the value, which is not copied, and what follows begins
-		// another one. Not for a value that would keep much more than itself.
+		// another one. Not for a value that would keep much more than itself, nor for
+		// one that can be in the window that other Readers use again.
 		window := make([]byte, len(r.buf)-r.pos, max(windowSize, len(r.buf)-r.pos))
 		copy(window, r.buf[r.pos:])
 		r.base += int64(r.pos)
@@ -219,19 +220,17 @@ func (r *Reader) Since(m Mark) json.RawMessage {
 func Decode[T any](r *Reader, v *T) {
 	r.Kind()
 	m := r.Mark()
+	defer r.Release(m)
 	raw := r.Raw()
 	if r.err != nil {
-		r.Release(m)
 		return
 	}
 	err := json.Unmarshal(raw, v)
 	if err == nil {
-		r.Release(m)
 		return
 	}
 	*v = *new(T)
 	if _, twice := errors.AsType[*members.DuplicateError](err); twice {
-		r.Release(m)
 		r.Fail(err)
 	} else if r.Rewind(m) {
 		r.Misfit(err)
