@@ -3,10 +3,12 @@ package jsonread
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"runtime"
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -67,4 +69,62 @@ func TestRawKeepsNoMoreThanItself(t *testing.T) { // not parallel: it measures
 	require.Less(t, float64(heap()-before), 2*float64(len(text)))
 	require.Len(t, kept, 61)
 	runtime.KeepAlive(text)
+}
+
+// What is dropped needs no memory but for what was read ahead.
+func TestWhatIsDroppedNeedsNoMemory(t *testing.T) { // not parallel: it measures
+	long := `"` + strings.Repeat("a", 300_000) + `"`
+	for _, text := range []string{`{"new":` + long + `}`, `{"count":` + long + `}`} {
+		r := New(strings.NewReader(text), -1)
+		assert.Less(t, bytesOf(func() { readRecord(r, new(record), false) }), uint64(windowSize/2))
+		require.NoError(t, r.Err())
+		r.Close()
+	}
+}
+
+// Windows, and the parts that long strings are gathered in, are used again; three of
+// four of them under the race detector, by design of sync.Pool.
+func TestMemoryIsNotMadeAnew(t *testing.T) { // not parallel: it measures
+	const times = 40
+	long := strings.Repeat("a", 2*partSize)
+	for _, c := range []struct {
+		name string
+		text string
+		size int64
+		read func(r *Reader)
+		most uint64
+	}{
+		{"small windows", `1`, 1, func(r *Reader) { r.Int() }, 2 * minWindow},
+		{"windows", `1`, -1, func(r *Reader) { r.Int() }, windowSize * 3 / 4},
+		{"the end of a string", `"` + long[:partSize] + `"`, -1, func(r *Reader) { r.StringLike(long[:partSize]) }, partSize},
+		{"the parts of a string", `"` + long + `"`, -1, func(r *Reader) { _ = r.String() }, 2*partSize + partSize*3/2},
+	} {
+		read := func() {
+			r := New(strings.NewReader(c.text), c.size)
+			c.read(r)
+			require.NoError(t, r.Err())
+			r.Close()
+		}
+		read()
+		assert.Less(t, bytesOf(func() {
+			for range times {
+				read()
+			}
+		})/times, c.most, c.name)
+	}
+}
+
+// After Close nothing is read any more, and nothing is given back twice.
+func TestClose(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int64{-1, 10} {
+		r := New(strings.NewReader(`[1,2]    `), size)
+		a := r.Array()
+		a.Next()
+		r.Close()
+		assert.Nil(t, r.memory)
+		r.Close()
+		assert.Zero(t, r.Int())
+		require.ErrorIs(t, r.Err(), io.ErrUnexpectedEOF)
+	}
 }

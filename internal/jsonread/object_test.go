@@ -234,6 +234,7 @@ func TestMarks(t *testing.T) {
 	require.NoError(t, r.Err())
 	assert.True(t, large == string(first) && large == string(second))
 	head, whole := r.Head()
+	assert.Same(t, &r.memory.head[0], &head[0], "in memory that is used again")
 	assert.False(t, whole)
 	assert.True(t, strings.HasPrefix(`[1,`+large, string(head)) && len(head) == headSize)
 	r.Close()
