@@ -85,13 +85,13 @@ func (r *Reader) Object(f *Fields, extra *map[string]json.RawMessage) Object {
 	if r.err != nil {
 		return o
 	}
-	switch r.peek() {
-	case '{':
+	switch c := r.peek(); {
+	case c == '{':
 		r.push('{')
 		o.open, o.depth = true, int32(len(r.stack))
-	case 'n':
+	case c == 'n':
 		r.literal("null")
-	case '[', '"', 't', 'f', '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
+	case startsValue[c]:
 		r.Misfit(members.ErrNotObject)
 	default:
 		r.unexpected()
@@ -104,8 +104,8 @@ func (r *Reader) Object(f *Fields, extra *map[string]json.RawMessage) Object {
 func (o *Object) Next() bool {
 	r := o.r
 	for {
-		if r.err != nil && !o.forgive() {
-			return false
+		if r.err != nil && o.open {
+			o.forgive()
 		}
 		if !o.open {
 			return false
@@ -215,25 +215,21 @@ func (o *Object) keep(name string) {
 }
 
 // forgive keeps the value of an optional member that did not fit, and which is the
-// error. It puts the member's name before any other.
-func (o *Object) forgive() bool {
+// error. It puts the member's name before any other, which ends the object.
+func (o *Object) forgive() {
 	r := o.r
-	if !o.open {
-		return false
-	}
 	_, misfit := r.err.(*MisfitError) //nolint:errorlint // one from further down is wrapped
-	if misfit && o.index >= 0 && len(r.stack) == int(o.depth) && o.fields.optional&(1<<o.index) != 0 {
+	if misfit && len(r.stack) == int(o.depth) && o.fields.optional&(1<<o.index) != 0 {
 		r.err = nil
 		o.keep(o.fields.names[o.index])
 		if r.err == nil {
-			return true
+			return
 		}
 	}
-	if o.more && o.index >= 0 && o.Name != "" {
+	if o.index >= 0 && o.Name != "" {
 		r.Label(o.Name)
 	}
 	o.open = false
-	return false
 }
 
 // Array is an array that is being read.

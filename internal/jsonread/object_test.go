@@ -117,6 +117,7 @@ func TestObjects(t *testing.T) {
 		`{"count":"a","count":1}`:       `duplicate member "count"`,
 		`{"many":[{"x":1,"x":1}]}`:      `many: duplicate member "x"`,
 		`{"x":1,"label":nul}`:           "label: invalid character '}' at byte 18",
+		`{"x":1,"new":nul}`:             "invalid character '}' at byte 16",
 		`{"label" "a"}`:                 "invalid character '\"' at byte 9",
 		`{"next":{"x":-}}`:              "next: x: invalid character '}' at byte 14",
 	} {
@@ -131,7 +132,6 @@ func TestObjects(t *testing.T) {
 	readPoint(r, new(point))
 	require.ErrorAs(t, r.Err(), &twice)
 	assert.Equal(t, "new", twice.Name)
-	assert.Panics(t, func() { FieldsOf[struct{}]() })
 
 	// A value that is read into once more has the unknown members of the last time.
 	p := point{X: 1, Extra: raw("old", "1")}
@@ -145,6 +145,7 @@ func TestNothingIsReadAfterAnError(t *testing.T) {
 	r := FromBytes([]byte(`{"a":[1]}`))
 	r.Misfit(io.ErrClosedPipe)
 	r.Fail(io.ErrNoProgress)
+	r.Reject(io.ErrNoProgress)
 	assert.Zero(t, r.Kind())
 	assert.Zero(t, r.Float())
 	assert.Zero(t, r.Int())
@@ -245,6 +246,79 @@ func TestMarks(t *testing.T) {
 	r.Skip()
 	head, whole = r.Head()
 	assert.True(t, whole && bytes.Equal(head, []byte(`[]`)))
+}
+
+// Head is what was read, of a document that is no longer than it, or its beginning.
+func TestHead(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int{2, headSize, headSize + 1, windowSize, 2 * windowSize} {
+		text := `[` + strings.Repeat(" ", size-2) + `]`
+		r := New(strings.NewReader(text), -1)
+		r.KeepHead()
+		r.Skip()
+		r.End()
+		require.NoError(t, r.Err())
+		head, whole := r.Head()
+		assert.Equal(t, size <= headSize, whole, "%d", size)
+		assert.True(t, text[:min(size, headSize)] == string(head), "%d", size)
+	}
+}
+
+// A type has from one to 64 members, which its tags or others name.
+func TestFieldsOf(t *testing.T) {
+	t.Parallel()
+	assert.Panics(t, func() { FieldsOf[struct{}]() })
+	assert.Panics(t, func() {
+		FieldsOf[struct {
+			Untagged int
+			Omitted  int `json:"-"`
+		}]()
+	})
+	names := make([]string, 65)
+	for i := range names {
+		names[i] = strings.Repeat("a", i+1)
+	}
+	assert.Panics(t, func() { FieldsOf[struct{}](names...) })
+	r := FromBytes([]byte(`{"` + names[63] + `":null,"a":null}`))
+	o := r.Object(FieldsOf[struct{}](names[:64]...), nil)
+	for _, name := range []string{names[63], "a"} {
+		require.True(t, o.Next())
+		assert.Equal(t, name, o.Name)
+		r.Skip()
+	}
+	assert.False(t, o.Next())
+	require.NoError(t, r.Err())
+}
+
+// What is decoded may refuse a name that comes twice, and then it is no value that
+// merely does not fit; one that does not fit leaves nothing.
+func TestDecode(t *testing.T) {
+	t.Parallel()
+	var v record
+	r := FromBytes([]byte(`{"any":1,"any":2}`))
+	Decode(r, &v)
+	assert.True(t, isDuplicate(r.Err()))
+	assert.NotErrorAs(t, r.Err(), new(*MisfitError))
+	assert.Zero(t, v)
+	list := []int{7}
+	r = FromBytes([]byte(`[1,"a"] x`))
+	Decode(r, &list)
+	require.ErrorAs(t, r.Err(), new(*MisfitError))
+	assert.Nil(t, list)
+	assert.Zero(t, r.Offset(), "it comes next")
+}
+
+// An error has labels before it, what went well has none.
+func TestLabel(t *testing.T) {
+	t.Parallel()
+	r := FromBytes([]byte(`7`))
+	r.Label("nothing")
+	require.NoError(t, r.Err())
+	r.Misfit(io.ErrClosedPipe)
+	r.Label("b")
+	r.Label("a")
+	require.EqualError(t, r.Err(), "a: b: "+io.ErrClosedPipe.Error())
+	require.ErrorIs(t, r.Err(), io.ErrClosedPipe)
 }
 
 func TestWalk(t *testing.T) {
