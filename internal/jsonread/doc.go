@@ -25,7 +25,8 @@
 //
 //   - A member without a field is kept, as it came, in the map given to Object.
 //   - An optional member (omitzero) that does not fit its field is kept there too.
-//   - A null is passed over, and leaves the field as it is.
+//   - A member that is null is passed over, and leaves the field as it is. Elsewhere,
+//     as in a list, Object alone takes a null, as an object without members.
 //   - Names match exactly, and a name that an object has twice is an error.
 //
 // Apart from names, a Reader takes what encoding/json takes, refuses what it

@@ -238,19 +238,16 @@ type Array struct {
 	open, more bool
 }
 
-// Array begins to read an array. A null has no elements.
+// Array begins to read an array.
 func (r *Reader) Array() Array {
 	a := Array{r: r}
 	if r.err != nil {
 		return a
 	}
-	switch r.peek() {
-	case '[':
+	if r.peek() == '[' {
 		r.push('[')
 		a.open = true
-	case 'n':
-		r.literal("null")
-	default:
+	} else {
 		r.misfit("an array")
 	}
 	return a

@@ -3,7 +3,6 @@ package jsonread
 import (
 	"bytes"
 	"encoding/json"
-	"io"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -137,37 +136,6 @@ func TestObjects(t *testing.T) {
 	p := point{X: 1, Extra: raw("old", "1")}
 	readPoint(FromBytes([]byte(`{"new":2}`)), &p)
 	assert.Equal(t, point{X: 1, Extra: raw("new", "2")}, p)
-}
-
-// After an error, nothing is read, and the first error stays.
-func TestNothingIsReadAfterAnError(t *testing.T) {
-	t.Parallel()
-	r := FromBytes([]byte(`{"a":[1]}`))
-	r.Misfit(io.ErrClosedPipe)
-	r.Fail(io.ErrNoProgress)
-	r.Reject(io.ErrNoProgress)
-	assert.Zero(t, r.Kind())
-	assert.Zero(t, r.Float())
-	assert.Zero(t, r.Int())
-	assert.Nil(t, r.FloatPointer())
-	assert.Nil(t, r.IntPointer())
-	assert.Empty(t, r.String())
-	assert.Empty(t, r.ShortString())
-	assert.False(t, r.Bool())
-	assert.Nil(t, r.Raw())
-	o := r.Object(pointFields, nil)
-	assert.False(t, o.Next())
-	a := r.Array()
-	assert.False(t, a.Next())
-	r.Walk(func([]byte) bool { t.Fatal("called"); return false })
-	r.Skip()
-	r.SkipString()
-	v := 7
-	Decode(r, &v)
-	r.End()
-	assert.Zero(t, r.Offset())
-	require.ErrorIs(t, r.Err(), io.ErrClosedPipe)
-	require.ErrorAs(t, r.Err(), new(*MisfitError))
 }
 
 func TestPointersAndShortStrings(t *testing.T) {
@@ -308,19 +276,6 @@ func TestDecode(t *testing.T) {
 	assert.Zero(t, r.Offset(), "it comes next")
 }
 
-// An error has labels before it, what went well has none.
-func TestLabel(t *testing.T) {
-	t.Parallel()
-	r := FromBytes([]byte(`7`))
-	r.Label("nothing")
-	require.NoError(t, r.Err())
-	r.Misfit(io.ErrClosedPipe)
-	r.Label("b")
-	r.Label("a")
-	require.EqualError(t, r.Err(), "a: b: "+io.ErrClosedPipe.Error())
-	require.ErrorIs(t, r.Err(), io.ErrClosedPipe)
-}
-
 func TestWalk(t *testing.T) {
 	t.Parallel()
 	eachWay([]byte(` {"a":1 , "a":{"b":2},"\u0063":[3],"d":4}`), func(way string, r *Reader) {
@@ -339,13 +294,8 @@ func TestWalk(t *testing.T) {
 	r := FromBytes([]byte(`[]`))
 	r.Walk(nil)
 	require.EqualError(t, r.Err(), "an array where an object is expected")
-	for _, text := range []string{`"a"`, `null`, `7`} {
-		r := FromBytes([]byte(text))
-		if r.SkipString(); text == `7` {
-			require.EqualError(t, r.Err(), "a number where a string is expected")
-			continue
-		}
-		r.End()
-		require.NoError(t, r.Err())
-	}
+	r = FromBytes([]byte(`"a"`))
+	r.SkipString()
+	r.End()
+	require.NoError(t, r.Err())
 }

@@ -82,7 +82,4 @@ func TestPartsOfWhatIsNoString(t *testing.T) {
 		assert.ErrorContains(t, r.Err(), want)
 		assert.Empty(t, r.StringOf(&p))
 	}
-	r := New(strings.NewReader(`null`), -1)
-	assert.Empty(t, r.StringOf(&Parts{}))
-	assert.NoError(t, r.Err())
 }

@@ -105,8 +105,6 @@ func (r *Reader) Bool() bool {
 		return r.literal("true")
 	case 'f':
 		r.literal("false")
-	case 'n':
-		r.literal("null")
 	default:
 		r.misfit("a boolean")
 	}

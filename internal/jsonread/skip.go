@@ -17,7 +17,7 @@ func (r *Reader) Skip() {
 	}
 }
 
-// SkipString passes over a string or a null; everything else does not fit.
+// SkipString passes over a string; everything else does not fit.
 func (r *Reader) SkipString() {
 	if r.atString() {
 		r.skipString()

@@ -77,19 +77,15 @@ func (r *Reader) ShortString() string {
 	return r.short.String()[from:]
 }
 
-// atString says whether a string comes next. A null is passed over.
+// atString says whether a string comes next.
 func (r *Reader) atString() bool {
 	if r.err != nil {
 		return false
 	}
-	switch r.peek() {
-	case '"':
+	if r.peek() == '"' {
 		return true
-	case 'n':
-		r.literal("null")
-	default:
-		r.misfit("a string")
 	}
+	r.misfit("a string")
 	return false
 }
 
