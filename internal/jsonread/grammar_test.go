@@ -180,6 +180,8 @@ func TestEqualStringsShareMemory(t *testing.T) {
 		{strings.Repeat("a", 500_000) + "b", strings.Repeat("a", 500_000)},
 		{strings.Repeat("a", 500_000) + "b", strings.Repeat("a", 500_000) + "c"},
 		{"b" + strings.Repeat("a", 500_000), "c" + strings.Repeat("a", 500_000)},
+		{strings.Repeat("a", 900_001), "b" + strings.Repeat("a", 900_000)}, // its parts are in the other, elsewhere
+		{strings.Repeat("a", 200_000), strings.Repeat("a", 900_000)},
 		{strings.Repeat("a", 300_000) + "b" + strings.Repeat("a", 200_000), strings.Repeat("a", 500_001)},
 	} {
 		for _, escape := range []string{"", `\n`} {
@@ -219,7 +221,15 @@ func TestSourcesThatFail(t *testing.T) {
 			}
 		}
 	}
-	r := New(stuck{}, -1)
+	// Whether a document is whole is known at its end.
+	r := New(io.MultiReader(strings.NewReader(`7`), iotest.ErrReader(broken)), -1)
+	require.Equal(t, 7, r.Int())
+	require.False(t, r.Broken())
+	r.End()
+	require.ErrorIs(t, r.Err(), broken)
+	require.True(t, r.Broken())
+
+	r = New(stuck{}, -1)
 	r.Skip()
 	require.ErrorIs(t, r.Err(), io.ErrNoProgress)
 }

@@ -76,9 +76,10 @@ func TestObjects(t *testing.T) {
 		` { "x" : 1.5 , "label" : "a" , "count" : -7 , "on" : true } `: {X: 1.5, Label: "a", Count: -7, On: true},
 		`{"label":"a","x":2,"on":false,"count":3}`:                     {X: 2, Label: "a", Count: 3},
 		`{"x":null,"label":null,"count":null,"tags":null,"next":null}`: {},
-		`{"kind":null}`:                 {Label: "null"},
-		`{"kind":{"a":[null]}}`:         {},
-		`{"l\u0061bel":"a","\u0078":1}`: {X: 1, Label: "a"},
+		`{"x": null,"label": "a","next": null}`:                        {Label: "a"},
+		`{"kind":null}`:                                                {Label: "null"},
+		`{"kind":{"a":[null]}}`:                                        {},
+		`{"l\u0061bel":"a","\u0078":1}`:                                {X: 1, Label: "a"},
 		// What there is no field for, by exact names, is kept as it came.
 		`{"X":1,"new":{"a": [1,2]},"":null,"n\u0065w2":1.50}`: {Extra: raw("X", "1", "new", `{"a": [1,2]}`, "", "null", "new2", "1.50")},
 		"{\"\xff\":1}": {Extra: raw("\ufffd", "1")},
@@ -117,6 +118,7 @@ func TestObjects(t *testing.T) {
 		`{"many":[{"x":1,"x":1}]}`:      `many: duplicate member "x"`,
 		`{"x":1,"label":nul}`:           "label: invalid character '}' at byte 18",
 		`{"x":1,"new":nul}`:             "invalid character '}' at byte 16",
+		`{"x":1 "label":"a"}`:           "x: invalid character '\"' at byte 7",
 		`{"label" "a"}`:                 "invalid character '\"' at byte 9",
 		`{"next":{"x":-}}`:              "next: x: invalid character '}' at byte 14",
 	} {
@@ -156,8 +158,11 @@ func TestPointersAndShortStrings(t *testing.T) {
 		a.Next()
 		texts = append(texts, r.ShortString())
 		a.Next()
+		shared := r.short.Len()
 		require.Len(t, r.ShortString(), 120)
+		require.Equal(t, shared, r.short.Len(), "a long one has its own memory")
 	}
+	require.Equal(t, 4<<10, r.short.Cap(), "and what is shared is not much")
 	for i := range n {
 		require.Equal(t, 1.5+float64(i), *floats[i], "each has its own memory")
 		require.Equal(t, 8+i, *ints[i])
@@ -232,6 +237,22 @@ func TestHead(t *testing.T) {
 	}
 }
 
+// An optional member is kept where it does not fit itself; what is within it can be
+// read again only from a mark.
+func TestMisfitsWithinMembers(t *testing.T) {
+	t.Parallel()
+	var p point
+	r := FromBytes([]byte(`{"tags":["a",1,2],"x":2}`))
+	for o := r.Object(pointFields, &p.Extra); o.Next(); {
+		for a := r.Array(); a.Next(); {
+			_ = r.String()
+		}
+	}
+	require.EqualError(t, r.Err(), "tags: a number where a string is expected")
+	require.NoError(t, r.Rest())
+	assert.Nil(t, p.Extra)
+}
+
 // A type has from one to 64 members, which its tags or others name.
 func TestFieldsOf(t *testing.T) {
 	t.Parallel()
@@ -255,7 +276,9 @@ func TestFieldsOf(t *testing.T) {
 		r.Skip()
 	}
 	assert.False(t, o.Next())
+	assert.False(t, o.Next(), "it stays at the end")
 	require.NoError(t, r.Err())
+	assert.Equal(t, byte(0), r.Kind())
 }
 
 // What is decoded may refuse a name that comes twice, and then it is no value that
@@ -290,6 +313,13 @@ func TestWalk(t *testing.T) {
 		require.NoError(t, r.Err(), way)
 		require.Equal(t, []string{"a", "a", "c", "d"}, names)
 		require.Equal(t, 4, r.Int(), "it stopped there")
+	})
+	eachWay([]byte(`{"the first name" :`+strings.Repeat(" ", 100)+`1}`), func(way string, r *Reader) {
+		r.Walk(func(name []byte) bool {
+			require.Equal(t, "the first name", string(name), "wherever the window is by then: %s", way)
+			return true
+		})
+		require.NoError(t, r.Err())
 	})
 	r := FromBytes([]byte(`[]`))
 	r.Walk(nil)

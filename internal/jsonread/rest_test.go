@@ -66,3 +66,38 @@ func TestRestAfterReject(t *testing.T) {
 		})
 	}
 }
+
+// So does what fails otherwise after a value, or before one.
+func TestRestAfterFail(t *testing.T) {
+	t.Parallel()
+	failed := errors.New("failed")
+	for text, whole := range map[string]bool{`[1,2]`: true, `[1]`: true, `[1`: false, `[1,]`: false, `[1]]`: false, `[1}`: false} {
+		for _, before := range []bool{false, true} {
+			eachWay([]byte(text), func(way string, r *Reader) {
+				a := r.Array()
+				a.Next()
+				if !before {
+					require.Equal(t, 1, r.Int())
+				}
+				r.Fail(failed)
+				require.Equal(t, whole, r.Rest() == nil, "%s: %s", way, text)
+				require.Equal(t, failed, r.Err())
+			})
+		}
+	}
+}
+
+// What was not rejected is not what the error is about.
+func TestRestAfterRejectingNothing(t *testing.T) {
+	t.Parallel()
+	eachWay([]byte(`[1,"a"]`), func(way string, r *Reader) {
+		a := r.Array()
+		a.Next()
+		r.Skip()
+		r.Reject(nil)
+		a.Next()
+		require.Zero(t, r.Int())
+		require.ErrorAs(t, r.Err(), new(*MisfitError))
+		require.NoError(t, r.Rest(), way)
+	})
+}

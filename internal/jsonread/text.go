@@ -65,7 +65,7 @@ func (r *Reader) View() []byte {
 // what is kept of one keeps 4 KB.
 func (r *Reader) ShortString() string {
 	view := r.View()
-	if len(view) == 0 || len(view) > 64 {
+	if len(view) > 64 {
 		return string(view)
 	}
 	if r.short == nil || r.short.Cap()-r.short.Len() < len(view) {

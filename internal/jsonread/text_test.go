@@ -74,3 +74,47 @@ func TestRepeatedStrings(t *testing.T) {
 	assert.Empty(t, r.StringLike(second(t, r)))
 	require.ErrorIs(t, r.Err(), io.ErrUnexpectedEOF)
 }
+
+// What the last of several parts has in common with another string is not all of it.
+func TestStringsThatEndAlike(t *testing.T) {
+	t.Parallel()
+	other := strings.Repeat("a", 1000)
+	// The first part ends with a window.
+	for size := partSize - 8; size < partSize+8; size++ {
+		want := strings.Repeat("b", size) + other
+		r := New(strings.NewReader(`"`+want+`"`), -1)
+		require.True(t, want == r.StringLike(other), "%d", size)
+		require.NoError(t, r.Err())
+		r.Close()
+	}
+}
+
+// What is no string leaves nothing of what was read of it.
+func TestStringsThatAreNone(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{`"a`, `"a\`, `"a\x"`, "\"a\nb\"", `"` + strings.Repeat("a", 600_000), `"` + strings.Repeat("a", 600_000) + "\n"} {
+		for _, read := range []func(*Reader) string{
+			(*Reader).String, (*Reader).ShortString,
+			func(r *Reader) string { return string(r.View()) },
+			func(r *Reader) string { return r.StringLike("a") },
+			func(r *Reader) string { return r.StringLike(strings.Repeat("a", 600_000)) },
+			func(r *Reader) string { p := PartsOf("a"); return r.StringOf(&p) },
+		} {
+			r := New(strings.NewReader(text), -1)
+			require.Empty(t, read(r), "%.10q", text)
+			require.True(t, r.Broken())
+			r.Close()
+		}
+	}
+}
+
+// Non-ASCII that is valid is looked at where it is.
+func TestValidTextIsNotCopied(t *testing.T) { // not parallel: it measures
+	text := `"` + strings.Repeat("ä", maxToken/2-10) + `"`
+	for _, read := range []func(*Reader){func(r *Reader) { r.View() }, func(r *Reader) { r.StringLike(text[1 : len(text)-1]) }} {
+		r := New(strings.NewReader(text), -1)
+		assert.Less(t, bytesOf(func() { read(r) }), uint64(maxToken/4))
+		require.NoError(t, r.Err())
+		r.Close()
+	}
+}
