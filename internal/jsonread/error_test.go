@@ -3,6 +3,7 @@ package jsonread
 import (
 	"io"
 	"testing"
+	"testing/iotest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -42,32 +43,40 @@ func TestMisfits(t *testing.T) {
 // After an error, nothing is read, and the first error stays.
 func TestNothingIsReadAfterAnError(t *testing.T) {
 	t.Parallel()
-	r := FromBytes([]byte(`{"a":[1]}`))
+	for _, text := range []string{`{"a":[1]}`, `[1]`, `"a"`, `7`, `true`, `null`} {
+		r := FromBytes([]byte(text))
+		r.Misfit(io.ErrClosedPipe)
+		r.Fail(io.ErrNoProgress)
+		r.Reject(io.ErrNoProgress)
+		assert.Zero(t, r.Kind())
+		assert.Zero(t, r.Float())
+		assert.Zero(t, r.Int())
+		assert.Nil(t, r.FloatPointer())
+		assert.Nil(t, r.IntPointer())
+		assert.Empty(t, r.String())
+		assert.Empty(t, r.ShortString())
+		assert.False(t, r.Bool())
+		assert.Nil(t, r.Raw())
+		o := r.Object(pointFields, nil)
+		assert.False(t, o.Next())
+		a := r.Array()
+		assert.False(t, a.Next())
+		r.Walk(func([]byte) bool { t.Fatal("called"); return false })
+		r.Skip()
+		r.SkipString()
+		v := 7
+		Decode(r, &v)
+		r.End()
+		assert.Zero(t, r.Offset())
+		require.ErrorIs(t, r.Err(), io.ErrClosedPipe)
+		require.ErrorAs(t, r.Err(), new(*MisfitError))
+		require.NoError(t, r.Rest(), "all of it is left: %s", text)
+	}
+	// Nor is the source read.
+	r := New(iotest.ErrReader(io.ErrNoProgress), -1)
 	r.Misfit(io.ErrClosedPipe)
-	r.Fail(io.ErrNoProgress)
-	r.Reject(io.ErrNoProgress)
-	assert.Zero(t, r.Kind())
-	assert.Zero(t, r.Float())
-	assert.Zero(t, r.Int())
-	assert.Nil(t, r.FloatPointer())
-	assert.Nil(t, r.IntPointer())
-	assert.Empty(t, r.String())
-	assert.Empty(t, r.ShortString())
-	assert.False(t, r.Bool())
-	assert.Nil(t, r.Raw())
-	o := r.Object(pointFields, nil)
-	assert.False(t, o.Next())
-	a := r.Array()
-	assert.False(t, a.Next())
-	r.Walk(func([]byte) bool { t.Fatal("called"); return false })
-	r.Skip()
-	r.SkipString()
-	v := 7
-	Decode(r, &v)
 	r.End()
-	assert.Zero(t, r.Offset())
-	require.ErrorIs(t, r.Err(), io.ErrClosedPipe)
-	require.ErrorAs(t, r.Err(), new(*MisfitError))
+	require.NoError(t, r.SourceErr())
 }
 
 // An error has labels before it, what went well has none.
