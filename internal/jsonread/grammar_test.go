@@ -101,6 +101,7 @@ func TestNesting(t *testing.T) {
 				r.Skip()
 				r.End()
 				require.Equal(t, json.Valid([]byte(text)), r.Err() == nil, "%d of %.8s", depth, text)
+				require.LessOrEqual(t, len(r.stack), maxDepth+1, "it goes no deeper than that")
 			}
 			r := New(strings.NewReader(text), -1)
 			readAny(r)

@@ -43,7 +43,7 @@ value:
 		goto name
 	case '[':
 		r.push('[')
-		if r.err == nil && r.peek() == ']' {
+		if r.peek() == ']' {
 			r.pop()
 			break
 		}

@@ -204,6 +204,20 @@ func TestForgetfulReadersKeepValues(t *testing.T) {
 	require.ErrorIs(t, r.Err(), ErrForgotten)
 }
 
+// What a forgetful reader has room for is kept, if need be at the window's beginning.
+func TestForgetfulReadersKeepWhatTheyHaveRoomFor(t *testing.T) {
+	t.Parallel()
+	value := `["` + strings.Repeat("a", windowSize/2) + `"]`
+	r := New(strings.NewReader(strings.Repeat(" ", windowSize*2/3)+value), -1)
+	r.Forgetful()
+	require.Equal(t, byte('['), r.Kind())
+	m := r.Mark()
+	r.Skip()
+	require.True(t, r.Rewind(m))
+	assert.True(t, value == string(r.Raw()))
+	assert.Equal(t, windowSize, cap(r.buf))
+}
+
 // A value is the caller's: whoever uses the memory of the window next does not change
 // it, and to change it changes nothing else.
 func TestRawIsTheCallers(t *testing.T) {
