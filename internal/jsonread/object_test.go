@@ -253,6 +253,29 @@ func TestMisfitsWithinMembers(t *testing.T) {
 	assert.Nil(t, p.Extra)
 }
 
+// Nobody is asked to read what is no value, and might call it one that does not fit.
+func TestWhatIsNoValueIsNotRead(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{`{"x":}`, `{ "x" : }`, `{"x": ,"label":1}`, `{"x":+1}`, `{"x":`, `{ "x" :`, `[}`, `[,1]`, `[`} {
+		eachWay([]byte(text), func(way string, r *Reader) {
+			if text[0] == '{' {
+				o := r.Object(pointFields, nil)
+				require.False(t, o.Next(), "%s: %s", way, text)
+			} else {
+				a := r.Array()
+				require.False(t, a.Next(), "%s: %s", way, text)
+			}
+			require.True(t, r.Broken(), "%s: %s", way, text)
+		})
+		eachWay([]byte(text), func(way string, r *Reader) {
+			if text[0] == '{' {
+				r.Walk(func([]byte) bool { t.Fatal("called"); return false })
+				require.True(t, r.Broken(), "%s: %s", way, text)
+			}
+		})
+	}
+}
+
 // A type has from one to 64 members, which its tags or others name.
 func TestFieldsOf(t *testing.T) {
 	t.Parallel()
