@@ -158,6 +158,7 @@ func (o *Object) Next() bool {
 // and the colon. It returns the name if there is no field for it.
 func (o *Object) name(c byte) (unknown string) {
 	r := o.r
+	o.index = -1 // an error here is none of the member before
 	if o.more {
 		if c != ',' {
 			r.unexpected()

@@ -118,7 +118,8 @@ func TestObjects(t *testing.T) {
 		`{"many":[{"x":1,"x":1}]}`:      `many: duplicate member "x"`,
 		`{"x":1,"label":nul}`:           "label: invalid character '}' at byte 18",
 		`{"x":1,"new":nul}`:             "invalid character '}' at byte 16",
-		`{"x":1 "label":"a"}`:           "x: invalid character '\"' at byte 7",
+		`{"x":1 "label":"a"}`:           "invalid character '\"' at byte 7",
+		`{"next":{"x":1]}`:              "next: invalid character ']' at byte 14",
 		`{"label" "a"}`:                 "invalid character '\"' at byte 9",
 		`{"next":{"x":-}}`:              "next: x: invalid character '}' at byte 14",
 	} {
