@@ -156,11 +156,15 @@ func (e *APIError) hint() string {
 
 // storageHint is hint for what a link leads to, which never sees the API key.
 func (e *APIError) storageHint() string {
+	remedy := "get the job again for a fresh one"
+	if e.Method == http.MethodPut {
+		remedy = "upload again, which asks for a fresh one"
+	}
 	switch {
 	case e.StatusCode == http.StatusUnauthorized, e.StatusCode == http.StatusForbidden:
-		return "links expire: get the job again for a fresh one"
+		return "links expire: " + remedy
 	case e.StatusCode >= 300 && e.StatusCode < 400:
-		return "it is a redirect that leads nowhere: get the job again for a fresh link"
+		return "the link leads nowhere: " + remedy
 	}
 	return ""
 }
