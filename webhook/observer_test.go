@@ -190,10 +190,11 @@ func TestScenario63_ObserverThatMisbehavesInbox(t *testing.T) {
 
 func TestExpvar(t *testing.T) {
 	t.Parallel()
-	e, err := webhook.NewExpvar("reducto-test")
+	name := fmt.Sprintf("reducto-test-%x", rand.Uint64()) // what is published stays, also when the test runs again
+	e, err := webhook.NewExpvar(name)
 	require.NoError(t, err)
-	_, err = webhook.NewExpvar("reducto-test")
-	require.ErrorContains(t, err, `"reducto-test" is published already`)
+	_, err = webhook.NewExpvar(name)
+	require.ErrorContains(t, err, `"`+name+`" is published already`)
 	_, err = webhook.NewExpvar("memstats")
 	require.Error(t, err)
 
@@ -206,7 +207,7 @@ func TestExpvar(t *testing.T) {
 		e.Observe(webhook.MetricIntakeSeconds, seconds)
 	}
 	var got map[string]any
-	require.NoError(t, json.Unmarshal([]byte(expvar.Get("reducto-test").String()), &got))
+	require.NoError(t, json.Unmarshal([]byte(expvar.Get(name).String()), &got))
 	assert.Equal(t, 3.0, got["deliveries{accepted}"])
 	assert.Equal(t, 1.0, got["dead"])
 	assert.Equal(t, 8.5, got["records{done}"])
@@ -225,7 +226,7 @@ func TestExpvar(t *testing.T) {
 		p.submit(reducto.Async{})
 		rest(time.Minute)
 	})
-	require.NoError(t, json.Unmarshal([]byte(expvar.Get("reducto-test").String()), &got))
+	require.NoError(t, json.Unmarshal([]byte(expvar.Get(name).String()), &got))
 	assert.Equal(t, 4.0, got["deliveries{accepted}"])
 	assert.Equal(t, 1.0, got["outcomes{completed}"])
 }

@@ -180,7 +180,7 @@ func TestScenario54_NoGoroutinesLeft(t *testing.T) { // not parallel: it counts
 		require.NoError(t, err)
 		handlers[i] = h
 	}
-	assert.Equal(t, before, runtime.NumGoroutine(), "none from NewHandler alone")
+	assert.LessOrEqual(t, runtime.NumGoroutine(), before, "none from NewHandler alone") // others may end
 	for _, h := range handlers {
 		post(h, genuine(jobA))
 		post(h, payload("Completed", jobA, `{}`))
