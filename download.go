@@ -35,9 +35,14 @@ func (s source) download(ctx context.Context, link Link, started func() bool, re
 	}
 	fresh, ok := s.link(job)
 	if !ok || fresh == "" {
+		refused.renewed = true
 		return fmt.Errorf("reducto: the result's URL has expired, and there is no fresh one: %w", err)
 	}
-	return s.client.download(ctx, fresh, started, read)
+	err = s.client.download(ctx, fresh, started, read)
+	if refused, ok := errors.AsType[*APIError](err); ok {
+		refused.renewed = true
+	}
+	return err
 }
 
 // download gets link without the key, again if that fails in passing, as long as

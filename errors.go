@@ -93,6 +93,7 @@ type APIError struct {
 
 	gone    bool // a 404 for a job that has been seen before
 	storage bool // it is no answer of the API, but of what a link leads to
+	renewed bool // which was asked for anew
 }
 
 // Error implements error.
@@ -156,15 +157,13 @@ func (e *APIError) hint() string {
 
 // storageHint is hint for what a link leads to, which never sees the API key.
 func (e *APIError) storageHint() string {
-	remedy := "get the job again for a fresh one"
-	if e.Method == http.MethodPut {
-		remedy = "upload again, which asks for a fresh one"
-	}
 	switch {
-	case e.StatusCode == http.StatusUnauthorized, e.StatusCode == http.StatusForbidden:
-		return "links expire: " + remedy
 	case e.StatusCode >= 300 && e.StatusCode < 400:
-		return "the link leads nowhere: " + remedy
+		return "storage redirects to nowhere"
+	case e.Method == http.MethodPut || e.renewed:
+		return "" // a fresh link has been asked for
+	case e.StatusCode == http.StatusUnauthorized, e.StatusCode == http.StatusForbidden:
+		return "links expire: get the job again for a fresh one"
 	}
 	return ""
 }
@@ -177,7 +176,7 @@ const statusPasswordProtected = 442
 func (e *APIError) Is(target error) bool {
 	switch target {
 	case ErrUnauthorized:
-		return e.StatusCode == http.StatusUnauthorized
+		return e.StatusCode == http.StatusUnauthorized && !e.storage
 	case ErrForbidden:
 		return e.StatusCode == http.StatusForbidden
 	case ErrNotFound:

@@ -1,6 +1,7 @@
 package reducto
 
 import (
+	"bytes"
 	"encoding/json"
 	"slices"
 	"sync"
@@ -47,7 +48,10 @@ func decodeAnew[T any](data []byte, v *T, read func(*jsonread.Reader, *T)) error
 
 // isNull reports whether data changes nothing, as everywhere in encoding/json.
 // Nothing is null, as package members has it.
-func isNull(data []byte) bool { return len(data) == 0 || string(data) == "null" }
+func isNull(data []byte) bool {
+	text := bytes.TrimSpace(data)
+	return len(text) == 0 || string(text) == "null"
+}
 
 func readBox(r *jsonread.Reader, b *BoundingBox) {
 	for o := r.Object(boxFields, b.Extra.members()); o.Next(); {

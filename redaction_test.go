@@ -239,9 +239,9 @@ func TestStorageRefusalSaysWhatToDo(t *testing.T) {
 	for status, hint := range map[int]string{
 		http.StatusUnauthorized:        "get the job again",
 		http.StatusForbidden:           "get the job again",
-		http.StatusNotModified:         "get the job again",
-		http.StatusTemporaryRedirect:   "get the job again", // without a Location
-		http.StatusInternalServerError: "Internal Server Error",
+		http.StatusNotModified:         "redirects to nowhere",
+		http.StatusTemporaryRedirect:   "redirects to nowhere", // without a Location
+		http.StatusInternalServerError: "",
 	} {
 		r := storage(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/html")
@@ -250,8 +250,12 @@ func TestStorageRefusalSaysWhatToDo(t *testing.T) {
 		r.src.jobID = "" // no fresh link
 		_, err := r.Load(t.Context())
 		require.ErrorContains(t, err, hint, status)
+		if hint == "" {
+			assert.NotContains(t, err.Error(), "(", status)
+		}
 		assert.NotContains(t, err.Error(), "API key", status)
 		assert.NotContains(t, err.Error(), "base URL", status)
+		assert.NotErrorIs(t, err, ErrUnauthorized, status)
 	}
 }
 

@@ -522,11 +522,13 @@ func TestNullIsDecodedIntoNothing(t *testing.T) {
 		`{"response_type":"x","a":1}`:                                                  new(UnknownResult),
 		`{"num_pages":1,"num_fields":1,"a":1}`:                                         new(ExtractUsage),
 		`{"job_id":"j","status":"Pending","a":1}`:                                      new(Job),
+		`{"page_number":3,"evidence":"e"}`:                                             new(SplitPage),
 	} {
 		require.NoError(t, json.Unmarshal([]byte(text), v))
 		before, err := json.Marshal(v)
 		require.NoError(t, err)
 		require.NoError(t, json.Unmarshal([]byte(" null "), v))
+		require.NoError(t, v.(json.Unmarshaler).UnmarshalJSON([]byte("\tnull")))
 		after, err := json.Marshal(v)
 		require.NoError(t, err)
 		assert.Equal(t, string(before), string(after), "%T", v)

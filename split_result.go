@@ -89,6 +89,9 @@ func pageNumbers(pages []SplitPage) []int {
 
 // UnmarshalJSON reads a page number, or a page with its evidence.
 func (p *SplitPage) UnmarshalJSON(data []byte) error {
+	if isNull(data) {
+		return nil
+	}
 	*p = SplitPage{}
 	if members.Kind(data) != '{' {
 		return json.Unmarshal(data, &p.Number)

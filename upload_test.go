@@ -238,7 +238,7 @@ func TestPresignedPermissionIsAskedForOnceMore(t *testing.T) {
 		srv.Fault("PUT storage", reductotest.Status(403).Always())
 		_, err = client.Upload(t.Context(), "a.txt", strings.NewReader("a text"), reducto.UploadOptions{})
 		require.ErrorIs(t, err, reducto.ErrForbidden)
-		require.ErrorContains(t, err, "upload again")
+		assert.NotContains(t, err.Error(), "get the job", "there is none")
 		assert.NotContains(t, err.Error(), "X-Amz-Signature")
 		assert.NotContains(t, err.Error(), "?X")
 	})

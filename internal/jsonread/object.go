@@ -177,6 +177,7 @@ func (o *Object) name(c byte) (unknown string) {
 		unknown = string(name)
 	} else {
 		o.expect(o.index)
+		o.Name = o.fields.names[o.index] // of an error before its value, too
 	}
 	if r.Kind() != ':' {
 		r.unexpected()

@@ -119,8 +119,13 @@ func TestObjects(t *testing.T) {
 		`{"x":1,"label":nul}`:           "label: invalid character '}' at byte 18",
 		`{"x":1,"new":nul}`:             "invalid character '}' at byte 16",
 		`{"x":1 "label":"a"}`:           "invalid character '\"' at byte 7",
+		`{"x":1,"label":}`:              "label: invalid character '}' at byte 15",
+		`{"x":1,"label" 2}`:             "label: invalid character '2' at byte 15",
+		`{"x":1,"next":{"x":}}`:         "next: x: invalid character '}' at byte 19",
+		`{"x":1, "new":}`:               "invalid character '}' at byte 14",
+		`{"x":`:                         "x: unexpected EOF",
 		`{"next":{"x":1]}`:              "next: invalid character ']' at byte 14",
-		`{"label" "a"}`:                 "invalid character '\"' at byte 9",
+		`{"label" "a"}`:                 "label: invalid character '\"' at byte 9",
 		`{"next":{"x":-}}`:              "next: x: invalid character '}' at byte 14",
 	} {
 		eachWay([]byte(text), func(way string, r *Reader) {
