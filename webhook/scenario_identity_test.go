@@ -252,6 +252,7 @@ func TestScenario10_FloodOfForgeries(t *testing.T) { // not parallel: it measure
 	h := newHandler(t, f.process, webhook.WithLogger(newLogBook(t).logger()))
 	heap := func() uint64 {
 		runtime.GC()
+		runtime.GC() // what pools keep goes with the second
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
 		return m.HeapAlloc
@@ -285,6 +286,8 @@ func TestScenario10_FloodOfForgeries(t *testing.T) { // not parallel: it measure
 	assert.EqualValues(t, forgeries+1, stats.Unauthorized)
 	assert.Equal(t, 200, f.count())
 	assert.Equal(t, 200, stats.Remembered)
-	assert.Less(t, int64(heap())-int64(before), int64(1<<20), "bytes kept")
+	// What is kept stays; what other tests have left behind goes.
+	assert.Eventually(t, func() bool { return int64(heap())-int64(before) < 1<<20 },
+		10*time.Second, 10*time.Millisecond, "more than 1 MB is kept")
 	assert.LessOrEqual(t, bytes.Count([]byte(logged.String()), []byte("wrong secret")), 60, "records are rate limited")
 }
