@@ -54,9 +54,12 @@ func (t *tally) claimed(records []webhook.Record) {
 	}
 }
 
-// rest is what those do who have nothing to do: what they ask for costs a database
-// more than those have left who have.
-func (t *tally) rest() { pause(t.e.ctx, time.Duration(rand.IntN(40))*time.Millisecond) }
+// rest is what those do who have nothing to do, after what they asked for in vain: it
+// costs a database more than those have left who have. So they rest the longer, the
+// longer it took.
+func (t *tally) rest(asked time.Time) {
+	pause(t.e.ctx, rand.N(40*time.Millisecond+32*time.Since(asked)))
+}
 
 // leave notes that the claim's end is about to be told to the store: from then on
 // another one can have it.
@@ -81,6 +84,8 @@ func (t *tally) finished(key string) {
 func everythingAtOnce(e *env) {
 	const producers, workers, bystanders, each = 16, 36, 12, 3
 	const n = producers * each
+	e, cancel := e.patient() // of a slow disk
+	defer cancel()
 	t := &tally{e: e, holders: map[string]int64{}, tokens: map[string]int64{}, done: map[string]int{}}
 	e.together(producers+workers+bystanders, func(i int, s webhook.Store) {
 		switch {
@@ -94,8 +99,9 @@ func everythingAtOnce(e *env) {
 			}
 		default:
 			for t.running(n) {
+				asked := time.Now()
 				t.disturb(s, fmt.Sprintf("s-%02d-%d", rand.IntN(producers), rand.IntN(each)))
-				t.rest()
+				t.rest(asked)
 			}
 		}
 	})
@@ -139,12 +145,13 @@ func (t *tally) produce(s webhook.Store, id string) {
 
 // work claims a few, and ends each claim in one of the ways in which claims end.
 func (t *tally) work(s webhook.Store) {
+	asked := time.Now()
 	claimed, _, err := s.Claim(t.e.ctx, 1+rand.IntN(4), lease)
 	if err != nil {
 		t.errorf("Claim: %v", err)
 	}
 	if len(claimed) == 0 {
-		t.rest()
+		t.rest(asked)
 		return
 	}
 	t.claimed(claimed)
