@@ -35,12 +35,12 @@ func (s source) download(ctx context.Context, link Link, started func() bool, re
 	}
 	fresh, ok := s.link(job)
 	if !ok || fresh == "" {
-		refused.renewed = true
+		refused.remedy = "submit the document again"
 		return fmt.Errorf("reducto: the result's URL has expired, and there is no fresh one: %w", err)
 	}
 	err = s.client.download(ctx, fresh, started, read)
 	if refused, ok := errors.AsType[*APIError](err); ok {
-		refused.renewed = true
+		refused.remedy = refusedAnew
 	}
 	return err
 }

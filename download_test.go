@@ -81,6 +81,7 @@ func TestScenario49_ExpiredLinkIsFetchedAnewOnce(t *testing.T) {
 		}
 		require.ErrorIs(t, last, reducto.ErrForbidden)
 		assert.NotContains(t, last.Error(), "Signature")
+		require.ErrorContains(t, last, "a fresh link was refused too")
 		assert.NotContains(t, last.Error(), "get the job again", "that was done")
 	})
 }

@@ -91,9 +91,9 @@ type APIError struct {
 	// the API key.
 	Body string
 
-	gone    bool // a 404 for a job that has been seen before
-	storage bool // it is no answer of the API, but of what a link leads to
-	renewed bool // which was asked for anew
+	gone    bool   // a 404 for a job that has been seen before
+	storage bool   // it is no answer of the API, but of what a link leads to
+	remedy  string // where a link does not work
 }
 
 // Error implements error.
@@ -143,27 +143,17 @@ func (e *APIError) hint() string {
 	switch {
 	case e.gone:
 		return "the job expired: job ids live 12 hours unless results are persisted"
-	case e.storage:
-		return e.storageHint()
+	case e.storage: // which never sees the API key
+		refused := e.StatusCode == http.StatusUnauthorized || e.StatusCode == http.StatusForbidden
+		if refused || e.StatusCode >= 300 && e.StatusCode < 400 {
+			return e.remedy
+		}
 	case e.StatusCode == http.StatusUnauthorized:
 		return "check the API key, and that it belongs to this region"
 	case e.StatusCode == http.StatusForbidden && strings.Contains(e.ContentType, "html"):
 		return "the request seems to have reached no API: check the base URL and the key"
 	case e.StatusCode >= 300 && e.StatusCode < 400:
 		return "redirects are not followed, so that the key cannot leave the host: check the base URL"
-	}
-	return ""
-}
-
-// storageHint is hint for what a link leads to, which never sees the API key.
-func (e *APIError) storageHint() string {
-	switch {
-	case e.StatusCode >= 300 && e.StatusCode < 400:
-		return "storage redirects to nowhere"
-	case e.Method == http.MethodPut || e.renewed:
-		return "" // a fresh link has been asked for
-	case e.StatusCode == http.StatusUnauthorized, e.StatusCode == http.StatusForbidden:
-		return "links expire: get the job again for a fresh one"
 	}
 	return ""
 }

@@ -34,7 +34,7 @@ type ExtractUsage struct {
 
 // UnmarshalJSON keeps unknown members.
 func (v *ExtractUsage) UnmarshalJSON(data []byte) error {
-	if err := members.Decode(data, v); err != nil || isNull(data) {
+	if err := members.Decode(data, v); err != nil || members.IsNull(data) {
 		return err
 	}
 	_, counted := object(data)["num_fields"]

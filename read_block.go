@@ -1,12 +1,12 @@
 package reducto
 
 import (
-	"bytes"
 	"encoding/json"
 	"slices"
 	"sync"
 
 	"github.com/reducto-go/reducto/internal/jsonread"
+	"github.com/reducto-go/reducto/internal/members"
 )
 
 // The functions in this file read what a parse result is made of. Each says what
@@ -28,7 +28,7 @@ func (x *Extra) members() *map[string]json.RawMessage { return (*map[string]json
 
 // decodeBytes is an UnmarshalJSON by one of the functions here.
 func decodeBytes[T any](data []byte, v *T, read func(*jsonread.Reader, *T)) error {
-	if isNull(data) {
+	if members.IsNull(data) {
 		return nil
 	}
 	r := jsonread.FromBytes(data)
@@ -40,17 +40,10 @@ func decodeBytes[T any](data []byte, v *T, read func(*jsonread.Reader, *T)) erro
 // decodeAnew is decodeBytes into what may have been used before, of which nothing
 // stays.
 func decodeAnew[T any](data []byte, v *T, read func(*jsonread.Reader, *T)) error {
-	if !isNull(data) {
+	if !members.IsNull(data) {
 		*v = *new(T)
 	}
 	return decodeBytes(data, v, read)
-}
-
-// isNull reports whether data changes nothing, as everywhere in encoding/json.
-// Nothing is null, as package members has it.
-func isNull(data []byte) bool {
-	text := bytes.TrimSpace(data)
-	return len(text) == 0 || string(text) == "null"
 }
 
 func readBox(r *jsonread.Reader, b *BoundingBox) {

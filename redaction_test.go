@@ -239,8 +239,8 @@ func TestStorageRefusalSaysWhatToDo(t *testing.T) {
 	for status, hint := range map[int]string{
 		http.StatusUnauthorized:        "get the job again",
 		http.StatusForbidden:           "get the job again",
-		http.StatusNotModified:         "redirects to nowhere",
-		http.StatusTemporaryRedirect:   "redirects to nowhere", // without a Location
+		http.StatusNotModified:         "get the job again",
+		http.StatusTemporaryRedirect:   "get the job again", // without a Location
 		http.StatusInternalServerError: "",
 	} {
 		r := storage(t, func(w http.ResponseWriter, _ *http.Request) {

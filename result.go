@@ -37,7 +37,7 @@ func (r *UnknownResult) ResponseType() string { return r.responseType }
 
 // UnmarshalJSON keeps the result as it is.
 func (r *UnknownResult) UnmarshalJSON(data []byte) error {
-	if isNull(data) {
+	if members.IsNull(data) {
 		return nil
 	}
 	r.Raw = append(json.RawMessage(nil), data...)

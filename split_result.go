@@ -89,7 +89,7 @@ func pageNumbers(pages []SplitPage) []int {
 
 // UnmarshalJSON reads a page number, or a page with its evidence.
 func (p *SplitPage) UnmarshalJSON(data []byte) error {
-	if isNull(data) {
+	if members.IsNull(data) {
 		return nil
 	}
 	*p = SplitPage{}

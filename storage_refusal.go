@@ -19,7 +19,10 @@ func decodeStorageError(method, shown string, resp *http.Response, body []byte, 
 		secrets = append(secrets, signedParts(resp.Request.URL.String())...)
 	}
 	e := decodeAPIError(method, shown, resp, body, secrets...)
-	e.Body, e.storage = "", true
+	e.Body, e.storage, e.remedy = "", true, "the link does not work: get the job again for a fresh one"
+	if method == http.MethodPut {
+		e.remedy = "the link does not work: upload again, which asks for a fresh one"
+	}
 	var said struct {
 		Code    string `xml:"Code"`
 		Message string `xml:"Message"`
@@ -30,6 +33,9 @@ func decodeStorageError(method, shown string, resp *http.Response, body []byte, 
 	}
 	return e
 }
+
+// refusedAnew is the remedy where a fresh link has been asked for.
+const refusedAnew = "a fresh link was refused too: does a proxy change what is sent to storage?"
 
 // signedParts are the URL, and all of its query that is long enough to be a secret.
 func signedParts(link string) []string {

@@ -182,7 +182,11 @@ func (c *Client) uploadPresigned(ctx context.Context, op, name string, src *uplo
 		if err == nil {
 			return u, nil
 		}
-		if refused, ok := errors.AsType[*APIError](err); !ok || refused.StatusCode != http.StatusForbidden || again || src.spent() {
+		refused, ok := errors.AsType[*APIError](err)
+		if ok && again {
+			refused.remedy = refusedAnew
+		}
+		if !ok || refused.StatusCode != http.StatusForbidden || again || src.spent() {
 			return nil, err
 		}
 	}

@@ -238,9 +238,15 @@ func TestPresignedPermissionIsAskedForOnceMore(t *testing.T) {
 		srv.Fault("PUT storage", reductotest.Status(403).Always())
 		_, err = client.Upload(t.Context(), "a.txt", strings.NewReader("a text"), reducto.UploadOptions{})
 		require.ErrorIs(t, err, reducto.ErrForbidden)
+		require.ErrorContains(t, err, "a fresh link was refused too")
 		assert.NotContains(t, err.Error(), "get the job", "there is none")
 		assert.NotContains(t, err.Error(), "X-Amz-Signature")
 		assert.NotContains(t, err.Error(), "?X")
+
+		// What cannot be read again is not sent again.
+		_, err = client.Upload(t.Context(), "a.txt", io.MultiReader(strings.NewReader("a text")), reducto.UploadOptions{Size: 6})
+		require.ErrorIs(t, err, reducto.ErrForbidden)
+		require.ErrorContains(t, err, "upload again")
 	})
 }
 

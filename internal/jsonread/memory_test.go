@@ -27,7 +27,7 @@ func TestMemoryIsUsedAgainAfterClose(t *testing.T) {
 	}
 	type kept struct{ value, want any }
 	var all []kept
-	for seed := range 4 {
+	for seed := range 8 {
 		text := document(seed)
 		r := New(strings.NewReader(string(text)), -1)
 		k := kept{value: readAny(r)}

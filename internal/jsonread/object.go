@@ -144,7 +144,6 @@ func (o *Object) Next() bool {
 			o.index = -1
 		default:
 			o.seen |= 1 << o.index
-			o.Name = o.fields.names[o.index]
 			if c == 'n' && o.fields.raw&(1<<o.index) == 0 {
 				r.literal("null")
 				continue
@@ -177,7 +176,6 @@ func (o *Object) name(c byte) (unknown string) {
 		unknown = string(name)
 	} else {
 		o.expect(o.index)
-		o.Name = o.fields.names[o.index] // of an error before its value, too
 	}
 	if r.Kind() != ':' {
 		r.unexpected()
@@ -189,7 +187,7 @@ func (o *Object) name(c byte) (unknown string) {
 
 // expect makes i the field that was met, and has the one after it expected.
 func (o *Object) expect(i int8) {
-	o.index = i
+	o.index, o.Name = i, o.fields.names[i]
 	if o.next = i + 1; int(o.next) == len(o.fields.names) {
 		o.next = 0
 	}
@@ -220,6 +218,10 @@ func (o *Object) keep(name string) {
 // error. It puts the member's name before any other, which ends the object.
 func (o *Object) forgive() {
 	r := o.r
+	if o.index < 0 { // it is of no member that is known
+		o.open = false
+		return
+	}
 	_, misfit := r.err.(*MisfitError) //nolint:errorlint // one from further down is wrapped
 	if misfit && len(r.stack) == int(o.depth) && o.fields.optional&(1<<o.index) != 0 {
 		r.err = nil
@@ -228,7 +230,7 @@ func (o *Object) forgive() {
 			return
 		}
 	}
-	if o.index >= 0 && o.Name != "" {
+	if o.Name != "" {
 		r.Label(o.Name)
 	}
 	o.open = false

@@ -160,6 +160,9 @@ func TestKind(t *testing.T) {
 		assert.Equal(t, want, Kind([]byte(text)), "%q", text)
 		assert.Equal(t, want == 0 || want == 'n', IsNull([]byte(text)), "%q", text)
 	}
+	assert.True(t, IsNull([]byte("\r\n\t null \n")))
+	assert.False(t, IsNull([]byte("nil")), "what is no JSON is for who reads it to refuse")
+	assert.False(t, IsNull([]byte("null null")))
 }
 
 func TestEachAndElements(t *testing.T) {

@@ -1,6 +1,7 @@
 package members
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -73,8 +74,8 @@ func Kind(data []byte) byte {
 
 // IsNull reports whether data is nothing or null.
 func IsNull(data []byte) bool {
-	k := Kind(data)
-	return k == 0 || k == 'n'
+	i := space(data, 0)
+	return i == len(data) || string(bytes.TrimRight(data[i:], " \t\r\n")) == "null"
 }
 
 func unquote(quoted []byte) (string, error) {
