@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"context"
 	"errors"
 	"iter"
 	"log/slog"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/reducto-go/reducto"
+	"github.com/reducto-go/reducto/internal/wireid"
 )
 
 // foreign reports whether the API shows that a claimed record was received for a
@@ -15,17 +17,39 @@ import (
 // with another job. That can only be while no answer to the submission has named
 // the job. The job's configuration tells, where the service echoes it; and a job
 // that does not exist is nobody's, unless all jobs of that time are gone by now.
-func (in *Inbox) foreign(c *claim, job *reducto.Job, err error) bool {
+// The error is the store's.
+func (in *Inbox) foreign(c *claim, job *reducto.Job, err error) (bool, error) {
 	r := &c.record
 	if r.SubmissionID == "" || r.SubmittedAt.IsZero() || !slices.Contains(r.Unconfirmed, r.JobID) {
-		return false
+		return false, nil
 	}
 	if err == nil {
-		named, own := configNames(job.RawConfig, func(id string) bool { return strings.EqualFold(id, r.SubmissionID) })
-		return named && own == ""
+		if own := configNames(job.RawConfig, func(id string) bool { return strings.EqualFold(id, r.SubmissionID) }); own != "" {
+			return false, nil
+		}
+		return in.submission(c.ctx, configMembers(job.RawConfig))
 	}
 	return errors.Is(err, reducto.ErrExpired) && !(errors.Is(err, reducto.ErrNotFound) && c.young()) &&
-		c.now().Sub(r.SubmittedAt) < in.cfg.inbox.jobLife
+		c.now().Sub(r.SubmittedAt) < in.cfg.inbox.jobLife, nil
+}
+
+// submission reports whether one of these texts is certainly the id of a submission. A
+// configuration is full of people's texts, prompts and schemas, which can have a
+// submission_id too. So it has to be a UUID, as all ids are that nobody chose, or one
+// that the store knows.
+func (in *Inbox) submission(ctx context.Context, ids []string) (bool, error) {
+	if slices.ContainsFunc(ids, isUUID) {
+		return true, nil
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, in.cfg.inbox.storeTimeout, errIntakeTimeout)
+	defer cancel()
+	for keys := range slices.Chunk(ids, defaultListLimit) {
+		records, err := in.store.List(ctx, Filter{Keys: keys})
+		if err != nil || slices.ContainsFunc(records, func(r Record) bool { return r.SubmissionID != "" }) {
+			return err == nil, err
+		}
+	}
+	return false, nil
 }
 
 // disown makes the record wait for its own job again.
@@ -39,21 +63,28 @@ func (in *Inbox) disown(c *claim) (Verdict, bool) {
 }
 
 // configNames looks for submissions in a job's configuration, which the service
-// may echo: as a text that holds the metadata. It reports whether any is named,
-// and the one that is wanted, or none. The whole value of the member has to be the
-// id, for one can be the beginning of another.
-//
-// A configuration is full of people's texts, prompts and schemas, which can speak of
-// a submission_id too. So what is not wanted is taken for the name of a submission
-// only if it is the text of a member, and a UUID, as all ids are that nobody chose.
-func configNames(config reducto.RawConfig, wanted func(id string) bool) (named bool, id string) {
-	for id, member := range submissionsIn(config) {
+// may echo: as a text that holds the metadata. It returns the one that is wanted,
+// empty if none is. The whole value of the member has to be the id, for one can be
+// the beginning of another.
+func configNames(config reducto.RawConfig, wanted func(id string) bool) string {
+	for id := range submissionsIn(config) {
 		if wanted(id) {
-			return true, id
+			return id
 		}
-		named = named || member && isUUID(id)
 	}
-	return named, ""
+	return ""
+}
+
+// configMembers are the texts of members of a job's configuration that may each be a
+// submission's id.
+func configMembers(config reducto.RawConfig) []string {
+	var ids []string
+	for id, member := range submissionsIn(config) {
+		if member && wireid.IsPart(id) && !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 // configOwner is the submission that a job's configuration names, if it names exactly

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -34,8 +35,25 @@ func TestConfigNames(t *testing.T) {
 		{"nothing", ``, "", true},
 		{"no submission", `{"async":{"metadata":{"user":"order-1"}}}`, "", true},
 	} {
-		named, id := configNames(reducto.RawConfig(test.config), func(id string) bool { return wanted[id] })
+		config := reducto.RawConfig(test.config)
+		id := configNames(config, func(id string) bool { return wanted[id] })
 		assert.Equal(t, test.want, id, test.name)
+		named := id != "" || slices.ContainsFunc(configMembers(config), isUUID)
 		assert.Equal(t, !test.nobody, named, test.name)
+	}
+}
+
+func TestConfigMembers(t *testing.T) {
+	t.Parallel()
+	for config, want := range map[string][]string{
+		`{"async":{"metadata":{"submission_id":"order-1"}}}`:                                          {"order-1"},
+		`{"a":{"submission_id":"order-1"},"b":{"submission_id":"x"},"c":{"submission_id":"order-1"}}`: {"order-1", "x"},
+		`{"async":"{\"metadata\":{\"submission_id\":\"order-1\"}}"}`:                                  {"order-1"},
+		`{"parent_submission_id":"order-1","submission_ids":"order-2","submission_id":7}`:             nil,
+		`{"submission_id":"","b":{"submission_id":"-x"}}`:                                             nil,
+		`{"note":"submission_id: order-1"}`:                                                           nil,
+		``:                                                                                            nil,
+	} {
+		assert.Equal(t, want, configMembers(reducto.RawConfig(config)), config)
 	}
 }

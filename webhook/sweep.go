@@ -324,7 +324,7 @@ func (s *sweeper) listed(job *reducto.JobSummary, byJob, unbound map[string]*Rec
 	}
 	confirmed := false
 	if r == nil || unconfirmed(r, job.ID) { // or else Bind has said whose it is
-		if _, id := configNames(job.RawConfig, func(id string) bool { return unbound[id] != nil }); id != "" {
+		if id := configNames(job.RawConfig, func(id string) bool { return unbound[id] != nil }); id != "" {
 			r = unbound[id]
 			// Anybody can write of another submission, in a prompt or in metadata of his own.
 			confirmed = owner == id

@@ -280,16 +280,29 @@ func (s *service) isAnswered(jobID string) bool {
 	return s.known[jobID]
 }
 
-// another is a job of another submission.
+// another is a job of another submission: every other time one of which no child has
+// been told, if there is one, for then only the API can say whose it is.
 func (s *service) another(jobID string) string {
+	r := stream(s.plan.Seed, "another than "+jobID)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	var others, untold []string
 	for other, id := range s.owners {
-		if id != s.owners[jobID] {
-			return other
+		if id == s.owners[jobID] {
+			continue
+		}
+		others = append(others, other)
+		if !s.known[other] {
+			untold = append(untold, other)
 		}
 	}
-	return "nobodys-job"
+	if len(untold) > 0 && r.IntN(2) == 0 {
+		others = untold
+	}
+	if len(others) == 0 {
+		return "nobodys-job"
+	}
+	return others[r.IntN(len(others))]
 }
 
 // owner is the submission that has a job, empty if none has.
