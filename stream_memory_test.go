@@ -46,6 +46,13 @@ func TestMemoryChild(t *testing.T) {
 			}
 			return report
 		}
+		if way == "chunks" {
+			for c, err := range r.Chunks(t.Context()) {
+				require.NoError(t, err)
+				report.Blocks += len(c.Blocks)
+			}
+			return report
+		}
 		for b, err := range r.Blocks(t.Context()) {
 			require.NoError(t, err)
 			report.Blocks++
@@ -182,16 +189,97 @@ func TestBlocksNeedLittleMemory(t *testing.T) {
 	assert.LessOrEqual(t, above, int64(8_000_000))
 }
 
-// What is kept needs little more than the document.
+// Streamed by chunk, a document needs 8 MB and its largest chunk.
+func TestChunksHoldAChunkOnce(t *testing.T) {
+	t.Parallel()
+	const size = 30_000_000
+	var one bytes.Buffer
+	oneChunk(&one, size)
+	for name, c := range map[string]struct {
+		data []byte
+		most int64
+	}{"one chunk": {one.Bytes(), 8_000_000 + size}, "many chunks": {sized(size).bytes(), 8_000_000}} {
+		t.Run(name, func(t *testing.T) {
+			var above int64
+			for range 3 { // as above
+				report := measure(t, "chunks", func(w io.Writer) { _, _ = w.Write(c.data) })
+				require.Equal(t, bytes.Count(c.data, []byte(`"bbox"`)), report.Blocks)
+				above = report.Peak - report.Idle
+				t.Logf("idle %.1f MB, peak %.1f MB above it", float64(report.Idle)/1e6, float64(above)/1e6)
+				if raceEnabled || above <= c.most {
+					return
+				}
+			}
+			assert.LessOrEqual(t, above, c.most)
+		})
+	}
+}
+
+// What is kept needs little more than the document, in many chunks or in one.
 func TestLoadNeedsTheDocumentsMemory(t *testing.T) {
 	t.Parallel()
 	const size = 30_000_000
-	data := sized(size).bytes()
-	report := measure(t, "load", func(w io.Writer) { _, _ = w.Write(data) })
-	ratio := float64(report.Peak-report.Idle) / float64(len(data))
-	t.Logf("idle %.1f MB, peak %.2f of the document above it", float64(report.Idle)/1e6, ratio)
-	assert.Equal(t, bytes.Count(data, []byte(`"bbox"`)), report.Blocks)
-	if !raceEnabled {
-		assert.LessOrEqual(t, ratio, 1.1)
+	many := sized(size).bytes()
+	var one bytes.Buffer
+	oneChunk(&one, size)
+	for name, data := range map[string][]byte{"many chunks": many, "one chunk": one.Bytes()} {
+		t.Run(name, func(t *testing.T) {
+			report := measure(t, "load", func(w io.Writer) { _, _ = w.Write(data) })
+			ratio := float64(report.Peak-report.Idle) / float64(len(data))
+			t.Logf("idle %.1f MB, peak %.2f of the document above it", float64(report.Idle)/1e6, ratio)
+			assert.Equal(t, bytes.Count(data, []byte(`"bbox"`)), report.Blocks)
+			if !raceEnabled {
+				assert.LessOrEqual(t, ratio, 1.1)
+			}
+		})
+	}
+}
+
+// A block is in memory once, however large it is: as text, as text beyond ASCII, and as
+// one that is full of escapes.
+func TestBlocksHoldALargeBlockOnce(t *testing.T) {
+	t.Parallel()
+	size := 50_000_000
+	if raceEnabled { // which has a memory of its own
+		size /= 10
+	}
+	for name, piece := range map[string]string{"text": "It was read once. ", "beyond ASCII": "Größe: 17 м² ", "escapes": `\n\"\u00e4\ud83d\ude00`} {
+		t.Run(name, func(t *testing.T) {
+			var text string
+			require.NoError(t, json.Unmarshal([]byte(`"`+piece+`"`), &text))
+			times := size / len(text)
+			block := func(w io.Writer, times int) {
+				_, _ = io.WriteString(w, `{"type":"Text","bbox":{"left":0.1,"top":0.1,"width":0.5,"height":0.1,"page":1},"content":"`)
+				many := []byte(strings.Repeat(piece, 1000))
+				for range times / 1000 {
+					_, _ = w.Write(many)
+				}
+				_, _ = io.WriteString(w, strings.Repeat(piece, times%1000)+`"}`)
+			}
+			var above int64
+			for range 3 { // as above
+				report := measure(t, "blocks", func(w io.Writer) {
+					_, _ = io.WriteString(w, `{"type":"full","chunks":[{"content":"","blocks":[`)
+					for range 100_000 { // of which nothing is left
+						block(w, 20)
+						_, _ = io.WriteString(w, ",")
+					}
+					block(w, times)
+					for range 1000 {
+						_, _ = io.WriteString(w, ",")
+						block(w, 20)
+					}
+					_, _ = io.WriteString(w, `]}]}`)
+				})
+				require.Equal(t, 101_001, report.Blocks)
+				require.Equal(t, (times+101_000*20)*len(text), report.Text)
+				above = report.Peak - report.Idle
+				t.Logf("idle %.1f MB, peak %.1f MB above it", float64(report.Idle)/1e6, float64(above)/1e6)
+				if raceEnabled || above <= int64(size)+8_000_000 {
+					return
+				}
+			}
+			assert.LessOrEqual(t, above, int64(size+8_000_000))
+		})
 	}
 }

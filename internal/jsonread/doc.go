@@ -54,6 +54,13 @@
 // divided exactly, as integers; all others are left to strconv. Pointers to numbers
 // come from blocks of 64.
 //
+// # What is large
+//
+// A string of many MB has to lie in one piece in the end, and nobody knows before how
+// long it is. It is gathered in parts, most of them outside of the collector's heap,
+// and then moved, part by part, so that it is never in memory twice. So is a value
+// that is kept as it came, but for its new memory, which Go may have to clear.
+//
 // # What was tried and rejected
 //
 //   - encoding/json.Decoder, token by token: three times slower than reading whole
@@ -68,6 +75,8 @@
 //     used again, and one short string would keep all of it.
 //   - Parts of texts of any length: who keeps one block of a document in one chunk
 //     would keep all of its text.
+//   - Reserving as much for a long string as is left of the document: the collector
+//     takes it for used, and lets as much garbage lie.
 //   - Growing slices by append: a list of a million words was copied five times.
 //     They are gathered in pieces and copied once.
 //   - unsafe, assembly, generated code: knowing the types is worth more than they

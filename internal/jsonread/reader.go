@@ -42,6 +42,9 @@ type Reader struct {
 	mark      int  // index from which on the window must be kept; -1 for none
 	forgetful bool // a mark is given up where the window would have to grow for it
 
+	spills  bool     // what is marked is gathered, once it is half the window
+	spilled gathered // what came before the mark
+
 	err      error  // the first error
 	rejected bool   // it is about the value before the position, not about what follows
 	srcErr   error  // of the source, if it failed
@@ -86,6 +89,7 @@ func (r *Reader) Close() {
 		memories.Put(r.memory)
 	}
 	freePart(r.scratch)
+	r.spilled.free() // if something panicked
 	r.src, r.end, r.buf, r.memory, r.scratch, r.head = nil, true, nil, nil, nil, nil
 }
 
@@ -215,6 +219,10 @@ func (r *Reader) more() bool {
 	full := cap(r.buf)-len(r.buf) < cap(r.buf)/4
 	if full && r.forgetful && r.mark < cap(r.buf)/4 {
 		r.mark = -1
+	}
+	if r.spills && r.pos-r.mark > cap(r.buf)/2 {
+		r.spilled.add(r.buf[r.mark:r.pos])
+		r.mark = r.pos
 	}
 	keep := r.pos
 	if r.mark >= 0 {

@@ -190,9 +190,20 @@ func (r *Reader) Raw() json.RawMessage {
 	defer r.Release(m)
 	forgetful := r.forgetful
 	r.forgetful = false
+	r.spills = m.outer
 	r.Skip()
+	r.spills = false
 	r.forgetful = forgetful
-	return r.Since(m)
+	switch {
+	case r.err != nil:
+		r.spilled.free()
+		return nil
+	case len(r.spilled.parts) == 0:
+		return r.Since(m)
+	}
+	raw := make([]byte, 0, r.spilled.size+r.pos-r.mark)
+	r.spilled.moveTo(func(text []byte) { raw = append(raw, text...) })
+	return append(raw, r.buf[r.mark:r.pos]...)
 }
 
 // Since is what was read since m, as it is; nil after an error.

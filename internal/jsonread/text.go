@@ -3,18 +3,12 @@ package jsonread
 import (
 	"bytes"
 	"strings"
-	"sync"
 	"unicode/utf16"
 	"unicode/utf8"
 )
 
-const (
-	// maxToken is how long a string may be that is read within the window.
-	maxToken = windowSize / 2
-	// partSize is the size of the parts that a longer one is gathered in. The end of a
-	// part has room for what one window can add.
-	partSize = 256 << 10
-)
+// maxToken is how long a string may be that is read within the window.
+const maxToken = windowSize / 2
 
 // String reads a string.
 func (r *Reader) String() string { return r.StringLike("") }
@@ -190,22 +184,11 @@ var escaped = [256]byte{
 // string in scratch, if it is not long; otherwise, and after an error, it puts it
 // into *like, unless it is equal to that already, and returns false.
 func (r *Reader) rest(like *string) (view []byte, short bool) {
-	var parts [][]byte
-	equal := 0 // how much of *like was read
-	put := func() {
-		to := equal + len(r.scratch)
-		if parts == nil && to <= len(*like) && (*like)[equal:to] == string(r.scratch) {
-			equal = to
-			r.scratch = r.scratch[:0]
-			return
-		}
-		parts = append(parts, r.scratch)
-		r.scratch = newPart()
-	}
 	for r.run(&r.scratch) {
 		switch n := len(r.scratch); {
 		case n > partSize-windowSize:
-			put()
+			r.long(like)
+			return nil, false
 		case n > maxToken && cap(r.scratch) < partSize:
 			r.scratch = append(newPart(), r.scratch...)
 		}
@@ -214,41 +197,7 @@ func (r *Reader) rest(like *string) (view []byte, short bool) {
 		*like = ""
 		return nil, false
 	}
-	if parts == nil && equal == 0 {
-		return r.valid(r.scratch), true
-	}
-	if parts == nil && (*like)[equal:] == string(r.scratch) {
-		return nil, false
-	}
-	size := equal + len(r.scratch)
-	for _, p := range parts {
-		size += len(p)
-	}
-	var b strings.Builder
-	b.Grow(size)
-	b.WriteString((*like)[:equal])
-	for i, p := range parts {
-		b.Write(p)
-		parts[i] = nil
-		freePart(p)
-	}
-	b.Write(r.scratch)
-	if *like = b.String(); r.high && !utf8.ValidString(*like) {
-		*like = string(r.valid([]byte(*like)))
-	}
-	return nil, false
-}
-
-// Parts are used again: to clear and collect one costs as much as to fill it.
-var partPool = sync.Pool{New: func() any { return new([partSize]byte) }}
-
-func newPart() []byte { return partPool.Get().(*[partSize]byte)[:0] }
-
-// freePart gives back what was a part, unless it had to grow.
-func freePart(b []byte) {
-	if cap(b) == partSize {
-		partPool.Put((*[partSize]byte)(b[:partSize]))
-	}
+	return r.valid(r.scratch), true
 }
 
 // escape reads the escape at the position and appends what it stands for.
