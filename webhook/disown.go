@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/reducto-go/reducto"
 	"github.com/reducto-go/reducto/internal/wireid"
@@ -24,7 +25,7 @@ func (in *Inbox) foreign(c *claim, job *reducto.Job, err error) (bool, error) {
 		return false, nil
 	}
 	if err == nil {
-		if own := configNames(job.RawConfig, func(id string) bool { return strings.EqualFold(id, r.SubmissionID) }); own != "" {
+		if own := configNames(job.RawConfig, func(id string) bool { return wireid.Key(id) == r.Key }); own != "" {
 			return false, nil
 		}
 		return in.submission(c.ctx, configMembers(job.RawConfig))
@@ -132,7 +133,5 @@ func isMember(before, between string) bool {
 		strings.Count(between, ":") == 1 && strings.HasSuffix(between, `"`)
 }
 
-// notInID reports whether r cannot be part of a submission's id.
-func notInID(r rune) bool {
-	return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && r != '-' && r != '_'
-}
+// notInID reports whether r cannot be part of an id of any kind.
+func notInID(r rune) bool { return r >= utf8.RuneSelf || wireid.Check("_"+string(r)) != "" }

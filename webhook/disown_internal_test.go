@@ -20,6 +20,8 @@ func TestConfigNames(t *testing.T) {
 		{"an id that begins with another", `{"async":{"metadata":{"submission_id":"order-10"}}}`, "order-10", false},
 		{"an unknown one that begins with another", `{"async":{"metadata":{"submission_id":"order-101"}}}`, "", true},
 		{"an unknown one that ends with another", `{"async":{"metadata":{"submission_id":"my-order-1"}}}`, "", true},
+		{"an unknown one that goes on with a dot", `{"async":{"metadata":{"submission_id":"order-1.bak"}}}`, "", true},
+		{"other letters", `{"async":{"metadata":{"submission_id":"Order-1"}}}`, "", true},
 		{"spaces", `{"async": {"metadata": {"submission_id" : "order-1" }}}`, "order-1", false},
 		{"JSON within JSON", `{"async":"{\"metadata\":{\"submission_id\":\"order-1\"}}"}`, "order-1", false},
 		{"not the first", `{"note":"submission_id","async":{"metadata":{"submission_id":"order-1"}}}`, "order-1", false},

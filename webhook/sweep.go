@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -319,7 +318,7 @@ func (s *sweeper) listed(job *reducto.JobSummary, byJob, unbound map[string]*Rec
 	r := byJob[key]
 	delete(byJob, key)
 	owner := configOwner(job.RawConfig)
-	if r != nil && unconfirmed(r, job.ID) && owner != "" && !strings.EqualFold(owner, r.SubmissionID) {
+	if r != nil && unconfirmed(r, job.ID) && owner != "" && wireid.Key(owner) != r.Key {
 		r = nil // a delivery named it, and the API says otherwise
 	}
 	confirmed := false
