@@ -317,19 +317,24 @@ func (s *sweeper) listed(job *reducto.JobSummary, byJob, unbound map[string]*Rec
 	key := wireid.Key(job.ID)
 	r := byJob[key]
 	delete(byJob, key)
-	owner := configOwner(job.RawConfig)
-	if r != nil && unconfirmed(r, job.ID) && owner != "" && wireid.Key(owner) != r.Key {
+	if r != nil && unconfirmed(r, job.ID) && namesAnother(job.RawConfig, r.Key) {
 		r = nil // a delivery named it, and the API says otherwise
 	}
 	confirmed := false
 	if r == nil || unconfirmed(r, job.ID) { // or else Bind has said whose it is
-		if id := configNames(job.RawConfig, func(id string) bool { return unbound[id] != nil }); id != "" {
-			r = unbound[id]
+		owner, sure := configOwner(job.RawConfig)
+		id := owner
+		if !sure && unbound[owner] == nil {
 			// Anybody can write of another submission, in a prompt or in metadata of his own.
-			confirmed = owner == id
-			s.seen[id] = true
-			if job.Status.Terminal() {
-				delete(unbound, id)
+			id = mentionIn(job.RawConfig, func(id string) bool { return unbound[id] != nil })
+		}
+		if u := unbound[id]; u != nil {
+			r, confirmed = u, id == owner
+			if confirmed || owner == "" { // or else its own job may still be on the list
+				s.seen[id] = true
+				if job.Status.Terminal() {
+					delete(unbound, id)
+				}
 			}
 		}
 	}

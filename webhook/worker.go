@@ -95,20 +95,9 @@ func (in *Inbox) settleRecord(c *claim, d *Delivery, get getJob) (Verdict, bool)
 	defer cancel()
 	defer context.AfterFunc(in.drain, cancel)() // Shutdown does not wait for it
 	job, err := get.fetch(ctx, r.JobID)
-	foreign, unread := in.foreign(c, job, err)
 	switch {
-	case foreign:
+	case in.foreign(c, job, err):
 		return in.disown(c)
-	case unread != nil:
-		if v, ok := in.giveBack(c); ok {
-			return v, true
-		}
-		in.health.storeFailed(unread)
-		in.logRecord(c.ctx, slog.LevelWarn, "the store failed; whose job it is is looked for again", r, errorAttr(unread))
-		return Verdict{
-			Lease: c.lease(), State: StateReceived, Keep: true, After: in.backoff(in.lagRound(c)),
-			Error: head(fmt.Sprint(unread), maxErrorLen),
-		}, true
 	case err == nil && job.Status.Terminal():
 		if contradicts(job.Status, r.Status) {
 			in.conflict(c.ctx, &d.Event, "the API says that the job ended otherwise than the delivery does, and is believed",

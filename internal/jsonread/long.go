@@ -108,9 +108,10 @@ func (g *gathered) next() part {
 
 // moveTo has all parts written, one after the other, and gives them back.
 func (g *gathered) moveTo(write func(text []byte)) {
-	for i := range g.parts {
-		write(g.parts[i].text)
-		g.parts[i].free()
+	for i, p := range g.parts {
+		g.parts[i] = part{} // the collector does not like pointers to what is no more
+		write(p.text)
+		p.free()
 	}
 	g.parts, g.size = g.parts[:0], 0
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -12,25 +13,22 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A character, or what is none, may lie anywhere on the boundary of two parts.
+// A character, or what is none, may lie anywhere on the boundary of two parts, which
+// end where what has arrived does.
 func TestPartsEndAnywhere(t *testing.T) {
 	t.Parallel()
-	const size = partSize - windowSize // a part is full with the window in which it gets longer
-	for _, at := range []string{"ä", "€", "😀", "\xff", "\xe2", "\xe2\x82", "\xf0\x9f", "\xf0\x9f\x98", "\xf0\x9f\x98\xff", "\x80\x80\x80\x80", "\xed\xa0\x80", `\u20ac`, `\ud83d\ude00`} {
-		for shift := range len(at) + 2 {
-			text := []byte(`"é` + strings.Repeat("b", size-3-shift) + strings.Repeat(at, 300) + `c"`)
+	for _, at := range []string{
+		"ä", "€", "😀", "\xff", "\xe2", "\xe2\x82", "\xf0\x9f", "\xf0\x9f\x98", "\xf0\x9f\x98\xff", "\x80\x80\x80\x80", "\xed\xa0\x80", `\u20ac`, `\ud83d\ude00`,
+	} {
+		for shift := range len(at) {
+			text := []byte(`"é` + strings.Repeat("b", shift) + strings.Repeat(at, 2*partSize/len(at)) + `c"`)
 			var want string
 			require.NoError(t, json.Unmarshal(text, &want))
-			for name, src := range map[string]io.Reader{
-				"windows":   strings.NewReader(string(text)),
-				"odd sizes": &inPieces{text: text, sizes: []int{windowSize, size - windowSize + 5, 1, 2, 1, 3, 1009}},
-			} {
-				r := New(src, -1)
-				require.True(t, want == r.String(), "%s: %q, %d", name, at, shift)
-				r.End()
-				require.NoError(t, r.Err())
-				r.Close()
-			}
+			r := New(&inPieces{text: text, sizes: []int{1009}}, -1)
+			require.True(t, want == r.String(), "%q, %d", at, shift)
+			r.End()
+			require.NoError(t, r.Err())
+			r.Close()
 		}
 	}
 }
@@ -107,6 +105,7 @@ func TestWhatLiesAsideIsGivenBack(t *testing.T) { // not parallel: it counts
 			require.Empty(t, left, c.name)
 			return s + string(raw), r.Err()
 		}
+		made = 0
 		got, err := read(strings.NewReader(c.text))
 		require.NoError(t, err)
 		require.True(t, c.want == got, c.name)
@@ -156,5 +155,33 @@ func TestWhatIsLongIsInTheHeapOnce(t *testing.T) { // not parallel: it measures
 		r.Close()
 		require.Equal(t, len(c.want), size, c.name)
 		assert.Less(t, took, uint64(size+2<<20), c.name)
+	}
+}
+
+// What fits into the window is not gathered, however it arrives.
+func TestWhatIsSmallIsNotGathered(t *testing.T) { // not parallel: it measures
+	for _, size := range []int{3500, 10_000, 40_000, 60_000} {
+		text := []byte(`"` + strings.Repeat("a", size) + `"`)
+		for _, known := range []int64{int64(len(text)), -1} {
+			runtime.GC()
+			runtime.GC() // for pools
+			r := New(&inPieces{text: text, sizes: []int{1000}}, known)
+			assert.Less(t, bytesOf(func() { r.Raw() }), uint64(size+size/2+minWindow), "%d of %d", size, known)
+			require.NoError(t, r.Err())
+			r.Close()
+		}
+	}
+}
+
+// Nothing points to what was given back.
+func TestNothingIsLeftOfWhatWasGathered(t *testing.T) {
+	t.Parallel()
+	r := New(strings.NewReader(`"`+strings.Repeat("a", 4<<20)+`"`), -1)
+	defer r.Close()
+	require.Len(t, r.Raw(), 4<<20+2)
+	all := r.spilled.parts[:cap(r.spilled.parts)]
+	require.Greater(t, len(all), maxParts)
+	for _, p := range all {
+		require.Zero(t, cap(p.text))
 	}
 }

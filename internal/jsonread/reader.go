@@ -42,7 +42,7 @@ type Reader struct {
 	mark      int  // index from which on the window must be kept; -1 for none
 	forgetful bool // a mark is given up where the window would have to grow for it
 
-	spills  bool     // what is marked is gathered, once it is half the window
+	spills  bool     // what is marked is gathered where the window would have to grow for it
 	spilled gathered // what came before the mark
 
 	err      error  // the first error
@@ -220,8 +220,8 @@ func (r *Reader) more() bool {
 	if full && r.forgetful && r.mark < cap(r.buf)/4 {
 		r.mark = -1
 	}
-	if r.spills && r.pos-r.mark > cap(r.buf)/2 {
-		r.spilled.add(r.buf[r.mark:r.pos])
+	if r.spills && r.mark == 0 && len(r.buf) == cap(r.buf) {
+		r.spilled.add(r.buf[:r.pos])
 		r.mark = r.pos
 	}
 	keep := r.pos
