@@ -64,27 +64,19 @@ func mentionIn(config reducto.RawConfig, wanted func(id string) bool) string {
 	return ""
 }
 
-// metadataOwner is the id in the metadata of a configuration that has it where the
-// request had it, or in another member; empty if that is not the only one.
+// metadataOwner is the id in the metadata of a configuration that has it where
+// requests have it, or had it; empty if there is none.
 func metadataOwner(config reducto.RawConfig) string {
 	if !strings.Contains(string(config), reducto.MetadataSubmissionID) {
 		return ""
 	}
 	whole := objectIn(json.RawMessage(config))
-	if id := idIn(objectIn(whole["async"])["metadata"]); id != "" {
-		return id
-	}
-	owner := idIn(whole["metadata"])
-	for _, raw := range whole {
-		switch id := idIn(objectIn(raw)["metadata"]); {
-		case id == "" || id == owner:
-		case owner != "":
-			return ""
-		default:
-			owner = id
+	for _, place := range []map[string]json.RawMessage{objectIn(whole["async"]), objectIn(whole["webhook"]), whole} {
+		if id := idIn(place["metadata"]); id != "" {
+			return id
 		}
 	}
-	return owner
+	return ""
 }
 
 // idIn is the legal id of a submission in metadata, empty if there is none.
