@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/reducto-go/reducto/webhook"
@@ -39,8 +40,9 @@ var claimChecks = []check{
 			e.Errorf("the first token is %d", r.Token)
 		}
 		near(e, "time to DueAt", r.DueAt.Sub(r.ReadAt), lease)
-		want.State, want.Attempt, want.Token, want.DueAt = webhook.StateClaimed, 1, r.Token, normal(r).DueAt
-		if got := normal(r); describe(got) != describe(want) {
+		got := normal(r)
+		want.State, want.Attempt, want.Token, want.DueAt, want.ReadAt = webhook.StateClaimed, 1, r.Token, got.DueAt, got.ReadAt
+		if !reflect.DeepEqual(got, want) {
 			e.Errorf("claimed\n%s\nwant\n%s", describe(got), describe(want))
 		}
 		e.wantAll([]webhook.Record{normal(r)})
