@@ -56,9 +56,9 @@ func (t *tally) claimed(records []webhook.Record) {
 
 // rest is what those do who have nothing to do, after what they asked for in vain: it
 // costs a database more than those have left who have. So they rest the longer, the
-// longer it took.
+// longer it took, but not so long that nobody is there when there is something to do.
 func (t *tally) rest(asked time.Time) {
-	pause(t.e.ctx, rand.N(40*time.Millisecond+32*time.Since(asked)))
+	pause(t.e.ctx, rand.N(min(40*time.Millisecond+32*time.Since(asked), 4*time.Second)))
 }
 
 // leave notes that the claim's end is about to be told to the store: from then on
