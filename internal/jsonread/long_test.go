@@ -137,27 +137,6 @@ type panicking struct{ with error }
 
 func (p panicking) Read([]byte) (int, error) { panic(p.with) }
 
-// The heap has what is long once, where there is memory outside of it.
-func TestWhatIsLongIsInTheHeapOnce(t *testing.T) { // not parallel: it measures
-	b := mapAside(partSize)
-	if b == nil {
-		t.Skip("this system has no memory outside of the heap")
-	}
-	unmapAside(b)
-	for _, c := range largeValues(8) {
-		r := New(strings.NewReader(c.text), -1)
-		size := 0
-		took := bytesOf(func() {
-			s, raw := c.read(r)
-			size = len(s) + len(raw)
-		})
-		require.NoError(t, r.Err())
-		r.Close()
-		require.Equal(t, len(c.want), size, c.name)
-		assert.Less(t, took, uint64(size+2<<20), c.name)
-	}
-}
-
 // What fits into the window is not gathered, however it arrives.
 func TestWhatIsSmallIsNotGathered(t *testing.T) { // not parallel: it measures
 	for _, size := range []int{3500, 10_000, 40_000, 60_000} {
