@@ -57,11 +57,18 @@ func (f *Flow) Cut() { f.change(func() { f.end = flowCut }) }
 func (f *Flow) End() { f.change(func() { f.end = flowEarly }) }
 
 // Sent is how many bytes of the body, of the latest answer, were handed to the
-// connection. They count as they travel, compressed if they are.
+// connection, and never less than the client has received. They count as they travel,
+// compressed if they are.
 func (f *Flow) Sent() int64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.sent
+}
+
+func (f *Flow) count(sent int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.sent = sent
 }
 
 // AwaitHeld waits until a body is held at the limit, or ctx ends, whose error
@@ -169,15 +176,14 @@ func (w *pacedWriter) Write(p []byte) (written int, err error) {
 		case flowEarly:
 			return written, errEarly
 		}
+		w.flow.count(w.sent + int64(n)) // before the client can have them
 		if n, err = w.ResponseWriter.Write(p[:n]); err == nil {
 			err = http.NewResponseController(w.ResponseWriter).Flush()
 		}
 		w.sent += int64(n)
-		w.flow.mu.Lock()
-		w.flow.sent = w.sent
-		w.flow.mu.Unlock()
 		written, p = written+n, p[n:]
 		if err != nil {
+			w.flow.count(w.sent)
 			return written, err
 		}
 	}
