@@ -107,8 +107,8 @@ func (r *ParseResult) Chunks(ctx context.Context) iter.Seq2[*Chunk, error] {
 }
 
 // Blocks yields the blocks of all chunks in order, as Chunks does. Of what is
-// downloaded, one block is in memory at a time, and its text once, however large both it and its
-// chunk are; on Windows, a text of many MB for a moment twice.
+// downloaded, one block is in memory at a time, and its text once, however large it and its chunk
+// are; on Windows, a text of many MB for a moment twice.
 func (r *ParseResult) Blocks(ctx context.Context) iter.Seq2[*Block, error] {
 	return func(yield func(*Block, error) bool) {
 		if r.kept() != nil {

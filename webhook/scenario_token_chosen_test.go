@@ -13,15 +13,24 @@ import (
 	"github.com/reducto-go/reducto/webhook"
 )
 
-// newChosenLeak is a leak of a submission whose id somebody chose, together with
-// another one, whose answer is lost too. Of that one nobody has heard when its job is
-// announced with the first one's token.
-func newChosenLeak(t *testing.T, other string) (l *leak, theirs string) {
-	l = newLeak(t)
-	l.id = "order-7"
-	l.submitted()
-	require.NoError(t, l.mem.Submit(t.Context(), webhook.Submitted{ID: other, Webhook: true, LookAfter: time.Hour}))
-	return l, l.own(map[string]any{"submission_id": other})
+// requireTheirsThenOwn has the token sent with the job of another submission, whose
+// answer is lost too, and of which nobody has heard, and then with its own: each ends for
+// its submission, once.
+func (l *leak) requireTheirsThenOwn(other string) {
+	l.t.Helper()
+	require.NoError(l.t, l.mem.Submit(l.t.Context(), webhook.Submitted{ID: other, Webhook: true, LookAfter: time.Hour}))
+	theirs := l.own(map[string]any{"submission_id": other})
+	require.Equal(l.t, http.StatusOK, l.announce(theirs))
+	rest(5 * time.Minute)
+	assert.Zero(l.t, l.f.count(), "it is another submission's")
+	own := l.own(map[string]any{"submission_id": l.id})
+	require.Equal(l.t, http.StatusOK, l.announce(own))
+	rest(5 * time.Minute)
+	l.requireOnceFor(l.id, own)
+	rest(2 * time.Hour)
+	require.Equal(l.t, 2, l.f.count())
+	assert.Equal(l.t, theirs, l.f.last().JobID)
+	assert.Equal(l.t, other, l.f.last().SubmissionID)
 }
 
 // What the metadata of a job's configuration names is its submission, be the id a UUID
@@ -32,19 +41,9 @@ func TestScenario08_TokenSentWithTheJobOfAChosenIDInbox(t *testing.T) {
 		t.Run(other, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				l, theirs := newChosenLeak(t, other)
-				require.Equal(t, http.StatusOK, l.announce(theirs))
-				rest(5 * time.Minute)
-				assert.Zero(t, l.f.count(), "it is another submission's")
-				own := l.own(map[string]any{"submission_id": l.id})
-				require.Equal(t, http.StatusOK, l.announce(own))
-				rest(5 * time.Minute)
-				l.requireOnce(own)
-				assert.Equal(t, "order-7", l.f.last().SubmissionID)
-				rest(2 * time.Hour)
-				require.Equal(t, 2, l.f.count())
-				assert.Equal(t, theirs, l.f.last().JobID)
-				assert.Equal(t, other, l.f.last().SubmissionID)
+				l := newLeak(t)
+				l.id = "order-7"
+				l.submitted().requireTheirsThenOwn(other)
 			})
 		})
 	}
@@ -62,7 +61,10 @@ func TestScenario08_JobThatSpeaksOfTheTokensSubmissionInbox(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				l, _ := newChosenLeak(t, "order-8")
+				l := newLeak(t)
+				l.id = "order-7"
+				l.submitted()
+				require.NoError(t, l.mem.Submit(t.Context(), webhook.Submitted{ID: "order-8", Webhook: true, LookAfter: time.Hour}))
 				theirs := l.own(metadata)
 				require.Equal(t, http.StatusOK, l.announce(theirs))
 				for range 20 { // again and again
@@ -71,8 +73,7 @@ func TestScenario08_JobThatSpeaksOfTheTokensSubmissionInbox(t *testing.T) {
 				}
 				assert.Zero(t, l.f.count(), "it is another submission's")
 				rest(3 * time.Hour)
-				l.requireOnce(theirs)
-				assert.Equal(t, "order-8", l.f.last().SubmissionID)
+				l.requireOnceFor("order-8", theirs)
 			})
 		})
 	}
@@ -88,8 +89,7 @@ func TestScenario42_JobThatSpeaksOfAnotherSubmissionInbox(t *testing.T) {
 		}
 		theirs := l.own(map[string]any{"parent_submission_id": "order-7", "submission_id": "order-8"})
 		rest(3 * time.Hour)
-		l.requireOnce(theirs)
-		assert.Equal(t, "order-8", l.f.last().SubmissionID)
+		l.requireOnceFor("order-8", theirs)
 	})
 }
 
@@ -117,23 +117,15 @@ func TestScenario42_LaterJobThatSpeaksOfALostSubmissionInbox(t *testing.T) {
 // store: its job is not known here, but the other's is.
 func TestScenario08_TokenFromElsewhereWithAJobFromHereInbox(t *testing.T) {
 	t.Parallel()
-	for _, id := range []string{"order-8", uuid.NewString()} {
-		synctest.Test(t, func(t *testing.T) {
-			l := newLeak(t)
-			l.id = "order-7"
-			rest(2 * time.Minute)
-			require.NoError(t, l.mem.Submit(t.Context(), webhook.Submitted{ID: id, Webhook: true, LookAfter: time.Hour}))
-			theirs := l.own(map[string]any{"submission_id": id})
-			require.Equal(t, http.StatusOK, l.announce(theirs))
-			rest(5 * time.Minute)
-			assert.Zero(t, l.f.count(), "it is another submission's")
-			own := l.own(map[string]any{"submission_id": l.id})
-			require.Equal(t, http.StatusOK, l.announce(own))
-			rest(5 * time.Minute)
-			l.requireOnce(own)
-			rest(2 * time.Hour)
-			assert.Equal(t, 1, l.f.of(theirs))
-			assert.Equal(t, id, l.f.last().SubmissionID)
+	for name, id := range map[string]string{"chosen": "order-8", "a UUID": uuid.NewString()} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				l := newLeak(t)
+				l.id = "order-7"
+				rest(2 * time.Minute)
+				l.requireTheirsThenOwn(id)
+			})
 		})
 	}
 }

@@ -29,8 +29,7 @@ func TestScenario08_TokenSentWithAJobThatIsBoundLaterInbox(t *testing.T) {
 		require.NoError(t, l.mem.Bind(t.Context(), id, theirs, 1))
 		require.Equal(t, http.StatusOK, l.announceFor(id, theirs))
 		rest(time.Hour)
-		l.requireOnce(theirs)
-		assert.Equal(t, id, l.f.last().SubmissionID)
+		l.requireOnceFor(id, theirs)
 	})
 }
 
@@ -50,8 +49,7 @@ func TestScenario08_TwoTokensInbox(t *testing.T) {
 		rest(time.Second)
 		require.Equal(t, http.StatusOK, l.announce(own))
 		rest(3 * time.Hour)
-		l.requireOnce(own)
-		assert.Equal(t, id, l.f.last().SubmissionID)
+		l.requireOnceFor(id, own)
 	})
 }
 
@@ -106,8 +104,7 @@ func TestScenario08_JobThatSpeaksOfAnotherSubmissionInbox(t *testing.T) {
 				job := l.own(metadata(child, l.id))
 				require.Equal(t, http.StatusOK, l.announceFor(child, job))
 				rest(2 * time.Hour)
-				l.requireOnce(job)
-				assert.Equal(t, child, l.f.last().SubmissionID)
+				l.requireOnceFor(child, job)
 			})
 		})
 	}

@@ -62,6 +62,13 @@ func (l *leak) requireOnce(jobID string) {
 	assert.Equal(l.t, reducto.StatusCompleted, l.f.last().Status)
 }
 
+// requireOnceFor is requireOnce, and that it was for this submission.
+func (l *leak) requireOnceFor(id, jobID string) {
+	l.t.Helper()
+	l.requireOnce(jobID)
+	assert.Equal(l.t, id, l.f.last().SubmissionID)
+}
+
 // Somebody names another job each time that the record could wait for its own.
 func TestScenario08_TokenSentAgainAndAgainInbox(t *testing.T) {
 	t.Parallel()

@@ -58,8 +58,9 @@
 //
 // A string of many MB has to lie in one piece in the end, and nobody knows before how
 // long it is. It is gathered in parts, most of them outside of the collector's heap,
-// and then moved, part by part, so that it is never in memory twice. So is a value
-// that is kept as it came, but for its new memory, which Go may have to clear.
+// and then moved, part by part, so that it is hardly ever in memory twice: where the
+// system has no such memory, and where a value is kept as it came and Go has to clear
+// the memory for it.
 //
 // # What was tried and rejected
 //

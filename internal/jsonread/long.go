@@ -93,7 +93,7 @@ func (g *gathered) add(text []byte) {
 	}
 }
 
-// The memory outside of the heap; tests look after it.
+// Variables for tests, which count what is made and what is given back.
 var newAside, freeAside = mapAside, unmapAside
 
 // next is an empty part.

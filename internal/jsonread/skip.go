@@ -211,19 +211,7 @@ func (r *Reader) Since(m Mark) json.RawMessage {
 	if r.err != nil {
 		return nil
 	}
-	raw := r.buf[m.offset-r.base : r.pos]
-	if m.outer && r.src != nil && len(raw) > windowSize && len(raw) >= cap(r.buf)/2 {
-		r.saveHead()
-		// The window becomes the value, which is not copied, and what follows begins
-		// another one. Not for a value that would keep much more than itself, nor for
-		// one that can be in the window that other Readers use again.
-		window := make([]byte, len(r.buf)-r.pos, max(windowSize, len(r.buf)-r.pos))
-		copy(window, r.buf[r.pos:])
-		r.base += int64(r.pos)
-		r.buf, r.pos, r.mark = window, 0, 0
-		return json.RawMessage(raw[:len(raw):len(raw)])
-	}
-	return bytes.Clone(raw)
+	return bytes.Clone(r.buf[m.offset-r.base : r.pos])
 }
 
 // Decode reads a value as encoding/json does, for what is rare. What does not fit

@@ -38,15 +38,6 @@ func newEnv(t tb, h Harness) *env {
 	return &env{tb: t, Harness: h, ctx: ctx}
 }
 
-// patient is the same environment for a check that does far more than others, and
-// looks at no times.
-func (e *env) patient() (other *env, cancel context.CancelFunc) {
-	ctx, cancel := context.WithTimeout(e.Context(), 4*patience)
-	patient := *e
-	patient.ctx = ctx
-	return &patient, cancel
-}
-
 // with is the same environment with another handle on the store.
 func (e *env) with(s webhook.Store) *env {
 	other := *e

@@ -84,8 +84,6 @@ func (t *tally) finished(key string) {
 func everythingAtOnce(e *env) {
 	const producers, workers, bystanders, each = 16, 36, 12, 3
 	const n = producers * each
-	e, cancel := e.patient() // of a slow disk
-	defer cancel()
 	t := &tally{e: e, holders: map[string]int64{}, tokens: map[string]int64{}, done: map[string]int{}}
 	e.together(producers+workers+bystanders, func(i int, s webhook.Store) {
 		switch {
