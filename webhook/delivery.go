@@ -2,7 +2,7 @@ package webhook
 
 import (
 	"context"
-	"errors"
+	"database/sql"
 	"fmt"
 	"io"
 	"log/slog"
@@ -12,62 +12,136 @@ import (
 	"github.com/reducto-go/reducto"
 )
 
-// Func processes the end of a job. It is called with every outcome: switch on
-// d.Outcome, or on the type of the job's result.
+// Func processes the end of a job. It is called with every outcome, so look at
+// d.Outcome or at the type of the job's result.
 //
-// nil means that the job is done with. An error has it delivered again, unless it
-// is Permanent or reducto.ErrExpired. A panic counts as an error.
+// If Func returns nil, the job is done. If it returns an error or panics, it is
+// called again, unless the error is Permanent or reducto.ErrExpired.
 //
-// Effects are at least once: a process can die between your effect and the answer
-// that says so. Make the effect idempotent, by the job's id for example.
+// The process can end between the function's effect and its completion. Then the
+// function is called again. Make the effect idempotent, for example by the job's id.
 type Func func(ctx context.Context, d *Delivery) error
 
-// ErrNoClient is returned where a delivery's job is asked for, but nobody gave a
-// client.
-var ErrNoClient = errors.New("webhook: no client to fetch the job with: give the handler one with WithClient")
-
-// Delivery is the end of a job, as a Func gets it. It is safe for concurrent use,
-// and prints without its metadata, which can be personal data.
+// Delivery is the end of a job, as a Func gets it. It is safe for concurrent use.
+// It prints without its metadata, which can be personal data.
 type Delivery struct {
-	// Event is what the webhook said, verified.
+	// Event is what the webhook said.
 	Event
-	// Outcome is how the job ended: what the API says where there is a client, what
-	// the webhook said otherwise. The two can differ; Event.Status is the webhook's.
+	// Outcome is how the job ended: what the API says if there is a client, otherwise
+	// what the webhook said. Event.Status is the webhook's, and can differ.
 	Outcome Outcome
-	// Attempt counts the calls of the function for this job, from 1, as far as this
-	// process knows.
+	// Attempt counts the calls of the function for this job, from 1.
 	Attempt int
 	// ReceivedAt is when the delivery arrived.
 	ReceivedAt time.Time
 
-	source    *jobSource // nil without a client
-	completer *completer // nil without a store
+	source Source
 }
 
-// Job fetches the job, with its result if it completed. It is fetched once,
-// however often and by however many goroutines it is asked for, so do not change
-// it. A fetch that failed is repeated by the next call.
+// Source answers the methods of a Delivery. A Handler and an Inbox have one each.
+// Implement it to call your function in a unit test.
+type Source interface {
+	// Job returns the job. See Delivery.Job for its errors.
+	Job(ctx context.Context) (*reducto.Job, error)
+	// CompleteTx completes the delivery in a transaction. See Delivery.CompleteTx.
+	CompleteTx(ctx context.Context, tx Execer) error
+}
+
+// NewDelivery returns a Delivery for a unit test of a Func, or for a receiver of
+// your own. If s is nil, Job returns ErrNoClient and CompleteTx ErrTxUnsupported.
+func NewDelivery(e Event, o Outcome, s Source) *Delivery {
+	return &Delivery{Event: e, Outcome: o, Attempt: 1, ReceivedAt: time.Now(), source: s}
+}
+
+// Job returns the job, with its result if it completed. It is fetched once for all
+// callers, so do not change it. After an error, the next call fetches again.
 //
-// If the job or its result is gone the error is reducto.ErrExpired: return it. If
-// there is no client it is ErrNoClient. Others are those of reducto.Client.GetJob.
-// Returning any of them from the Func does what is right.
+// The error is reducto.ErrExpired if the job or its result no longer exists, and
+// ErrNoClient if there is no client. Others are those of reducto.Client.GetJob. A
+// Func may return all of them.
 func (d *Delivery) Job(ctx context.Context) (*reducto.Job, error) {
 	if d.source == nil {
 		return nil, ErrNoClient
 	}
-	return d.source.fetch(ctx)
+	return d.source.Job(ctx)
 }
 
-// Format prints job, outcome, status and attempt, with every verb.
+// Execer is the part of a transaction that CompleteTx needs. *sql.Tx has it. For
+// pgx.Tx write an adapter of a few lines.
+type Execer interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
+// CompleteTx completes the delivery within tx, a transaction on the database of the
+// Inbox's store. Your effect and the completion are committed together, or not at
+// all. Call it last, then commit:
+//
+//	tx, err := db.BeginTx(ctx, nil)
+//	...
+//	// your writes
+//	if err := d.CompleteTx(ctx, tx); err != nil {
+//		return err // after Rollback
+//	}
+//	return tx.Commit()
+//
+// The error is inbox.ErrLeaseLost if another worker has claimed the job: roll back.
+// It is ErrTxUnsupported for a Handler and for a store without transactions.
+//
+// The record stays locked until the transaction ends, whatever its lease says. A
+// REPEATABLE READ transaction of PostgreSQL can fail with SQLSTATE 40001: roll back
+// and try again. SQLite has a single writer, so keep the transaction short.
+//
+// If the function returns nil without a commit, it is called again.
+func (d *Delivery) CompleteTx(ctx context.Context, tx Execer) error {
+	if d.source == nil {
+		return ErrTxUnsupported
+	}
+	return d.source.CompleteTx(ctx, tx)
+}
+
+// Format prints the job, the outcome, the status and the attempt, with every verb.
 func (d Delivery) Format(f fmt.State, _ rune) {
 	_, _ = io.WriteString(f, "webhook.Delivery(job "+d.JobID+", outcome "+string(d.Outcome)+
 		", status "+string(d.Status)+", attempt "+strconv.Itoa(d.Attempt)+")")
 }
 
-// LogValue logs what Format prints, and the ids of submission and key.
+// LogValue logs what Format prints, and the ids of the submission and the key.
 func (d Delivery) LogValue() slog.Value { return slog.GroupValue(d.attrs()...) }
 
 func (d *Delivery) attrs() []slog.Attr {
 	return append(d.Event.attrs(),
 		slog.String("outcome", string(d.Outcome)), slog.Int("attempt", d.Attempt))
+}
+
+// Outcome is how a job ended.
+type Outcome string
+
+// The outcomes.
+const (
+	// OutcomeCompleted: the job has a result.
+	OutcomeCompleted Outcome = "completed"
+	// OutcomeFailed: the job failed. Job.FailureReason tells why.
+	OutcomeFailed Outcome = "failed"
+	// OutcomeCancelled: the job was cancelled.
+	OutcomeCancelled Outcome = "cancelled"
+	// OutcomeExpired: the job or its result no longer exists. An Inbox calls the
+	// function with it. A Handler does not, as it may have processed the job before.
+	OutcomeExpired Outcome = "expired"
+	// OutcomeUnknown: the end cannot be found out. A Handler without a client uses it
+	// for a status that it does not know.
+	OutcomeUnknown Outcome = "unknown"
+)
+
+// OutcomeOf returns the outcome that a status means. It is OutcomeUnknown for a
+// status that is not an end.
+func OutcomeOf(s reducto.JobStatus) Outcome {
+	switch s {
+	case reducto.StatusCompleted:
+		return OutcomeCompleted
+	case reducto.StatusFailed:
+		return OutcomeFailed
+	case reducto.StatusCancelled:
+		return OutcomeCancelled
+	}
+	return OutcomeUnknown
 }

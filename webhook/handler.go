@@ -1,58 +1,50 @@
 package webhook
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"time"
 
 	"github.com/reducto-go/reducto"
+	"github.com/reducto-go/reducto/webhook/internal/fetch"
+	"github.com/reducto-go/reducto/webhook/internal/run"
+	"github.com/reducto-go/reducto/webhook/internal/safe"
 )
 
-// Handler is an http.Handler that receives webhooks, and does the work within the
-// request: your function is called once for each job, however many deliveries of
-// it arrive, and they are answered 200 after it succeeded, 500 after it failed, so
-// that the service tries again. See the package comment for every answer and for
-// what it guarantees.
+// Handler is an http.Handler that receives webhooks and calls your function within
+// the request. It calls the function once for each job, however many deliveries
+// arrive. It answers 200 after success and 500 after failure, so that Reducto tries
+// again. See the package comment for its guarantees and answers.
 //
-// Mount it for POST at the exact path given to reducto.DirectWebhook: a path
-// mounted with a trailing slash makes http.ServeMux answer 307, which the service
-// does not follow. Nothing before it may read the body.
+// Mount it for POST at the exact path of reducto.DirectWebhook. With a trailing
+// slash http.ServeMux would answer 307, which Reducto does not follow. No middleware
+// may read the body.
 //
-// A Handler starts no goroutine of its own until there is something to do, and is
-// safe for concurrent use.
+// A Handler is safe for concurrent use. It keeps what it knows in memory.
 type Handler struct {
-	receiver
+	recv   *Receiver
 	fn     Func
-	get    getJob // nil without a client
+	get    fetch.GetJob // nil without a client
 	memory *memory
 }
 
-// NewHandler makes a Handler that believes what v verifies and calls f. Everything
-// is checked here; the error is a *reducto.RequestError.
+// NewHandler returns a Handler that calls f for the deliveries that v verifies. It
+// checks everything; the error is a *reducto.RequestError.
 func NewHandler(v Verifier, f Func, opts ...Option) (*Handler, error) {
-	refuse := func(field string, err error) (*Handler, error) {
-		return nil, &reducto.RequestError{Op: "webhook.NewHandler", Field: field, Err: err}
-	}
-	if err := checkVerifier(v); err != nil {
-		return refuse("the verifier", err)
+	const op = "webhook.NewHandler"
+	cfg, err := configure(opts)
+	receiver, err := newReceiver(op, v, cfg, err)
+	if err != nil {
+		return nil, err
 	}
 	if f == nil {
-		return refuse("the function", errors.New("it is nil: what is to be done with a job?"))
+		return nil, &reducto.RequestError{Op: op, Field: "the function", Reason: "it is nil: give the function that processes a job"}
 	}
-	cfg, err := configure(opts)
-	if err != nil {
-		return refuse("", err)
-	}
-	if len(cfg.forInbox) > 0 {
-		return refuse("options", fmt.Errorf("%s is for an Inbox: leave it out", cfg.forInbox[0]))
-	}
-	h := &Handler{
-		fn:     f,
-		memory: newMemory(cfg.rememberFor, cfg.rememberJobs),
-	}
-	h.init(v, cfg)
+	h := &Handler{recv: receiver, fn: f, memory: newMemory(cfg.dedupWindow, cfg.dedupSize)}
 	if cfg.client != nil {
 		h.get = cfg.client.GetJob
 	}
@@ -62,62 +54,240 @@ func NewHandler(v Verifier, f Func, opts ...Option) (*Handler, error) {
 // ServeHTTP answers one delivery. It implements http.Handler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	received := time.Now()
-	event, refused := h.intake(w, r, received)
-	if refused == nil {
-		refused = h.process(r, &event, received)
+	event, status, err := h.recv.receive(w, r, received)
+	if err == nil {
+		status = h.process(r, &event, received)
 	}
-	h.respond(w, refused)
+	h.recv.Respond(w, status)
 }
 
-// process has a verified delivery processed, once, and says what to answer.
-func (h *Handler) process(r *http.Request, e *Event, received time.Time) *answer {
+// process has a verified delivery processed once, and returns the answer's status.
+func (h *Handler) process(r *http.Request, e *Event, received time.Time) int {
 	for {
 		c, role, conflict := h.memory.admit(r.Context(), e, received)
 		if conflict {
-			h.conflict(r.Context(), e, "the delivery contradicts an earlier one of the same job")
+			h.conflict(r.Context(), e, "webhook: a delivery contradicts an earlier one of the same job")
 		}
 		switch role {
 		case roleClosed:
-			h.stats.refused.Add(1)
-			return &answerRetry
+			h.recv.stats.refused.Add(1)
+			return http.StatusServiceUnavailable
 		case roleDone:
-			h.stats.duplicates.Add(1)
-			return &answerReceived
+			h.recv.stats.duplicates.Add(1)
+			return http.StatusOK
 		case roleStart:
-			h.stats.accepted.Add(1)
+			h.recv.stats.accepted.Add(1)
 			go h.run(c)
 			return h.wait(r, c, nil)
 		}
-		timer := time.NewTimer(h.cfg.joinTimeout)
-		a := h.wait(r, c, timer.C)
+		timer := time.NewTimer(h.recv.cfg.duplicateTimeout)
+		status := h.wait(r, c, timer.C)
 		timer.Stop()
-		if a == &answerReceived && c.leavesRoomFor(e.jobKey()) {
-			continue // the other job of this submission is gone: this one is left
+		if status == http.StatusOK && c.leavesRoomFor(e.jobKey()) {
+			continue // the submission's other job was gone: process this one
 		}
-		h.stats.duplicates.Add(1)
-		return a
+		h.recv.stats.duplicates.Add(1)
+		return status
 	}
 }
 
-// wait is the call's answer; 503 if it does not end before the request or the
-// time does.
-func (h *Handler) wait(r *http.Request, c *call, timeout <-chan time.Time) *answer {
+// wait returns the answer of a call, or 503 if the request or the timeout ends first.
+func (h *Handler) wait(r *http.Request, c *call, timeout <-chan time.Time) int {
 	select {
 	case <-c.done:
-		return c.ending.answer()
-	case <-r.Context().Done():
-		// Most likely the sender is gone. If it is not, it must not read a 200.
+		return c.ending.status()
+	case <-r.Context().Done(): // the sender is gone, or should not read a 200
 	case <-timeout:
 	}
 	select {
 	case <-c.done: // both at once
-		return c.ending.answer()
+		return c.ending.status()
 	default:
 	}
-	h.stats.refused.Add(1)
-	return &answerRetry
+	h.recv.stats.refused.Add(1)
+	return http.StatusServiceUnavailable
 }
 
-// Format prints no more than the type, with every verb: fmt would print unexported
-// fields, and those change.
+// status returns the answer to everybody who waits for the call.
+func (e ending) status() int {
+	switch e {
+	case endedDone, endedExpired:
+		return http.StatusOK
+	case endedPostponed:
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusInternalServerError
+}
+
+// recheckDelays are the pauses after which the Handler asks again if the API says
+// that a job still runs. Together they are shorter than a sender waits.
+var recheckDelays = [...]time.Duration{
+	250 * time.Millisecond, 500 * time.Millisecond, time.Second, 2 * time.Second,
+}
+
+// refetchTimeout limits all requests to the API before the function is called.
+const refetchTimeout = 30 * time.Second
+
+// run processes a delivery on a goroutine of its own, so that the function cannot
+// end the connection's.
+func (h *Handler) run(c *call) {
+	defer h.memory.finish(c) // even if the function ends the goroutine
+	var job *reducto.Job
+	if h.get != nil && h.recv.cfg.refetch {
+		if job = h.confirm(c); job == nil {
+			return
+		}
+	}
+	if h.get != nil {
+		c.delivery.source = handlerSource{fetch.NewOnce(h.get, c.delivery.JobID, job)}
+	}
+	c.funcCtx.begin(&c.ctx, h.recv.cfg.funcTimeout)
+	defer c.funcCtx.cancel()
+	c.called = true
+	h.recv.stats.calls.Add(1)
+	run.Func(func() error { return h.fn(&c.funcCtx, c.delivery) }, func(r run.Result) { h.judge(c, r) })
+}
+
+// handlerSource is the Source of a Handler's deliveries.
+type handlerSource struct{ *fetch.Once }
+
+func (handlerSource) CompleteTx(context.Context, Execer) error { return ErrTxUnsupported }
+
+// confirm asks the API how the job ended. If it returns nil, the call has ended.
+func (h *Handler) confirm(c *call) *reducto.Job {
+	ctx, cancel := context.WithTimeout(&c.ctx, refetchTimeout)
+	defer cancel()
+	d := c.delivery
+	job, err := h.recheck(ctx, &d.Event)
+	c.ending = endedPostponed
+	switch {
+	case err == nil && job.Status.Terminal():
+		if contradicts(job.Status, d.Status) {
+			h.conflict(ctx, &d.Event, "webhook: the API contradicts the delivery about the job's end; the API decides",
+				slog.String("api_status", string(job.Status)))
+		}
+		d.Outcome = OutcomeOf(job.Status)
+		return job
+	case err == nil:
+		h.report(ctx, slog.LevelWarn, "webhook: the API says that the job still runs; answered 503", d,
+			slog.String("api_status", string(job.Status)))
+	case errors.Is(err, reducto.ErrExpired) && !notYetVisible(&d.Event, err):
+		c.ending, d.Outcome = endedExpired, OutcomeExpired
+		h.recv.stats.expired.Add(1)
+		h.report(ctx, slog.LevelError, "webhook: expired: the job or its result no longer exists; the function is not called", d, safe.Error(err))
+	case errors.Is(err, reducto.ErrUnauthorized), errors.Is(err, reducto.ErrForbidden):
+		h.report(ctx, slog.LevelError, "webhook: the API refused the client's key; answered 503", d, safe.Error(err))
+	default:
+		h.report(ctx, slog.LevelWarn, "webhook: the job could not be fetched; answered 503", d, safe.Error(err))
+	}
+	return nil
+}
+
+// recheck fetches the job, several times if the API does not know its end yet.
+func (h *Handler) recheck(ctx context.Context, e *Event) (*reducto.Job, error) {
+	for _, delay := range recheckDelays {
+		job, err := h.get.Fetch(ctx, e.JobID)
+		switch {
+		case err == nil && job.Status.Terminal():
+			return job, nil
+		case err != nil && !notYetVisible(e, err):
+			return nil, err
+		}
+		if err := safe.Sleep(ctx, delay); err != nil {
+			return nil, err
+		}
+	}
+	return h.get.Fetch(ctx, e.JobID)
+}
+
+// notYetVisible reports whether a job was not found because it is too young.
+func notYetVisible(e *Event, err error) bool {
+	made, ok := fetch.MadeAt(e.SubmissionID)
+	return ok && errors.Is(err, reducto.ErrNotFound) && time.Since(made).Abs() < fetch.VisibleWithin
+}
+
+// contradicts reports whether a job cannot have ended with both statuses.
+func contradicts(a, b reducto.JobStatus) bool { return a != b && a.Terminal() && b.Terminal() }
+
+// judge decides how a call ends by the function's result.
+func (h *Handler) judge(c *call, r run.Result) {
+	ctx, d := context.Context(&c.funcCtx), c.delivery
+	if r.Kind == run.Succeeded {
+		c.ending = endedDone
+		h.report(ctx, slog.LevelDebug, "webhook: processed", d)
+		return
+	}
+	h.recv.stats.failures.Add(1)
+	text := slog.String("error", r.Text)
+	switch {
+	case r.Kind == run.Panicked:
+		c.ending = endedFailed
+		h.recv.stats.panics.Add(1)
+		h.report(ctx, slog.LevelError, "webhook: the function panicked; answered 500", d, text, slog.String("stack", r.Stack))
+	case r.Kind == run.Expired:
+		c.ending = endedExpired
+		h.recv.stats.expired.Add(1)
+		h.report(ctx, slog.LevelError, "webhook: expired: the function found that the job or its result no longer exists", d, text)
+	case r.Kind == run.Permanent:
+		c.ending = endedDone
+		h.report(ctx, slog.LevelError, "webhook: the function failed permanently", d, text)
+	case errors.Is(context.Cause(ctx), ErrShutdown):
+		c.ending = endedPostponed
+		h.report(ctx, slog.LevelWarn, "webhook: Shutdown stopped the function; answered 503", d, text)
+	default:
+		c.ending = endedFailed
+		h.report(ctx, slog.LevelWarn, "webhook: the function failed; answered 500", d, text)
+	}
+}
+
+// report logs what became of a delivery.
+func (h *Handler) report(ctx context.Context, level slog.Level, msg string, d *Delivery, more ...slog.Attr) {
+	if !h.recv.log.On() {
+		return
+	}
+	attrs := append(d.attrs(), slog.Duration("delivery_age", time.Since(d.ReceivedAt)))
+	h.recv.log.Log(ctx, level, msg, append(attrs, more...)...)
+}
+
+// conflict counts and logs that a job seems to have ended in two ways.
+func (h *Handler) conflict(ctx context.Context, e *Event, msg string, more ...slog.Attr) {
+	h.recv.stats.conflicts.Add(1)
+	if h.recv.log.On() {
+		h.recv.log.Log(ctx, slog.LevelWarn, msg, append(e.attrs(), more...)...)
+	}
+}
+
+// Stats returns the counters.
+func (h *Handler) Stats() Stats {
+	s := h.recv.Stats()
+	s.InFlight, s.Remembered = h.memory.sizes()
+	return s
+}
+
+// Shutdown waits until no call is running. Call it after http.Server.Shutdown, which
+// does not wait for calls whose senders have gone.
+//
+// From now on, deliveries that would begin a call are answered 503. If ctx ends
+// first, the contexts of the calls end with the cause ErrShutdown, and the error is
+// a *ShutdownError. Shutdown can be called again, and at any time.
+func (h *Handler) Shutdown(ctx context.Context) error {
+	h.memory.close()
+	select {
+	case <-h.memory.drained:
+	default:
+		select {
+		case <-h.memory.drained:
+		case <-ctx.Done():
+			if remaining := h.memory.giveUp(ErrShutdown); remaining > 0 {
+				return &ShutdownError{Remaining: remaining, Err: ctx.Err()}
+			}
+		}
+	}
+	if err := h.recv.Flush(ctx); err != nil {
+		return &ShutdownError{Err: err}
+	}
+	return nil
+}
+
+// Format prints the type alone, with every verb.
 func (h *Handler) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "webhook.Handler") }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/reducto-go/reducto"
 	"github.com/reducto-go/reducto/internal/redact"
+	"github.com/reducto-go/reducto/webhook/internal/body"
 )
 
 // Bounds of a webhook secret's length, in bytes.
@@ -123,15 +124,15 @@ func checkSecret(s string) string {
 // Verify accepts a body whose metadata has one of the secrets as its member
 // "secret": exactly this name, exactly once, and a string. The headers do not
 // matter.
-func (s *Secret) Verify(_ http.Header, body []byte) (Event, error) {
+func (s *Secret) Verify(_ http.Header, text []byte) (Event, error) {
 	if err := s.check(); err != nil {
 		return Event{}, fmt.Errorf("%w: %w", ErrNoSecret, err)
 	}
-	var m message
-	if err := m.parse(body); err != nil {
+	var m body.Message
+	if err := m.Parse(text); err != nil {
 		return Event{}, err
 	}
-	candidate, ok := m.metadata.secret.text()
+	candidate, ok := m.Metadata.Secret()
 	if !ok {
 		return Event{}, ErrNoSecret
 	}
@@ -139,7 +140,7 @@ func (s *Secret) Verify(_ http.Header, body []byte) (Event, error) {
 	if !ok {
 		return Event{}, ErrWrongSecret
 	}
-	return m.event(kid, m.metadata.submissionID())
+	return newEvent(&m, kid, m.Metadata.SubmissionID())
 }
 
 // check finds a Secret that NewSecret did not make.

@@ -19,14 +19,7 @@ import (
 	"github.com/reducto-go/reducto"
 	"github.com/reducto-go/reducto/internal/redact"
 	"github.com/reducto-go/reducto/internal/wireid"
-)
-
-// Errors of a Signer, besides those of every Verifier. Both are ErrUnauthorized.
-var (
-	// ErrExpiredToken: the token was made too long ago.
-	ErrExpiredToken = fmt.Errorf("%w: the token has expired", ErrUnauthorized)
-	// ErrUnknownKey: the token was made with a key that is not configured.
-	ErrUnknownKey = fmt.Errorf("%w: unknown key", ErrUnauthorized)
+	"github.com/reducto-go/reducto/webhook/internal/body"
 )
 
 // Key is a key of a Signer. It prints as its id alone; keep it out of structs'
@@ -156,19 +149,19 @@ func (s *Signer) token(submissionID string, now time.Time) string {
 
 // Verify accepts a body whose metadata has a token of one of the keys as its
 // member "secret". The event's SubmissionID is the token's.
-func (s *Signer) Verify(h http.Header, body []byte) (Event, error) {
-	return s.verifyAt(time.Now(), h, body)
+func (s *Signer) Verify(h http.Header, text []byte) (Event, error) {
+	return s.verifyAt(time.Now(), h, text)
 }
 
-func (s *Signer) verifyAt(now time.Time, _ http.Header, body []byte) (Event, error) {
+func (s *Signer) verifyAt(now time.Time, _ http.Header, text []byte) (Event, error) {
 	if err := s.check(); err != nil {
 		return Event{}, fmt.Errorf("%w: %w", ErrNoSecret, err)
 	}
-	var m message
-	if err := m.parse(body); err != nil {
+	var m body.Message
+	if err := m.Parse(text); err != nil {
 		return Event{}, err
 	}
-	token, ok := m.metadata.secret.text()
+	token, ok := m.Metadata.Secret()
 	if !ok {
 		return Event{}, ErrNoSecret
 	}
@@ -176,7 +169,7 @@ func (s *Signer) verifyAt(now time.Time, _ http.Header, body []byte) (Event, err
 	if err != nil {
 		return Event{}, err
 	}
-	return m.event(kid, submission)
+	return newEvent(&m, kid, submission)
 }
 
 // read checks a token and takes it apart.

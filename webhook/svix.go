@@ -16,16 +16,7 @@ import (
 
 	"github.com/reducto-go/reducto"
 	"github.com/reducto-go/reducto/internal/redact"
-)
-
-// Errors of a Svix, besides those of every Verifier. All are ErrUnauthorized.
-var (
-	// ErrNoSignature: the headers of a signed delivery are missing.
-	ErrNoSignature = fmt.Errorf("%w: not signed", ErrUnauthorized)
-	// ErrBadSignature: no signature fits any of the secrets.
-	ErrBadSignature = fmt.Errorf("%w: wrong signature", ErrUnauthorized)
-	// ErrTimestamp: the delivery was signed too long ago, or is from the future.
-	ErrTimestamp = fmt.Errorf("%w: timestamp out of tolerance", ErrUnauthorized)
+	"github.com/reducto-go/reducto/webhook/internal/body"
 )
 
 // svixTolerance is by how much a delivery's time may differ from ours, both ways.
@@ -83,11 +74,11 @@ func NewSvix(current string, previous ...string) (*Svix, error) {
 }
 
 // Verify accepts a signed body.
-func (s *Svix) Verify(h http.Header, body []byte) (Event, error) {
-	return s.verifyAt(time.Now(), h, body)
+func (s *Svix) Verify(h http.Header, text []byte) (Event, error) {
+	return s.verifyAt(time.Now(), h, text)
 }
 
-func (s *Svix) verifyAt(now time.Time, h http.Header, body []byte) (Event, error) {
+func (s *Svix) verifyAt(now time.Time, h http.Header, text []byte) (Event, error) {
 	if err := s.check(); err != nil {
 		return Event{}, fmt.Errorf("%w: %w", ErrNoSignature, err)
 	}
@@ -99,18 +90,18 @@ func (s *Svix) verifyAt(now time.Time, h http.Header, body []byte) (Event, error
 	if err != nil {
 		return Event{}, ErrTimestamp
 	}
-	kid, ok := s.match(id, stamp, signatures, body)
+	kid, ok := s.match(id, stamp, signatures, text)
 	if !ok {
 		return Event{}, ErrBadSignature
 	}
 	if at := time.Unix(seconds, 0); at.Before(now.Add(-svixTolerance)) || at.After(now.Add(svixTolerance)) {
 		return Event{}, ErrTimestamp
 	}
-	var m message
-	if err := m.parse(body); err != nil {
+	var m body.Message
+	if err := m.Parse(text); err != nil {
 		return Event{}, err
 	}
-	return m.event(kid, m.metadata.submissionID())
+	return newEvent(&m, kid, m.Metadata.SubmissionID())
 }
 
 // match looks for a signature that fits one of the secrets. It compares all with

@@ -2,9 +2,11 @@ package inbox
 
 import (
 	"encoding/json"
+	"math/rand/v2"
 	"time"
 
 	"github.com/reducto-go/reducto"
+	"github.com/reducto-go/reducto/internal/wireid"
 	"github.com/reducto-go/reducto/webhook"
 )
 
@@ -77,4 +79,12 @@ type Record struct {
 	// of a claimed one ends. ReadAt is when the store read the record. All times are
 	// the store's. A time that does not apply is zero.
 	SubmittedAt, ReceivedAt, FinishedAt, DueAt, ReadAt time.Time
+}
+
+// keyOf returns the key of a job's or a submission's id.
+func keyOf(id string) string { return wireid.Key(id) }
+
+// spread returns d, changed by up to a fifth at random.
+func spread(d time.Duration) time.Duration {
+	return time.Duration(float64(d) * (0.8 + 0.4*rand.Float64()))
 }

@@ -1,0 +1,187 @@
+package inbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"sync/atomic"
+	"time"
+
+	"github.com/reducto-go/reducto"
+	"github.com/reducto-go/reducto/webhook"
+)
+
+// Get returns the record of a job. The error is reducto.ErrNotFound if there is none.
+func (in *Inbox) Get(ctx context.Context, jobID string) (Record, error) {
+	if err := checkJobID("inbox.Get", jobID); err != nil {
+		return Record{}, err
+	}
+	list, err := in.store.List(ctx, Filter{JobID: jobID, Limit: 1})
+	if err != nil {
+		return Record{}, err
+	}
+	if len(list) == 0 {
+		return Record{}, fmt.Errorf("inbox: no record of job %s: %w", jobID, reducto.ErrNotFound)
+	}
+	return list[0], nil
+}
+
+// List yields the records that f selects, in the order of their keys. f.Limit is the
+// size of a page, not of the whole.
+func (in *Inbox) List(ctx context.Context, f Filter) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		f := f
+		if f.Limit <= 0 {
+			f.Limit = defaultListLimit
+		}
+		for {
+			page, err := in.store.List(ctx, f)
+			if err != nil {
+				yield(Record{}, err)
+				return
+			}
+			for _, r := range page {
+				if !yield(r, nil) {
+					return
+				}
+			}
+			if len(page) < f.Limit {
+				return
+			}
+			f.After = page[len(page)-1].Key
+		}
+	}
+}
+
+// Replay queues dead records again, by key, with no attempts counted. If there is no
+// dead record of a key, the error names the key. The others are replayed.
+func (in *Inbox) Replay(ctx context.Context, keys ...string) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	replayed := map[string]bool{}
+	for r, err := range in.List(ctx, Filter{Keys: keys, States: []State{StateDead}}) {
+		if err != nil {
+			return err
+		}
+		ok, err := in.store.Finish(ctx, []Completion{{Lease: Lease{Key: r.Key, Token: r.Token}, State: StateReceived, Error: r.Error}})
+		if err != nil {
+			return err
+		}
+		replayed[r.Key] = ok[0]
+	}
+	in.wake.send()
+	var missing []error
+	for _, key := range keys {
+		if !replayed[keyOf(key)] {
+			missing = append(missing, fmt.Errorf("inbox: no dead record %q", key))
+		}
+	}
+	return errors.Join(missing...)
+}
+
+// Stats counts what an Inbox has done since it was made, and what its store has.
+type Stats struct {
+	// Stats has this Inbox's counters. InFlight is the number of functions that run
+	// here, and Remembered the number of records that are done.
+	webhook.Stats
+	// Store counts the records of the store, whichever process wrote them.
+	Store StoreStats
+	// OldestCall is how long the longest running function of this Inbox has run. If it
+	// is longer than WithFuncTimeout, the function ignores its context and keeps its
+	// worker.
+	OldestCall time.Duration
+	// MeasurementsLost counts measurements that the Observer did not take.
+	MeasurementsLost uint64
+}
+
+// Stats returns the counters. Its error is the store's.
+func (in *Inbox) Stats(ctx context.Context) (Stats, error) {
+	store, err := in.store.Stats(ctx)
+	if err != nil {
+		return Stats{}, err
+	}
+	s := Stats{
+		Stats: in.recv.Stats(), Store: store, OldestCall: in.oldestCall(),
+		MeasurementsLost: in.measure.calls.Lost.Load(),
+	}
+	c := &in.stats
+	s.Accepted, s.Duplicates, s.Refused = c.accepted.Load(), c.duplicates.Load(), c.refused.Load()
+	s.Unauthorized += c.unauthorized.Load()
+	s.Conflicts, s.Expired = c.conflicts.Load(), c.expired.Load()
+	s.Calls, s.Failures = c.calls.Load(), c.failures.Load()
+	s.Panics += c.panics.Load()
+	s.InFlight, s.Remembered = in.runningCount(), store.Count[StateDone]
+	return s, nil
+}
+
+type counters struct {
+	accepted, duplicates, refused, unauthorized, conflicts atomic.Uint64
+	calls, failures, panics, expired                       atomic.Uint64
+}
+
+// oldestCall returns how long the longest running call has run.
+func (in *Inbox) oldestCall() time.Duration {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	var oldest time.Duration
+	for _, c := range in.running {
+		oldest = max(oldest, time.Since(c.read))
+	}
+	return oldest
+}
+
+// OutcomeError says that a job ended without a result.
+type OutcomeError struct {
+	// Record is the job's record.
+	Record Record
+}
+
+// Error implements error.
+func (e *OutcomeError) Error() string {
+	return fmt.Sprintf("inbox: job %s ended as %s", e.Record.JobID, e.Record.Outcome)
+}
+
+// Is makes errors.Is match reducto.ErrExpired for a job that expired.
+func (e *OutcomeError) Is(target error) bool {
+	return target == reducto.ErrExpired && e.Record.Outcome == webhook.OutcomeExpired
+}
+
+// waitInterval is how often Wait reads the store if nothing wakes it.
+const waitInterval = 2 * time.Second
+
+// Wait waits until the end of a job is known, and returns its record. Your function
+// may not have been called yet. If the job ended without a result, the error is an
+// *OutcomeError. If the store has no record of the job, the error is
+// reducto.ErrNotFound: submit the job through this Inbox, or Track it.
+//
+// Wait needs an Inbox that runs on the same store.
+func (in *Inbox) Wait(ctx context.Context, jobID string) (Record, error) {
+	var last Record
+	for {
+		changed := in.ended.wait() // before the record is read
+		r, err := in.Get(ctx, jobID)
+		switch {
+		case err != nil && ctx.Err() != nil:
+			return last, context.Cause(ctx)
+		case err != nil:
+			return Record{}, err
+		case r.State == StatePending, r.Outcome == webhook.OutcomeUnknown && r.State != StateDone && r.State != StateDead:
+		case r.Outcome == webhook.OutcomeCompleted:
+			return r, nil
+		default:
+			return r, &OutcomeError{Record: r}
+		}
+		last = r
+		timer := time.NewTimer(waitInterval)
+		select {
+		case <-changed:
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return last, context.Cause(ctx)
+		}
+		timer.Stop()
+	}
+}

@@ -1,0 +1,91 @@
+package inbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/reducto-go/reducto"
+	"github.com/reducto-go/reducto/webhook/internal/safe"
+)
+
+// BeforeSubmit records the submission and calls the verifier's hook. If the store
+// fails, nothing is sent. It implements reducto.SubmitHook.
+func (in *Inbox) BeforeSubmit(ctx context.Context, s *reducto.Submission) error {
+	if hook, ok := in.verifier.(reducto.SubmitHook); ok {
+		if err := hook.BeforeSubmit(ctx, s); err != nil {
+			return err
+		}
+	}
+	if !s.HasMetadata(reducto.MetadataSubmissionID) && s.TakesMetadata() {
+		// The id tells the submission of a delivery that arrives before the answer, and
+		// of a job whose answer was lost. Without a webhook the submission can do without.
+		if err := s.AddMetadata(reducto.MetadataSubmissionID, s.ID); err != nil && s.Webhook.Enabled() {
+			return err
+		}
+	}
+	ctx, cancel := in.storeContext(ctx)
+	defer cancel()
+	after := in.cfg.pollAfter
+	if !s.Webhook.Enabled() {
+		after = pollSchedule[0]
+	}
+	err := in.store.Submit(ctx, Submission{
+		ID: s.ID, Type: s.Type, Metadata: s.Metadata(), Webhook: s.Webhook.Enabled(), PollAfter: after,
+	})
+	if err != nil {
+		return fmt.Errorf("inbox: the submission was not sent, as it could not be recorded: %w", err)
+	}
+	return nil
+}
+
+// AfterSubmit records the API's answer. If that fails, the delivery or the
+// reconciler finds the job. It implements reducto.SubmitHook.
+func (in *Inbox) AfterSubmit(ctx context.Context, s *reducto.Submission, r reducto.SubmitResult) {
+	if hook, ok := in.verifier.(reducto.SubmitHook); ok {
+		defer hook.AfterSubmit(ctx, s, r)
+	}
+	a := Answer{SubmissionID: s.ID, JobID: r.JobID, Jobs: max(1, r.Sent)}
+	if r.Outcome == reducto.SubmitRejected {
+		a.JobID, a.Jobs = "", 0
+	}
+	if err := in.bind(ctx, a); err != nil {
+		in.log.Log(ctx, slog.LevelWarn, "inbox: the answer to a submission could not be recorded; its delivery or the reconciler will find the job",
+			slog.String("submission_id", s.ID), slog.String("job_id", r.JobID), safe.Error(err))
+	}
+	in.wake.send()
+}
+
+// bindPause is the time until a failed Bind is repeated.
+const bindPause = 200 * time.Millisecond
+
+// bind calls the store's Bind, repeatedly until ctx ends if the answer names a job:
+// only then it is safe to repeat.
+func (in *Inbox) bind(ctx context.Context, a Answer) error {
+	for {
+		err := in.store.Bind(ctx, a)
+		if errors.Is(err, ErrConflict) {
+			in.stats.conflicts.Add(1)
+			in.measure.count(MetricConflicts, "", 1)
+			in.log.Log(ctx, slog.LevelError, "inbox: a job belongs to another record than its submission's: was a secret or token stolen?",
+				slog.String("submission_id", a.SubmissionID), slog.String("job_id", a.JobID))
+			return nil
+		}
+		if err == nil || a.JobID == "" || safe.Sleep(ctx, bindPause) != nil {
+			return err
+		}
+	}
+}
+
+// Track records a job that was submitted elsewhere. The Inbox polls the API for its
+// end, and calls your function. If the job has a record, Track changes nothing.
+func (in *Inbox) Track(ctx context.Context, jobID string) error {
+	if err := checkJobID("inbox.Track", jobID); err != nil {
+		return err
+	}
+	ctx, cancel := in.storeContext(ctx)
+	defer cancel()
+	return in.store.Submit(ctx, Submission{JobID: jobID})
+}
