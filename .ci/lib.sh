@@ -23,7 +23,6 @@ export GOWORK=off GOFLAGS=-buildvcs=false
 # Tests that need a database, or the published OpenAPI document, skip without these,
 # and skipping fails here.
 export TEST_POSTGRES_URL=${TEST_POSTGRES_URL:-postgres://postgres@127.0.0.1:5432/test?sslmode=disable}
-export TEST_REDIS_URL=${TEST_REDIS_URL:-redis://127.0.0.1:6379/0}
 export TEST_OPENAPI=${TEST_OPENAPI:-$root/../shared/openapi/reducto-v1.11.57-53.json}
 
 current=start
