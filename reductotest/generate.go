@@ -345,3 +345,56 @@ func (r *dice) fraction() float64 { return float64(r.pcg.Uint64()>>11) / (1 << 5
 
 // below is in [0, n).
 func (r *dice) below(n int) int { return int(r.pcg.Uint64() % uint64(n)) }
+
+// generatedBody is a generated document, or the array of its chunks, inside an
+// answer. It is made each time it is written.
+type generatedBody struct {
+	doc        GeneratedDocument
+	chunksOnly bool
+	size       int64
+	blocks     int
+}
+
+func newGeneratedBody(d GeneratedDocument, chunksOnly bool) (*generatedBody, error) {
+	size, blocks, err := d.write(io.Discard, chunksOnly)
+	return &generatedBody{doc: d, chunksOnly: chunksOnly, size: size, blocks: blocks}, err
+}
+
+func (g *generatedBody) writeTo(w io.Writer) error {
+	if s, ok := w.(*sizer); ok { // which need not see the bytes
+		s.size += g.size
+		return nil
+	}
+	_, _, err := g.doc.write(w, g.chunksOnly)
+	return err
+}
+
+// sizer is a writer that counts.
+type sizer struct{ size int64 }
+
+func (s *sizer) Write(p []byte) (int, error) {
+	s.size += int64(len(p))
+	return len(p), nil
+}
+
+// bodySize is the size of a result in bytes: of raw JSON or a *generatedBody.
+func bodySize(v any) int64 {
+	var s sizer
+	_ = writeValue(&s, v) // it does not fail
+	return s.size
+}
+
+// isStream tells whether a value has a generated document in it.
+func isStream(v any) bool {
+	switch v := v.(type) {
+	case *generatedBody:
+		return true
+	case object:
+		for _, m := range v {
+			if isStream(m.value) {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -260,39 +260,6 @@ func TestGeneratedResultInEveryForm(t *testing.T) {
 	}
 }
 
-func TestGzip(t *testing.T) {
-	bubble(t, func(t *testing.T, srv *reductotest.Server) {
-		d := reductotest.GeneratedDocument{Bytes: 200_000}
-		raw, _ := generated(t, d)
-		large := srv.SeedJob(reductotest.SeedJob{Status: "Completed", Result: d})
-		small := srv.SeedJob(reductotest.SeedJob{Status: "Completed", Text: strings.Repeat("Dear reader. ", 9000)})
-		for _, id := range []string{large, small} {
-			link := at(t, ok(t, srv, "GET", "/job/"+id, nil), "result", "result", "url").(string)
-			whole := map[string]bool{}
-			for _, accept := range []string{"", "gzip", "br, GZIP;q=0.5", "identity", "gzip;q=0", "gzip;q=x"} {
-				req, err := http.NewRequest("GET", link, nil)
-				require.NoError(t, err)
-				if accept != "" { // Go's transport asks for gzip otherwise, and reads it
-					req.Header.Set("Accept-Encoding", accept)
-				}
-				r, err := send(srv, req)
-				require.NoError(t, err)
-				zipped := accept == "gzip" || strings.Contains(accept, "0.5")
-				assert.Equal(t, zipped, r.Header.Get("Content-Encoding") == "gzip", accept)
-				assert.Equal(t, accept == "", r.Uncompressed, accept)
-				if zipped {
-					assert.Less(t, len(r.body), len(raw)/2)
-					assert.EqualValues(t, -1, r.ContentLength)
-				} else {
-					whole[string(r.body)] = true
-				}
-			}
-			assert.Len(t, whole, 1)
-			assert.Equal(t, id == large, whole[string(raw)])
-		}
-	}, reductotest.WithGzip(), reductotest.WithURLResultThreshold(0))
-}
-
 // Neither side of this download holds it.
 func TestGeneratedResultIsAStream(t *testing.T) {
 	srv := reductotest.NewServer(t, reductotest.OnTCP())

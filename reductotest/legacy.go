@@ -1,5 +1,9 @@
 package reductotest
 
+import (
+	"slices"
+)
+
 // fromLegacy checks a request in the older form, with document_url, and
 // returns what this package uses of it in the current form.
 func fromLegacy(ep *endpoint, body map[string]any) (map[string]any, []object, *apiError) {
@@ -44,4 +48,25 @@ func fromLegacy(ep *endpoint, body map[string]any) (map[string]any, []object, *a
 		"split_description": body["split_description"],
 		"pipeline_id":       body["pipeline_id"],
 	}, nil, nil
+}
+
+// newKeys are members that only the current form of requests has; a request
+// that has them and document_url mixes the two.
+var newKeys = []string{
+	"input", "async", "enhance", "retrieval", "formatting", "spreadsheet", "settings", "parsing", "instructions", "split_rules",
+}
+
+// mixes names a member of the current form in a request with document_url.
+func mixes(ep *endpoint, body map[string]any) (key string, ok bool) {
+	if _, ok := body["document_url"]; !ok {
+		return "", false
+	}
+	i := slices.IndexFunc(newKeys, func(key string) bool {
+		_, ok := body[key]
+		return ok && !(key == "settings" && ep.jobType == "Pipeline") // both forms have those
+	})
+	if i < 0 {
+		return "", false
+	}
+	return newKeys[i], true
 }

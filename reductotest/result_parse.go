@@ -1,8 +1,12 @@
 package reductotest
 
 import (
+	"iter"
+	"math"
+	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // parseOutcome is the result of parsing d under the options of a parse
@@ -59,11 +63,202 @@ func pageUsage(numbers []int) object {
 	)
 }
 
-// resultOutcome is the common form of the other results.
-func resultOutcome(responseType string, head object, result any, tail object, forceURL bool) *outcome {
-	raw := mustMarshal(result)
-	return &outcome{
-		responseType: responseType, head: head, result: raw, tail: tail,
-		canBeURL: true, forceURL: forceURL, behind: raw,
+// block is a paragraph of a page in the form of the wire.
+type block struct {
+	Type       string    `json:"type"`
+	BBox       bbox      `json:"bbox"`
+	Content    string    `json:"content"`
+	ImageURL   *string   `json:"image_url"`
+	ChartData  []string  `json:"chart_data"`
+	Confidence string    `json:"confidence"`
+	Granular   *granular `json:"granular_confidence"`
+	Extra      *struct{} `json:"extra"`
+}
+
+type bbox struct {
+	Left         float64 `json:"left"`
+	Top          float64 `json:"top"`
+	Width        float64 `json:"width"`
+	Height       float64 `json:"height"`
+	Page         int     `json:"page"`
+	OriginalPage int     `json:"original_page"`
+}
+
+type granular struct {
+	Extract *float64 `json:"extract_confidence"`
+	Parse   *float64 `json:"parse_confidence"`
+}
+
+// chunk is a piece of a parse result in the form of the wire.
+type chunk struct {
+	Content           string  `json:"content"`
+	Embed             string  `json:"embed"`
+	Enriched          *string `json:"enriched"`
+	EnrichmentSuccess bool    `json:"enrichment_success"`
+	Blocks            []block `json:"blocks"`
+}
+
+// blocksOf makes a block of every paragraph of a page. Its content is the
+// paragraph as it is in the text; the box is where it would be if the page's
+// lines were spread over the page.
+func blocksOf(page string, number int, figure bool) []block {
+	total := float64(max(strings.Count(page, "\n")+1, 50))
+	blocks := []block{}
+	for p := range paragraphs(page) {
+		kind := blockType(p.text)
+		if figure {
+			kind = "Figure"
+		}
+		blocks = append(blocks, block{
+			Type: kind,
+			BBox: bbox{
+				Left: 0.1, Width: 0.8,
+				Top:    round(0.05 + 0.9*float64(p.line)/total),
+				Height: round(0.9 * float64(p.lines) / total),
+				Page:   number, OriginalPage: number,
+			},
+			Content:    p.text,
+			Confidence: "high",
+			Granular:   &granular{Parse: new(0.95)},
+		})
 	}
+	return blocks
+}
+
+// paragraph is a run of lines that are not blank.
+type paragraph struct {
+	text        string
+	line, lines int // the first line's number, from 0, and how many there are
+}
+
+func paragraphs(page string) iter.Seq[paragraph] {
+	return func(yield func(paragraph) bool) {
+		start, end, offset := 0, 0, 0
+		p := paragraph{}
+		line := 0
+		for text := range strings.Lines(page) {
+			if blank := strings.TrimSpace(text) == ""; !blank {
+				if p.lines == 0 {
+					start, p.line = offset, line
+				}
+				p.lines++
+				end = offset + len(strings.TrimRight(text, "\r\n"))
+			} else if p.lines > 0 {
+				p.text = page[start:end]
+				if !yield(p) {
+					return
+				}
+				p = paragraph{}
+			}
+			offset += len(text)
+			line++
+		}
+		if p.lines > 0 {
+			p.text = page[start:end]
+			yield(p)
+		}
+	}
+}
+
+func round(f float64) float64 { return math.Round(f*1e6) / 1e6 }
+
+var keyValueLine = regexp.MustCompile(`^[\pL][\pL\pN _./()-]*:\s+\S`)
+
+// blockType guesses the type of a paragraph as Markdown would have it.
+func blockType(content string) string {
+	all := func(ok func(line string) bool) bool {
+		for line := range strings.Lines(content) {
+			if !ok(strings.TrimSpace(line)) {
+				return false
+			}
+		}
+		return true
+	}
+	switch {
+	case strings.HasPrefix(content, "# "):
+		return "Title"
+	case strings.HasPrefix(content, "##"):
+		return "Section Header"
+	case all(func(l string) bool { return strings.HasPrefix(l, "|") }):
+		return "Table"
+	case all(func(l string) bool { return strings.HasPrefix(l, "- ") || strings.HasPrefix(l, "* ") }):
+		return "List Item"
+	case all(func(l string) bool { return keyValueLine.MatchString(l[:min(len(l), 200)]) }):
+		return "Key Value"
+	}
+	return "Text"
+}
+
+// chunkConfig is what a request says about chunks.
+type chunkConfig struct {
+	mode   string
+	size   int
+	filter []string // types of blocks whose text stays out of the chunk's
+}
+
+// chunksOf divides pages into chunks. Without a mode it is one chunk whose
+// content is the text as it was uploaded.
+func chunksOf(pages []string, numbers []int, figure bool, cfg chunkConfig) []chunk {
+	chunks := []chunk{}
+	var open []block
+	flush := func() {
+		if len(open) > 0 {
+			chunks = append(chunks, newChunk(open, cfg.filter))
+			open = nil
+		}
+	}
+	size := 0
+	for i, page := range pages {
+		for _, b := range blocksOf(page, numbers[i], figure) {
+			header := b.Type == "Title" || b.Type == "Section Header"
+			switch cfg.mode {
+			case "block":
+				flush()
+			case "section", "page_sections":
+				if header {
+					flush()
+				}
+			case "variable":
+				if size+len(b.Content) > cfg.size {
+					flush()
+					size = 0
+				}
+				size += len(b.Content)
+			}
+			open = append(open, b)
+		}
+		switch cfg.mode {
+		case "page":
+			if len(open) > 0 && len(cfg.filter) == 0 {
+				chunks = append(chunks, wholeChunk(page, open))
+				open = nil
+			}
+			flush()
+		case "page_sections":
+			flush()
+		}
+	}
+	if (cfg.mode == "" || cfg.mode == "disabled") && len(cfg.filter) == 0 {
+		return []chunk{wholeChunk(strings.Join(pages, "\f"), open)}
+	}
+	flush()
+	return chunks
+}
+
+// newChunk joins blocks with blank lines.
+func newChunk(blocks []block, filter []string) chunk {
+	var contents []string
+	for _, b := range blocks {
+		if !slices.Contains(filter, b.Type) {
+			contents = append(contents, b.Content)
+		}
+	}
+	return wholeChunk(strings.Join(contents, "\n\n"), blocks)
+}
+
+func wholeChunk(content string, blocks []block) chunk {
+	if blocks == nil {
+		blocks = []block{}
+	}
+	return chunk{Content: content, Embed: content, Blocks: blocks}
 }

@@ -1,7 +1,5 @@
 package reductotest
 
-import "slices"
-
 // The requests as the published OpenAPI documents of 2026 describe them, the
 // later additions included. Null is accepted where they say so.
 
@@ -127,68 +125,6 @@ func agentic(c *checker, loc []any, v any) {
 	f.check(c, loc, v)
 }
 
-// endpoint is one of the calls that process a document.
-type endpoint struct {
-	jobType string
-	model   string // of the request, as the API names it in its complaints
-	async   bool   // answers a job id at once
-	either  bool   // is asynchronous if the request has an "async" object
-	edit    bool   // has the older shape: document_url, and webhook at the top
-	fields  fields
-}
-
-// endpoints by path.
-var endpoints = func() map[string]*endpoint {
-	parse := fields{
-		"input!": input, "enhance": enhance, "retrieval": retrieval, "formatting": formatting,
-		"spreadsheet": spreadsheet, "settings": parseSettings,
-	}
-	extract := fields{
-		"input!": input, "parsing": parsing, "settings": extractSettings,
-		"instructions": fields{"schema": anything, "system_prompt": text}.check,
-	}
-	split := fields{
-		"input!": input, "parsing": parsing, "split_rules": text, "settings": splitSettings,
-		"split_description!": list(fields{"name!": text, "description!": text, "partition_key": nullable(text)}.check),
-	}
-	pipeline := fields{
-		"input!": input, "pipeline_id!": text,
-		"settings": fields{"document_password": nullable(text)}.check,
-	}
-	edit := fields{
-		"document_url!": documentURL, "edit_instructions!": text, "form_schema": nullable(formSchema), "priority": boolean,
-		"edit_options": fields{
-			"color": text, "font_size": nullable(between(1, 72, number)),
-			"llm_provider_preference": nullable(enum("openai", "anthropic", "google")),
-			"enable_overflow_pages":   boolean, "flatten": boolean,
-		}.check,
-	}
-	classify := fields{
-		"input!": input, "persist_results": boolean, "document_metadata": nullable(text),
-		"classification_schema": list(fields{"category!": text, "criteria!": list(text)}.check),
-		"page_range":            nullable(oneOf(pageRange, list(pageRange), list(integer))),
-		"model":                 enum("default", "accurate"), "priority": boolean, "force_url_result": boolean,
-		"category_groups": anything,
-	}
-	return map[string]*endpoint{
-		"/parse": {jobType: "Parse", model: "SyncParseConfig", either: true,
-			fields: parse.with("async", asyncSettings, "queue_priority", queuePriority)},
-		"/parse_async": {jobType: "Parse", model: "AsyncParseConfig", async: true,
-			fields: parse.with("async", asyncSettings, "queue_priority", queuePriority)},
-		"/extract": {jobType: "Extract", model: "SyncExtractConfig", either: true,
-			fields: extract.with("async", asyncSettings, "queue_priority", queuePriority)},
-		"/extract_async": {jobType: "Extract", model: "AsyncExtractConfig", async: true,
-			fields: extract.with("async", asyncSettings, "queue_priority", queuePriority)},
-		"/split":          {jobType: "Split", model: "SyncSplitConfig", fields: split},
-		"/split_async":    {jobType: "Split", model: "AsyncSplitConfig", async: true, fields: split.with("async", asyncSettings)},
-		"/pipeline":       {jobType: "Pipeline", model: "V3PipelineConfig", fields: pipeline},
-		"/pipeline_async": {jobType: "Pipeline", model: "V3AsyncPipelineConfig", async: true, fields: pipeline.with("async", asyncSettings)},
-		"/edit":           {jobType: "Edit", model: "EditConfig", edit: true, fields: edit},
-		"/edit_async":     {jobType: "Edit", model: "AsyncEditConfig", edit: true, async: true, fields: edit.with("webhook", topLevelWebhook)},
-		"/classify":       {jobType: "Classify", model: "ClassifyConfig", fields: classify},
-	}
-}()
-
 // topLevelWebhook is the webhook of edit_async, and of the older form of the
 // other requests.
 var topLevelWebhook = fields{
@@ -210,25 +146,4 @@ func (f fields) with(kv ...any) fields {
 		}
 	}
 	return g
-}
-
-// newKeys are members that only the current form of requests has; a request
-// that has them and document_url mixes the two.
-var newKeys = []string{
-	"input", "async", "enhance", "retrieval", "formatting", "spreadsheet", "settings", "parsing", "instructions", "split_rules",
-}
-
-// mixes names a member of the current form in a request with document_url.
-func mixes(ep *endpoint, body map[string]any) (key string, ok bool) {
-	if _, ok := body["document_url"]; !ok {
-		return "", false
-	}
-	i := slices.IndexFunc(newKeys, func(key string) bool {
-		_, ok := body[key]
-		return ok && !(key == "settings" && ep.jobType == "Pipeline") // both forms have those
-	})
-	if i < 0 {
-		return "", false
-	}
-	return newKeys[i], true
 }

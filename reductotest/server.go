@@ -7,8 +7,11 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
+
+	"github.com/reducto-go/reducto"
 )
 
 // TB is what [NewServer] needs of a test. *testing.T, *testing.B and
@@ -298,4 +301,65 @@ type logWriter struct{ tb TB }
 func (w logWriter) Write(p []byte) (int, error) {
 	w.tb.Logf("reductotest: %s", p)
 	return len(p), nil
+}
+
+// Mount serves h on the host app.test, where webhooks can be sent, and returns
+// the URL of path there. A path that ends in a slash serves everything below it
+// too; the longest path that fits is taken. The handler sees the whole path.
+// Mounting a path again replaces its handler, as a new version of a service
+// does; a nil handler removes it, and the path answers 404.
+//
+// With [OnTCP] the URL is on a loopback port and any program can post to it.
+func (s *Server) Mount(path string, h http.Handler) (url string) {
+	if !strings.HasPrefix(path, "/") {
+		s.fatalf("Mount: the path %q does not begin with a slash", path)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if h == nil {
+		delete(s.mounts, path)
+	} else {
+		s.mounts[path] = h
+	}
+	return s.appURL + path
+}
+
+func (s *Server) serveMounted(w http.ResponseWriter, r *http.Request) {
+	if h := s.mounted(r.URL.Path); h != nil {
+		h.ServeHTTP(w, r)
+		return
+	}
+	http.NotFound(w, r)
+}
+
+func (s *Server) mounted(path string) http.Handler {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if h, ok := s.mounts[path]; ok {
+		return h
+	}
+	for prefix := path; prefix != ""; {
+		prefix = prefix[:strings.LastIndexByte(prefix, '/')+1]
+		if h, ok := s.mounts[prefix]; ok {
+			return h
+		}
+		prefix = strings.TrimSuffix(prefix, "/")
+	}
+	return nil
+}
+
+// Client is a client of the server: its URL, its API key and a transport that
+// reaches it. Further options come after those and win. An option that the
+// client refuses ends the test, or panics if the server was made by [Start].
+func (s *Server) Client(opts ...reducto.Option) *reducto.Client {
+	client, err := reducto.NewClient(append([]reducto.Option{
+		reducto.WithBaseURL(s.URL()),
+		reducto.WithAPIKey(s.APIKey()),
+		reducto.WithHTTPClient(s.HTTPClient()),
+	}, opts...)...)
+	if err != nil {
+		s.fatalf("Client: %v", err)
+		return nil
+	}
+	return client
 }

@@ -9,6 +9,68 @@ import (
 	"slices"
 )
 
+// endpoint is one of the calls that process a document.
+type endpoint struct {
+	jobType string
+	model   string // of the request, as the API names it in its complaints
+	async   bool   // answers a job id at once
+	either  bool   // is asynchronous if the request has an "async" object
+	edit    bool   // has the older shape: document_url, and webhook at the top
+	fields  fields
+}
+
+// endpoints by path.
+var endpoints = func() map[string]*endpoint {
+	parse := fields{
+		"input!": input, "enhance": enhance, "retrieval": retrieval, "formatting": formatting,
+		"spreadsheet": spreadsheet, "settings": parseSettings,
+	}
+	extract := fields{
+		"input!": input, "parsing": parsing, "settings": extractSettings,
+		"instructions": fields{"schema": anything, "system_prompt": text}.check,
+	}
+	split := fields{
+		"input!": input, "parsing": parsing, "split_rules": text, "settings": splitSettings,
+		"split_description!": list(fields{"name!": text, "description!": text, "partition_key": nullable(text)}.check),
+	}
+	pipeline := fields{
+		"input!": input, "pipeline_id!": text,
+		"settings": fields{"document_password": nullable(text)}.check,
+	}
+	edit := fields{
+		"document_url!": documentURL, "edit_instructions!": text, "form_schema": nullable(formSchema), "priority": boolean,
+		"edit_options": fields{
+			"color": text, "font_size": nullable(between(1, 72, number)),
+			"llm_provider_preference": nullable(enum("openai", "anthropic", "google")),
+			"enable_overflow_pages":   boolean, "flatten": boolean,
+		}.check,
+	}
+	classify := fields{
+		"input!": input, "persist_results": boolean, "document_metadata": nullable(text),
+		"classification_schema": list(fields{"category!": text, "criteria!": list(text)}.check),
+		"page_range":            nullable(oneOf(pageRange, list(pageRange), list(integer))),
+		"model":                 enum("default", "accurate"), "priority": boolean, "force_url_result": boolean,
+		"category_groups": anything,
+	}
+	return map[string]*endpoint{
+		"/parse": {jobType: "Parse", model: "SyncParseConfig", either: true,
+			fields: parse.with("async", asyncSettings, "queue_priority", queuePriority)},
+		"/parse_async": {jobType: "Parse", model: "AsyncParseConfig", async: true,
+			fields: parse.with("async", asyncSettings, "queue_priority", queuePriority)},
+		"/extract": {jobType: "Extract", model: "SyncExtractConfig", either: true,
+			fields: extract.with("async", asyncSettings, "queue_priority", queuePriority)},
+		"/extract_async": {jobType: "Extract", model: "AsyncExtractConfig", async: true,
+			fields: extract.with("async", asyncSettings, "queue_priority", queuePriority)},
+		"/split":          {jobType: "Split", model: "SyncSplitConfig", fields: split},
+		"/split_async":    {jobType: "Split", model: "AsyncSplitConfig", async: true, fields: split.with("async", asyncSettings)},
+		"/pipeline":       {jobType: "Pipeline", model: "V3PipelineConfig", fields: pipeline},
+		"/pipeline_async": {jobType: "Pipeline", model: "V3AsyncPipelineConfig", async: true, fields: pipeline.with("async", asyncSettings)},
+		"/edit":           {jobType: "Edit", model: "EditConfig", edit: true, fields: edit},
+		"/edit_async":     {jobType: "Edit", model: "AsyncEditConfig", edit: true, async: true, fields: edit.with("webhook", topLevelWebhook)},
+		"/classify":       {jobType: "Classify", model: "ClassifyConfig", fields: classify},
+	}
+}()
+
 // serveSubmission is the calls that process a document.
 func (s *Server) serveSubmission(w http.ResponseWriter, r *http.Request, path string, ep *endpoint) {
 	raw, err := io.ReadAll(r.Body)

@@ -4,13 +4,49 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"net/http"
 	"os"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/reducto-go/reducto/reductotest"
 )
+
+func TestGzip(t *testing.T) {
+	bubble(t, func(t *testing.T, srv *reductotest.Server) {
+		d := reductotest.GeneratedDocument{Bytes: 200_000}
+		raw, _ := generated(t, d)
+		large := srv.SeedJob(reductotest.SeedJob{Status: "Completed", Result: d})
+		small := srv.SeedJob(reductotest.SeedJob{Status: "Completed", Text: strings.Repeat("Dear reader. ", 9000)})
+		for _, id := range []string{large, small} {
+			link := at(t, ok(t, srv, "GET", "/job/"+id, nil), "result", "result", "url").(string)
+			whole := map[string]bool{}
+			for _, accept := range []string{"", "gzip", "br, GZIP;q=0.5", "identity", "gzip;q=0", "gzip;q=x"} {
+				req, err := http.NewRequest("GET", link, nil)
+				require.NoError(t, err)
+				if accept != "" { // Go's transport asks for gzip otherwise, and reads it
+					req.Header.Set("Accept-Encoding", accept)
+				}
+				r, err := send(srv, req)
+				require.NoError(t, err)
+				zipped := accept == "gzip" || strings.Contains(accept, "0.5")
+				assert.Equal(t, zipped, r.Header.Get("Content-Encoding") == "gzip", accept)
+				assert.Equal(t, accept == "", r.Uncompressed, accept)
+				if zipped {
+					assert.Less(t, len(r.body), len(raw)/2)
+					assert.EqualValues(t, -1, r.ContentLength)
+				} else {
+					whole[string(r.body)] = true
+				}
+			}
+			assert.Len(t, whole, 1)
+			assert.Equal(t, id == large, whole[string(raw)])
+		}
+	}, reductotest.WithGzip(), reductotest.WithURLResultThreshold(0))
+}
 
 // ofTheClient is what this package may use of the client: what Server.Client makes
 // one with. Its types of requests and results would mirror its mistakes.

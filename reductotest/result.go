@@ -33,7 +33,8 @@ type (
 )
 
 func resultPath(id string) string { return "/results/" + id + ".json" }
-func editedPath(j *job) string    { return "/edited/" + j.id }
+
+func editedPath(j *job) string { return "/edited/" + j.id }
 
 // storeLocked puts what a job's links lead to into the storage, and decides
 // whether its result is large. The caller holds the mutex.
@@ -166,5 +167,55 @@ func (s *Server) addPDFLink(o *outcome, d *document) {
 		if o.head[i].key == "pdf_url" {
 			o.head[i].value = linkTo(path)
 		}
+	}
+}
+
+// resultOutcome is the common form of the other results.
+func resultOutcome(responseType string, head object, result any, tail object, forceURL bool) *outcome {
+	raw := mustMarshal(result)
+	return &outcome{
+		responseType: responseType, head: head, result: raw, tail: tail,
+		canBeURL: true, forceURL: forceURL, behind: raw,
+	}
+}
+
+// generatedResult is what a test gave as the result of a job, where it is a
+// GeneratedDocument.
+type generatedResult struct {
+	full   *generatedBody
+	behind *generatedBody // what its URL leads to
+}
+
+func newGeneratedResult(d GeneratedDocument, form URLBody) (*generatedResult, error) {
+	full, err := newGeneratedBody(d, false)
+	if err != nil {
+		return nil, err
+	}
+	behind := full
+	if form == URLBodyChunks {
+		behind, err = newGeneratedBody(d, true)
+	}
+	return &generatedResult{full: full, behind: behind}, err
+}
+
+// plannedOutcome is the outcome of a job whose result a test gave.
+func plannedOutcome(j *job, result any) *outcome {
+	g, ok := result.(*generatedResult)
+	if !ok {
+		raw, _ := result.(json.RawMessage)
+		return &outcome{verbatim: raw}
+	}
+	pages := (g.full.blocks + blocksOnPage - 1) / blocksOnPage
+	return &outcome{
+		responseType: "parse",
+		head: obj(
+			"duration", jobDuration{},
+			"pdf_url", nil,
+			"studio_link", studioLink{},
+			"usage", obj("num_pages", pages, "credits", float64(pages)),
+		),
+		result:   g.full,
+		tail:     obj("document_properties", nil, "parse_mode", nil),
+		canBeURL: true, forceURL: lookupBool(j.request, "settings", "force_url_result"), behind: g.behind,
 	}
 }
