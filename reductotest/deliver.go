@@ -34,11 +34,11 @@ type Delivery struct {
 	URL     string
 	// Header and Body are what was sent.
 	Header http.Header
-	Body   []byte
+	Body   Body
 	// StatusCode is what the receiver answered; 0 if it did not.
 	StatusCode int
 	// Answer is the body of its answer, at most 64 KiB.
-	Answer []byte
+	Answer Body
 	// Err is why the delivery failed other than by the answer's status.
 	Err error
 	// Lost is whether a fault kept the delivery from the receiver.

@@ -26,12 +26,12 @@ type Request struct {
 	// Path is decoded; it has no query.
 	Path  string
 	Query url.Values
-	// Header holds "[redacted]" for the value of Authorization.
+	// Header holds redacted for the value of Authorization.
 	Header http.Header
 	// Authorized is whether the request carried the API key.
 	Authorized bool
 	// Body is what was sent, at most its first 256 KiB.
-	Body []byte
+	Body Body
 	// BodySize is the number of bytes that were sent and read.
 	BodySize int64
 	// StatusCode is what was answered; 0 if nothing was, or not yet.
@@ -131,7 +131,7 @@ func (s *Server) observed(site string, h http.Handler) http.Handler {
 func (s *Server) record(site string, r *http.Request) *Request {
 	header := r.Header.Clone()
 	if header.Get("Authorization") != "" {
-		header.Set("Authorization", "[redacted]")
+		header.Set("Authorization", redacted)
 	}
 	record := &Request{
 		Method: r.Method, Host: r.Host, Path: r.URL.Path, Query: r.URL.Query(),
