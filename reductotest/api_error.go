@@ -1,51 +1,26 @@
 package reductotest
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
-	"strconv"
 )
 
-// errorName is a name that the API gives to failures of a status.
-func errorName(status int) string {
-	switch status {
-	case http.StatusBadRequest:
-		return "INVALID_CONFIG"
-	case http.StatusUnauthorized, http.StatusForbidden:
-		return "AUTH_ERROR"
-	case http.StatusNotFound:
-		return "NOT_FOUND"
-	case http.StatusConflict:
-		return "JOB_NOT_COMPLETE"
-	case http.StatusGone:
-		return "JOB_DELETED"
-	case http.StatusRequestEntityTooLarge:
-		return "DOCUMENT_TOO_LARGE"
-	case http.StatusUnsupportedMediaType:
-		return "DOCUMENT_UNSUPPORTED"
-	case 442:
-		return "DOCUMENT_PASSWORD_PROTECTED"
-	case http.StatusBadGateway:
-		return "LLM_PROVIDER_ERROR"
-	case http.StatusServiceUnavailable:
-		return "SERVICE_UNAVAILABLE"
-	case http.StatusGatewayTimeout, http.StatusRequestTimeout:
-		return "TIMEOUT"
-	}
-	return "INTERNAL_ERROR"
-}
+// failure is a response that refuses a request.
+type failure interface{ write(http.ResponseWriter) }
 
-// apiError is a failure as the API names it.
+// apiError is a failure with a name of the API.
 type apiError struct {
 	status  int
 	name    string
 	message string
 }
 
-func (e *apiError) Error() string { return e.name + ": " + e.message }
+func newAPIError(name, format string, args ...any) *apiError {
+	return &apiError{status: statusOf(name), name: name, message: fmt.Sprintf(format, args...)}
+}
 
-// write answers with the error in the form of today's API: the message is
-// there twice.
+// write responds with the error. The API sends the message twice.
 func (e *apiError) write(w http.ResponseWriter) {
 	writeJSON(w, e.status, obj(
 		"error", obj("code", e.status, "name", e.name, "message", e.message),
@@ -53,18 +28,74 @@ func (e *apiError) write(w http.ResponseWriter) {
 	))
 }
 
-// writeDetail answers in the form of the web framework's own errors.
+// statusOf returns the HTTP status of a synchronous call that fails with name. It is
+// also the "code" of a failed job. The service does not publish this table. It follows
+// the descriptions of the status codes.
+func statusOf(name string) int {
+	return cmp.Or(map[string]int{
+		"INVALID_CONFIG":              http.StatusBadRequest,
+		"INVALID_SCHEMA":              http.StatusBadRequest,
+		"URL_NOT_ALLOWED":             http.StatusBadRequest,
+		"AUTH_ERROR":                  http.StatusUnauthorized,
+		"NOT_FOUND":                   http.StatusNotFound,
+		"JOB_DELETION_IN_PROGRESS":    http.StatusConflict,
+		"JOB_NOT_COMPLETE":            http.StatusConflict,
+		"JOB_CANCELLED":               http.StatusConflict,
+		"JOB_DELETED":                 http.StatusGone,
+		"IMAGE_TOO_LARGE":             http.StatusRequestEntityTooLarge,
+		"DOCUMENT_TOO_LARGE":          http.StatusRequestEntityTooLarge,
+		"DOCUMENT_UNSUPPORTED":        http.StatusUnsupportedMediaType,
+		"DOCUMENT_CORRUPT":            http.StatusUnsupportedMediaType,
+		"DOCUMENT_EMPTY":              http.StatusUnprocessableEntity,
+		"CELL_COUNT_EXCEEDED":         http.StatusUnprocessableEntity,
+		"DOCUMENT_PASSWORD_PROTECTED": 442, // the API's own status code
+		"RATE_LIMIT":                  http.StatusTooManyRequests,
+		"LLM_PROVIDER_ERROR":          http.StatusBadGateway,
+		"SERVICE_UNAVAILABLE":         http.StatusServiceUnavailable,
+		"BATCH_QUEUE_FULL":            http.StatusServiceUnavailable,
+		"QUEUE_FULL":                  http.StatusServiceUnavailable,
+		"GPU_UNAVAILABLE":             http.StatusServiceUnavailable,
+		"GPU_POOL_SATURATED":          http.StatusServiceUnavailable,
+		"TIMEOUT":                     http.StatusGatewayTimeout,
+		"CAPACITY_TIMEOUT":            http.StatusGatewayTimeout,
+		"CUSTOMER_TIMEOUT":            http.StatusGatewayTimeout,
+	}[name], http.StatusInternalServerError)
+}
+
+// errorName returns an error name that the API sends with status.
+func errorName(status int) string {
+	return cmp.Or(map[int]string{
+		http.StatusBadRequest:            "INVALID_CONFIG",
+		http.StatusUnauthorized:          "AUTH_ERROR",
+		http.StatusForbidden:             "AUTH_ERROR",
+		http.StatusNotFound:              "NOT_FOUND",
+		http.StatusConflict:              "JOB_NOT_COMPLETE",
+		http.StatusGone:                  "JOB_DELETED",
+		http.StatusRequestEntityTooLarge: "DOCUMENT_TOO_LARGE",
+		http.StatusUnsupportedMediaType:  "DOCUMENT_UNSUPPORTED",
+		442:                              "DOCUMENT_PASSWORD_PROTECTED",
+		http.StatusBadGateway:            "LLM_PROVIDER_ERROR",
+		http.StatusServiceUnavailable:    "SERVICE_UNAVAILABLE",
+		http.StatusGatewayTimeout:        "TIMEOUT",
+		http.StatusRequestTimeout:        "TIMEOUT",
+	}[status], "INTERNAL_ERROR")
+}
+
+// problems is a failure of the API's web framework: a request that does not match the schema.
+type problems []object
+
+func (p problems) write(w http.ResponseWriter) {
+	writeJSON(w, http.StatusUnprocessableEntity, obj("detail", []object(p)))
+}
+
+// writeDetail responds with another error of the web framework.
 func writeDetail(w http.ResponseWriter, status int, detail string) {
 	writeJSON(w, status, obj("detail", detail))
 }
 
-// writeHTML answers with the page of the proxy in front of the API.
+// writeHTML responds with the page of the proxy in front of the API.
 func writeHTML(w http.ResponseWriter, status int) {
-	body := htmlPage(status)
-	w.Header().Set("Content-Type", "text/html")
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	w.WriteHeader(status)
-	_, _ = w.Write(body)
+	respond(w, status, "text/html", htmlPage(status))
 }
 
 func htmlPage(status int) []byte {
@@ -73,55 +104,8 @@ func htmlPage(status int) []byte {
 		"<center><h1>%[1]s</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n", title)
 }
 
-// writeXML answers with an error of the object storage.
+// writeXML responds with an error of the object storage.
 func writeXML(w http.ResponseWriter, status int, code, message string) {
-	body := xmlError(code, message)
-	w.Header().Set("Content-Type", "application/xml")
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	w.WriteHeader(status)
-	_, _ = w.Write(body)
-}
-
-func xmlError(code, message string) []byte {
-	return fmt.Appendf(nil, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>%s</Code><Message>%s</Message></Error>",
-		code, message)
-}
-
-// statusOf is the HTTP status that a synchronous call answers for a failure,
-// and the "code" of a failed job. The service has such a table and does not
-// publish it; this one follows the descriptions of its status codes.
-func statusOf(name string) int {
-	switch name {
-	case "INVALID_CONFIG", "INVALID_SCHEMA", "URL_NOT_ALLOWED":
-		return http.StatusBadRequest
-	case "AUTH_ERROR":
-		return http.StatusUnauthorized
-	case "NOT_FOUND":
-		return http.StatusNotFound
-	case "JOB_DELETION_IN_PROGRESS", "JOB_NOT_COMPLETE", "JOB_CANCELLED":
-		return http.StatusConflict
-	case "JOB_DELETED":
-		return http.StatusGone
-	case "IMAGE_TOO_LARGE", "DOCUMENT_TOO_LARGE":
-		return http.StatusRequestEntityTooLarge
-	case "DOCUMENT_UNSUPPORTED", "DOCUMENT_CORRUPT":
-		return http.StatusUnsupportedMediaType
-	case "DOCUMENT_EMPTY", "CELL_COUNT_EXCEEDED":
-		return http.StatusUnprocessableEntity
-	case "DOCUMENT_PASSWORD_PROTECTED":
-		return 442 // not in the registry of status codes, and meant
-	case "RATE_LIMIT":
-		return http.StatusTooManyRequests
-	case "LLM_PROVIDER_ERROR":
-		return http.StatusBadGateway
-	case "SERVICE_UNAVAILABLE", "BATCH_QUEUE_FULL", "QUEUE_FULL", "GPU_UNAVAILABLE", "GPU_POOL_SATURATED":
-		return http.StatusServiceUnavailable
-	case "TIMEOUT", "CAPACITY_TIMEOUT", "CUSTOMER_TIMEOUT":
-		return http.StatusGatewayTimeout
-	}
-	return http.StatusInternalServerError
-}
-
-func newAPIError(name, format string, args ...any) *apiError {
-	return &apiError{status: statusOf(name), name: name, message: fmt.Sprintf(format, args...)}
+	respond(w, status, "application/xml", fmt.Appendf(nil,
+		"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>%s</Code><Message>%s</Message></Error>", code, message))
 }

@@ -70,19 +70,13 @@ func FuzzSubmission(f *testing.F) {
 		if ep == nil {
 			return
 		}
-		body, failure := decodeObject(raw)
-		if failure != nil {
-			require.NotEmpty(t, failure.message)
+		j, refused := s.readSubmission(path, ep, raw)
+		switch refused := refused.(type) {
+		case problems:
+			require.True(t, json.Valid(mustMarshal([]object(refused))))
 			return
-		}
-		request, problems, failure := s.validate(path, ep, body)
-		if failure != nil || len(problems) > 0 {
-			require.True(t, json.Valid(mustMarshal(problems)))
-			return
-		}
-		j := newJob(ep, raw, body, request)
-		if failure := checkReferences(j.refs); failure != nil {
-			require.NotContains(t, failure.message, "?")
+		case *apiError:
+			require.NotEmpty(t, refused.message)
 			return
 		}
 		require.True(t, json.Valid(payload("Completed", "x", j.metadata)))

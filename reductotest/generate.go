@@ -360,30 +360,6 @@ func newGeneratedBody(d GeneratedDocument, chunksOnly bool) (*generatedBody, err
 	return &generatedBody{doc: d, chunksOnly: chunksOnly, size: size, blocks: blocks}, err
 }
 
-func (g *generatedBody) writeTo(w io.Writer) error {
-	if s, ok := w.(*sizer); ok { // which need not see the bytes
-		s.size += g.size
-		return nil
-	}
-	_, _, err := g.doc.write(w, g.chunksOnly)
-	return err
-}
-
-// sizer is a writer that counts.
-type sizer struct{ size int64 }
-
-func (s *sizer) Write(p []byte) (int, error) {
-	s.size += int64(len(p))
-	return len(p), nil
-}
-
-// bodySize is the size of a result in bytes: of raw JSON or a *generatedBody.
-func bodySize(v any) int64 {
-	var s sizer
-	_ = writeValue(&s, v) // it does not fail
-	return s.size
-}
-
 // isStream tells whether a value has a generated document in it.
 func isStream(v any) bool {
 	switch v := v.(type) {

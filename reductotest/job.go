@@ -198,7 +198,9 @@ func (s *Server) endLocked(j *job, status string, d *document, out *outcome, fai
 	}
 	j.status, j.finished, j.pinned = status, time.Now(), ""
 	j.document, j.outcome, j.failure = d, out, failure
-	s.storeLocked(j)
+	if out != nil {
+		s.storeOutcome(j, out)
+	}
 	close(j.done)
 	if status != statusCancelled && !j.deleted {
 		s.sendLocked(j)

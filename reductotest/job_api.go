@@ -136,7 +136,7 @@ func (s *Server) serveJobs(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if len(c.problems) > 0 {
-		writeProblems(w, c.problems)
+		c.problems.write(w)
 		return
 	}
 	jobs, next := s.page(cursor, limit, exclude)

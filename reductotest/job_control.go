@@ -108,7 +108,7 @@ func (s *Server) SetResult(jobID string, result any) {
 	j.plan = plan{result: r}
 	if j.status == statusCompleted {
 		j.outcome = plannedOutcome(j, r)
-		s.storeLocked(j)
+		s.storeOutcome(j, j.outcome)
 	}
 }
 

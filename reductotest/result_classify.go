@@ -7,61 +7,65 @@ import (
 	"unicode"
 )
 
-// classifyOutcome chooses the category that most of the words of its name and
-// criteria speak for; the first of equals.
-func classifyOutcome(d *document, request map[string]any) (*outcome, *apiError) {
-	items, _ := request["classification_schema"].([]any)
+var classifyKind = &kind{
+	jobType: "Classify",
+	request: fields{
+		"input!": input, "persist_results": boolean, "document_metadata": nullable(text),
+		"classification_schema": list(fields{"category!": text, "criteria!": list(text)}.check),
+		"page_range":            nullable(oneOf(pageRange, list(pageRange), list(integer))),
+		"model":                 enum("default", "accurate"), "priority": boolean, "force_url_result": boolean,
+		"category_groups": anything,
+	},
+	result: classifyOutcome,
+}
+
+// classifyOutcome chooses the category that shares the most words with the document. If
+// several share as many, it chooses the first.
+func classifyOutcome(_ *Server, j *job, d *document) (*outcome, *apiError) {
+	items, _ := j.request["classification_schema"].([]any)
 	if len(items) == 0 {
 		return nil, newAPIError("INVALID_CONFIG", "classification_schema has no categories")
 	}
-	pageRange := request["page_range"]
+	pageRange := j.request["page_range"]
 	if pageRange == nil {
-		pageRange = map[string]any{"end": json.Number("5")} // the service's default
+		pageRange = map[string]any{"end": json.Number("5")} // the default of the service
 	}
 	pages, numbers := selectPages(d.pages, pageRange)
-	words := map[string]bool{}
-	for _, page := range pages {
-		for _, w := range wordsOf(page) {
-			words[w] = true
-		}
+	words := wordsOf(strings.Join(pages, "\n"))
+	matches := func(text string) bool {
+		return slices.ContainsFunc(wordsOf(text), func(w string) bool { return slices.Contains(words, w) })
 	}
 	best, bestScore := "", -1.0
 	categories := []any{}
 	for _, item := range items {
-		name := lookupString(item, "category")
-		criteria, _ := lookup(item, "criteria").([]any)
+		name, criteria := lookupString(item, "category"), lookupStrings(item, "criteria")
 		met := 0
 		confidences := []any{}
-		for _, c := range criteria {
-			criterion, _ := c.(string)
+		for _, criterion := range criteria {
 			confidence := "low"
-			if slices.ContainsFunc(wordsOf(criterion), func(w string) bool { return words[w] }) {
+			if matches(criterion) {
 				confidence, met = "high", met+1
 			}
 			confidences = append(confidences, obj("criterion", criterion, "confidence", confidence))
 		}
-		score := 0.0
-		if len(criteria) > 0 {
-			score = float64(met) / float64(len(criteria))
-		}
-		ranking := score
-		if slices.ContainsFunc(wordsOf(name), func(w string) bool { return words[w] }) {
-			ranking += 0.5
-		}
-		if ranking > bestScore {
-			best, bestScore = name, ranking
-		}
+		score := float64(met) / float64(max(len(criteria), 1))
 		categories = append(categories, obj("category", name, "confidence", round(score), "criteria_confidence", confidences))
+		if matches(name) {
+			score += 0.5
+		}
+		if score > bestScore {
+			best, bestScore = name, score
+		}
 	}
-	return resultOutcome("classify",
+	return newOutcome("classify",
 		obj("usage", obj("num_pages", len(numbers), "num_categories", len(items), "credits", float64(len(numbers)))),
 		obj("category", best),
 		obj("response_confidence", obj("categories", categories), "duration", jobDuration{}, "extra_metadata", nil),
-		lookupBool(request, "force_url_result"),
+		lookupBool(j.request, "force_url_result"),
 	), nil
 }
 
-// wordsOf lists the words of at least four letters, plurals cut.
+// wordsOf returns the words with at least four letters, without the plural s.
 func wordsOf(text string) []string {
 	words := strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return !unicode.IsLetter(r) })
 	words = slices.DeleteFunc(words, func(w string) bool {

@@ -1,18 +1,32 @@
 package reductotest
 
-import (
-	"bytes"
-)
+import "bytes"
 
-// editOutcome is a document with its instructions at the end if it is text,
-// and as it was otherwise.
-func editOutcome(d *document, j *job) *outcome {
-	edited, mediaType := d.raw, d.contentType
+var editKind = &kind{
+	jobType: "Edit",
+	request: fields{
+		"document_url!": oneOf(text, uploadObject), "edit_instructions!": text, "priority": boolean,
+		"edit_options": fields{
+			"color": text, "font_size": nullable(between(1, 72, number)),
+			"llm_provider_preference": nullable(enum("openai", "anthropic", "google")),
+			"enable_overflow_pages":   boolean, "flatten": boolean,
+		}.check,
+		"form_schema": nullable(list(fields{
+			"bbox!": fields{
+				"left!": number, "top!": number, "width!": number, "height!": number, "page!": integer, "original_page": integer,
+			}.check,
+			"description!": text, "type!": enum("text", "checkbox", "radio", "dropdown", "barcode"),
+			"fill": boolean, "value": nullable(text), "font_size": nullable(between(1, 72, number)),
+		}.check)),
+	},
+	result: editOutcome,
+}
+
+// editOutcome appends the instructions to a text. It does not change other documents.
+func editOutcome(_ *Server, j *job, d *document) (*outcome, *apiError) {
+	edited := append([]byte{}, d.raw...)
 	if !d.figure && !bytes.HasPrefix(d.raw, []byte("%PDF-")) {
 		edited = []byte(d.text() + "\n\n" + lookupString(j.request, "edit_instructions") + "\n")
-	}
-	if edited == nil {
-		edited = []byte{}
 	}
 	_, numbers := selectPages(d.pages, nil)
 	return &outcome{
@@ -22,6 +36,6 @@ func editOutcome(d *document, j *job) *outcome {
 			"form_schema", j.request["form_schema"],
 			"usage", pageUsage(numbers),
 		),
-		document: edited, mediaType: mediaType,
-	}
+		document: edited, mediaType: d.contentType,
+	}, nil
 }

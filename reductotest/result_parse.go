@@ -2,53 +2,62 @@ package reductotest
 
 import (
 	"iter"
-	"math"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-// parseOutcome is the result of parsing d under the options of a parse
-// request, or of the "parsing" member of another.
+var parseKind = &kind{
+	jobType: "Parse",
+	request: parsing.with("input!", input).with("queue_priority", queuePriority),
+	result: func(s *Server, j *job, d *document) (*outcome, *apiError) {
+		o := parseOutcome(d, j.request, lookupBool(j.request, "settings", "force_url_result"), s.cfg.urlBody)
+		if d.file != nil && d.contentType == "application/pdf" {
+			s.addPDFLink(o, d)
+		}
+		return o, nil
+	},
+}
+
+// parseOutcome returns the result of parsing d with the options of a parse request.
 func parseOutcome(d *document, options any, forceURL bool, form URLBody) *outcome {
 	pages, numbers := selectPages(d.pages, lookup(options, "settings", "page_range"))
-	chunks := chunksOf(pages, numbers, d.figure, chunkConfigOf(options))
+	chunks := chunksOf(pages, numbers, d.figure, chunkConfig{
+		mode:   lookupString(options, "retrieval", "chunking", "chunk_mode"),
+		size:   intOr(lookup(options, "retrieval", "chunking", "chunk_size"), 1000),
+		filter: lookupStrings(options, "retrieval", "filter_blocks"),
+	})
 	full := mustMarshal(obj("type", "full", "chunks", chunks, "ocr", nil, "custom", nil))
 	behind := full
 	if form == URLBodyChunks {
 		behind = mustMarshal(chunks)
 	}
+	return newParseOutcome(pageUsage(numbers), full, behind, forceURL)
+}
+
+// newParseOutcome returns a parse result. behind is what its URL leads to.
+func newParseOutcome(usage object, full, behind any, forceURL bool) *outcome {
 	return &outcome{
 		responseType: "parse",
-		head: obj(
-			"duration", jobDuration{},
-			"pdf_url", nil,
-			"studio_link", studioLink{},
-			"usage", pageUsage(numbers),
-		),
-		result:   full,
-		tail:     obj("document_properties", nil, "parse_mode", nil),
-		canBeURL: true, forceURL: forceURL, behind: behind,
+		head:         obj("duration", jobDuration{}, "pdf_url", nil, "studio_link", studioLink{}, "usage", usage),
+		result:       full,
+		tail:         obj("document_properties", nil, "parse_mode", nil),
+		canBeURL:     true, forceURL: forceURL, behind: behind,
 	}
 }
 
-func chunkConfigOf(options any) chunkConfig {
-	cfg := chunkConfig{
-		mode: lookupString(options, "retrieval", "chunking", "chunk_mode"),
-		size: intOr(lookup(options, "retrieval", "chunking", "chunk_size"), 1000),
-	}
-	if types, ok := lookup(options, "retrieval", "filter_blocks").([]any); ok {
-		for _, t := range types {
-			if t, ok := t.(string); ok {
-				cfg.filter = append(cfg.filter, t)
-			}
-		}
-	}
-	return cfg
+// addPDFLink gives a parse result the link to its PDF.
+func (s *Server) addPDFLink(o *outcome, d *document) {
+	path := "/files/" + d.file.id[len(filePrefix):]
+	s.mu.Lock()
+	s.objects[path] = storedObject{contentType: d.contentType, file: d.file, body: func() []byte { return d.raw }}
+	s.mu.Unlock()
+	i := slices.IndexFunc(o.head, func(m member) bool { return m.key == "pdf_url" })
+	o.head[i].value = linkTo(path)
 }
 
-// pageUsage is the usage of a job that read the pages with these numbers.
+// pageUsage returns the usage of a job that read the pages with these numbers.
 func pageUsage(numbers []int) object {
 	breakdown := obj()
 	for _, n := range slices.Sorted(slices.Values(numbers)) {
@@ -63,7 +72,7 @@ func pageUsage(numbers []int) object {
 	)
 }
 
-// block is a paragraph of a page in the form of the wire.
+// block is a paragraph of a page in the wire format.
 type block struct {
 	Type       string    `json:"type"`
 	BBox       bbox      `json:"bbox"`
@@ -89,7 +98,7 @@ type granular struct {
 	Parse   *float64 `json:"parse_confidence"`
 }
 
-// chunk is a piece of a parse result in the form of the wire.
+// chunk is a part of a parse result in the wire format.
 type chunk struct {
 	Content           string  `json:"content"`
 	Embed             string  `json:"embed"`
@@ -98,9 +107,8 @@ type chunk struct {
 	Blocks            []block `json:"blocks"`
 }
 
-// blocksOf makes a block of every paragraph of a page. Its content is the
-// paragraph as it is in the text; the box is where it would be if the page's
-// lines were spread over the page.
+// blocksOf returns a block for every paragraph of a page. Its content is the exact text
+// of the paragraph. Its box assumes that the lines fill the page evenly.
 func blocksOf(page string, number int, figure bool) []block {
 	total := float64(max(strings.Count(page, "\n")+1, 50))
 	blocks := []block{}
@@ -125,7 +133,7 @@ func blocksOf(page string, number int, figure bool) []block {
 	return blocks
 }
 
-// paragraph is a run of lines that are not blank.
+// paragraph is a sequence of lines that are not blank.
 type paragraph struct {
 	text        string
 	line, lines int // the first line's number, from 0, and how many there are
@@ -133,9 +141,8 @@ type paragraph struct {
 
 func paragraphs(page string) iter.Seq[paragraph] {
 	return func(yield func(paragraph) bool) {
-		start, end, offset := 0, 0, 0
+		start, end, offset, line := 0, 0, 0, 0
 		p := paragraph{}
-		line := 0
 		for text := range strings.Lines(page) {
 			if blank := strings.TrimSpace(text) == ""; !blank {
 				if p.lines == 0 {
@@ -160,11 +167,9 @@ func paragraphs(page string) iter.Seq[paragraph] {
 	}
 }
 
-func round(f float64) float64 { return math.Round(f*1e6) / 1e6 }
-
 var keyValueLine = regexp.MustCompile(`^[\pL][\pL\pN _./()-]*:\s+\S`)
 
-// blockType guesses the type of a paragraph as Markdown would have it.
+// blockType returns the type of a paragraph, which it reads as Markdown.
 func blockType(content string) string {
 	all := func(ok func(line string) bool) bool {
 		for line := range strings.Lines(content) {
@@ -189,21 +194,21 @@ func blockType(content string) string {
 	return "Text"
 }
 
-// chunkConfig is what a request says about chunks.
+// chunkConfig holds the options of a request for chunks.
 type chunkConfig struct {
 	mode   string
 	size   int
-	filter []string // types of blocks whose text stays out of the chunk's
+	filter []string // types of blocks whose text is left out of chunks
 }
 
-// chunksOf divides pages into chunks. Without a mode it is one chunk whose
-// content is the text as it was uploaded.
+// chunksOf divides pages into chunks. Without a mode it returns one chunk with the exact
+// text.
 func chunksOf(pages []string, numbers []int, figure bool, cfg chunkConfig) []chunk {
 	chunks := []chunk{}
 	var open []block
 	flush := func() {
 		if len(open) > 0 {
-			chunks = append(chunks, newChunk(open, cfg.filter))
+			chunks = append(chunks, joinedChunk(open, cfg.filter))
 			open = nil
 		}
 	}
@@ -230,7 +235,7 @@ func chunksOf(pages []string, numbers []int, figure bool, cfg chunkConfig) []chu
 		switch cfg.mode {
 		case "page":
 			if len(open) > 0 && len(cfg.filter) == 0 {
-				chunks = append(chunks, wholeChunk(page, open))
+				chunks = append(chunks, newChunk(page, open))
 				open = nil
 			}
 			flush()
@@ -239,24 +244,24 @@ func chunksOf(pages []string, numbers []int, figure bool, cfg chunkConfig) []chu
 		}
 	}
 	if (cfg.mode == "" || cfg.mode == "disabled") && len(cfg.filter) == 0 {
-		return []chunk{wholeChunk(strings.Join(pages, "\f"), open)}
+		return []chunk{newChunk(strings.Join(pages, "\f"), open)}
 	}
 	flush()
 	return chunks
 }
 
-// newChunk joins blocks with blank lines.
-func newChunk(blocks []block, filter []string) chunk {
+// joinedChunk joins blocks with blank lines.
+func joinedChunk(blocks []block, filter []string) chunk {
 	var contents []string
 	for _, b := range blocks {
 		if !slices.Contains(filter, b.Type) {
 			contents = append(contents, b.Content)
 		}
 	}
-	return wholeChunk(strings.Join(contents, "\n\n"), blocks)
+	return newChunk(strings.Join(contents, "\n\n"), blocks)
 }
 
-func wholeChunk(content string, blocks []block) chunk {
+func newChunk(content string, blocks []block) chunk {
 	if blocks == nil {
 		blocks = []block{}
 	}

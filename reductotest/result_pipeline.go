@@ -6,27 +6,37 @@ import (
 	"unicode"
 )
 
-// Pipeline is what a pipeline of the studio does, for [Server.DefinePipeline].
+var pipelineKind = &kind{
+	jobType: "Pipeline",
+	request: fields{
+		"input!": input, "pipeline_id!": text, "settings": fields{"document_password": nullable(text)}.check,
+	},
+	legacy: fields{"pipeline_id!": text},
+	result: pipelineOutcome,
+}
+
+// Pipeline describes the steps of a pipeline. Use it with [Server.DefinePipeline].
 type Pipeline struct {
-	// Schema is the JSON schema of its extract step: anything that marshals to
-	// one, or its text. Without one there is no such step.
+	// Schema is the JSON schema of the extract step: the text of a schema, or a value
+	// that marshals to one. Without a schema there is no extract step.
 	Schema any
-	// Citations is whether the extract step has citations.
+	// Citations adds citations to the extract step.
 	Citations bool
-	// Split are the categories of its split step. Without them there is no such
-	// step; with them and a Schema each category's pages are extracted apart.
+	// Split lists the categories of the split step. Without them there is no split
+	// step. With them and a Schema, the pages of each category are extracted
+	// separately.
 	Split []PipelineCategory
 }
 
-// PipelineCategory is a category of a split step.
+// PipelineCategory is a category of the split step of a [Pipeline].
 type PipelineCategory struct {
 	Name string
-	// PartitionKey is the key whose values divide the category; empty for none.
+	// PartitionKey is the key whose values divide the category. It is optional.
 	PartitionKey string
 }
 
-// DefinePipeline sets what the pipeline with an id does. Every other id is a
-// pipeline that parses, and extracts each line "key: value" as a string.
+// DefinePipeline sets the steps of the pipeline with this id. A pipeline that is not
+// defined parses, and extracts each line "key: value" as a string.
 func (s *Server) DefinePipeline(id string, p Pipeline) {
 	if p.Schema != nil {
 		raw, ok := s.json("DefinePipeline: Schema", p.Schema)
@@ -41,65 +51,56 @@ func (s *Server) DefinePipeline(id string, p Pipeline) {
 	s.pipelines[id] = p
 }
 
-func pipelineOutcome(d *document, p Pipeline, known bool) (*outcome, *apiError) {
+func pipelineOutcome(s *Server, j *job, d *document) (*outcome, *apiError) {
 	pages, numbers := selectPages(d.pages, nil)
-	if !known {
+	s.mu.Lock()
+	p, defined := s.pipelines[lookupString(j.request, "pipeline_id")]
+	s.mu.Unlock()
+	if !defined {
 		p.Schema = schemaOfFacts(pages, numbers)
 	}
-	// Nested results stay inline, except a large parse result.
-	inline := func(o *outcome, err *apiError) (*outcome, *apiError) {
+	result := obj("parse", parseOutcome(d, nil, false, URLBodyResult), "extract", nil, "split", nil, "edit", nil)
+	// Of the nested results, only the parse result can be a URL.
+	extract := func(pages []string, numbers []int) (*outcome, *apiError) {
+		o, err := extractFrom(pages, numbers, p.Schema, p.Citations, false)
 		if o != nil {
 			o.canBeURL = false
 		}
 		return o, err
 	}
-	var extract, split any
 	var sections []section
 	if len(p.Split) > 0 {
-		var categories []category
-		for _, c := range p.Split {
-			categories = append(categories, category{c.Name, c.PartitionKey})
-		}
-		sections = sectionsOf(pages, numbers, categories, true)
-		o := resultOutcome("split", obj("duration", jobDuration{}, "usage", pageUsage(numbers)), plainSplit(sections), nil, false)
+		sections = sectionsOf(pages, numbers, p.Split, true)
+		o := newSplitOutcome(plainSplit(sections), numbers, false)
 		o.canBeURL = false
-		split = o
+		result[2].value = o
 	}
 	switch {
 	case p.Schema == nil:
-	case split == nil:
-		o, err := inline(extractFrom(pages, numbers, p.Schema, p.Citations, false))
+	case len(p.Split) == 0:
+		o, err := extract(pages, numbers)
 		if err != nil {
 			return nil, err
 		}
-		extract = o
+		result[1].value = o
 	default:
-		list := splitExtract{}
+		list := []object{}
 		for _, part := range partsOf(sections) {
 			var texts []string
 			for _, n := range part.pages {
 				texts = append(texts, pages[slices.Index(numbers, n)])
 			}
-			o, err := inline(extractFrom(texts, part.pages, p.Schema, p.Citations, false))
+			o, err := extract(texts, part.pages)
 			if err != nil {
 				return nil, err
 			}
-			list = append(list, obj("split_name", part.split, "page_range", numbersOf(part.pages),
+			list = append(list, obj("split_name", part.split, "page_range", notNil(part.pages),
 				"partition", part.partition, "result", o))
 		}
-		extract = list
+		result[1].value = list
 	}
-	return &outcome{
-		responseType: "pipeline",
-		head:         obj("usage", pageUsage(numbers)),
-		result: obj(
-			"parse", parseOutcome(d, nil, false, URLBodyResult),
-			"extract", extract, "split", split, "edit", nil),
-	}, nil
+	return &outcome{responseType: "pipeline", head: obj("usage", pageUsage(numbers)), result: result}, nil
 }
-
-// splitExtract is the list of results that a pipeline with both steps has.
-type splitExtract []object
 
 type part struct {
 	split     string
@@ -107,7 +108,7 @@ type part struct {
 	pages     []int
 }
 
-// partsOf lists what is extracted apart: partitions, or sections that have none.
+// partsOf returns the partitions of sections, and the sections that have none.
 func partsOf(sections []section) []part {
 	var parts []part
 	for _, s := range sections {
@@ -121,7 +122,7 @@ func partsOf(sections []section) []part {
 	return parts
 }
 
-// schemaOfFacts has a string for each key that the pages have.
+// schemaOfFacts returns a schema with a string for each key on the pages.
 func schemaOfFacts(pages []string, numbers []int) any {
 	properties := map[string]any{}
 	facts, _ := factsOf(pages, numbers)
