@@ -2,6 +2,7 @@ package reductotest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,60 +18,82 @@ import (
 	"github.com/google/uuid"
 )
 
-// answerLimit is how much is read of a receiver's answer.
+// answerLimit is the number of bytes that the sender reads of a response.
 const answerLimit = 64 << 10
 
 var (
-	errLost   = errors.New("reductotest: the delivery was lost on the way")
-	errBroken = errors.New("reductotest: the connection broke before the answer was read")
+	errLost   = errors.New("reductotest: a fault lost the delivery")
+	errBroken = errors.New("reductotest: a fault broke the connection before the response was read")
 )
+
+// webhookState holds the deliveries. The mutex of the server guards it.
+type webhookState struct {
+	svixEndpoints []svixEndpoint
+	webhookFaults []WebhookFault
+	afterNext     []chan struct{} // sequences that wait for the end of the next one
+	deliveries    []*Delivery
+	byJob         map[string][]*Delivery
+	delivered     chan struct{} // closed and replaced at each delivery
+}
+
+func newWebhookState() webhookState {
+	return webhookState{byJob: map[string][]*Delivery{}, delivered: make(chan struct{})}
+}
 
 // Delivery is one attempt to deliver a webhook.
 type Delivery struct {
 	JobID string
-	// Attempt counts from 1. Duplicates have the number of the attempt they
-	// repeat; forged deliveries and those sent by hand have 0.
+	// Attempt counts from 1. A duplicate has the number of the attempt it repeats. A
+	// forged delivery, and one of Deliver or Redeliver, has 0.
 	Attempt int
 	URL     string
-	// Header and Body are what was sent.
+	// Header and Body are those of the request.
 	Header http.Header
 	Body   Body
-	// StatusCode is what the receiver answered; 0 if it did not.
+	// StatusCode is that of the response. It is 0 without a response.
 	StatusCode int
-	// Answer is the body of its answer, at most 64 KiB.
+	// Answer is the body of the response, up to 64 KiB.
 	Answer Body
-	// Err is why the delivery failed other than by the answer's status.
+	// Err is the error of a delivery that has no response, or only part of one.
 	Err error
-	// Lost is whether a fault kept the delivery from the receiver.
+	// Lost reports that a fault lost the delivery.
 	Lost bool
-	// Forged is whether the delivery was not the service's own.
+	// Forged reports that the delivery is not the service's.
 	Forged bool
-	// Duplicate is whether the delivery repeats another on purpose.
+	// Duplicate reports that the delivery repeats another on purpose.
 	Duplicate bool
-	// Time is when the delivery was begun.
+	// Time is the start of the delivery.
 	Time time.Time
 }
 
-// succeeded is whether the sender takes the delivery for done.
-func (d *Delivery) succeeded() bool {
-	return d.Err == nil && d.StatusCode >= 200 && d.StatusCode < 300
+// send delivers d and records it.
+func (s *Server) send(ctx context.Context, d Delivery, fail error, slow time.Duration) Delivery {
+	d.Time = time.Now()
+	if d.Err = fail; !d.Lost {
+		s.post(ctx, &d, slow)
+		if d.Err == nil {
+			d.Err = fail
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.deliveries = append(s.deliveries, &d)
+	s.byJob[d.JobID] = append(s.byJob[d.JobID], &d)
+	close(s.delivered)
+	s.delivered = make(chan struct{})
+	return d
 }
 
-func directHeaders() http.Header {
-	return http.Header{"Content-Type": {"application/json"}, "User-Agent": {"reductotest"}}
-}
-
-// post sends a delivery and notes what became of it.
+// post sends the request of d and sets its result.
 func (s *Server) post(ctx context.Context, d *Delivery, slow time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.webhookTimeout)
 	defer cancel()
 	var body io.Reader = bytes.NewReader(d.Body)
-	if slow > 0 {
-		body = &slowReader{ctx: ctx, rest: d.Body, half: (len(d.Body) + 1) / 2, pause: slow}
+	if half := (len(d.Body) + 1) / 2; slow > 0 {
+		body = io.MultiReader(bytes.NewReader(d.Body[:half]), &pause{ctx, slow}, bytes.NewReader(d.Body[half:]))
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, d.URL, body)
-	if err != nil {
-		d.Err = err
+	var req *http.Request
+	if req, d.Err = http.NewRequestWithContext(ctx, http.MethodPost, d.URL, body); d.Err != nil {
 		return
 	}
 	req.ContentLength = int64(len(d.Body))
@@ -85,151 +108,22 @@ func (s *Server) post(ctx context.Context, d *Delivery, slow time.Duration) {
 	d.Answer, d.Err = io.ReadAll(io.LimitReader(resp.Body, answerLimit))
 }
 
-// slowReader pauses after the first half of what it reads.
-type slowReader struct {
-	ctx   context.Context
-	rest  []byte
-	half  int // bytes until the pause
-	pause time.Duration
+// pause is an empty reader that ends after some time.
+type pause struct {
+	ctx  context.Context
+	time time.Duration
 }
 
-func (r *slowReader) Read(p []byte) (int, error) {
-	if r.half == 0 && r.pause > 0 {
-		if !sleep(r.ctx, r.pause) {
-			return 0, context.Cause(r.ctx)
-		}
-		r.pause = 0
+func (p *pause) Read([]byte) (int, error) {
+	if !sleep(p.ctx, p.time) {
+		return 0, context.Cause(p.ctx)
 	}
-	if len(r.rest) == 0 {
-		return 0, io.EOF
-	}
-	n := len(r.rest)
-	if r.pause > 0 {
-		n = r.half
-	}
-	n = copy(p, r.rest[:n])
-	r.rest = r.rest[n:]
-	r.half = max(0, r.half-n)
-	return n, nil
+	return 0, io.EOF
 }
 
-func (s *Server) recordDelivery(d *Delivery) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.deliveries = append(s.deliveries, d)
-	s.byJob[d.JobID] = append(s.byJob[d.JobID], d)
-	close(s.delivered)
-	s.delivered = make(chan struct{})
-}
-
-// Deliveries lists the deliveries of a job that are over, in the order in
-// which they were, those that were lost or forged included.
-func (s *Server) Deliveries(jobID string) []Delivery {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return cloneDeliveries(s.byJob[jobID])
-}
-
-// AllDeliveries lists the deliveries of all jobs, in the order in which they
-// were over.
-func (s *Server) AllDeliveries() []Delivery {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return cloneDeliveries(s.deliveries)
-}
-
-func cloneDeliveries(deliveries []*Delivery) []Delivery {
-	var list []Delivery
-	for _, d := range deliveries {
-		c := *d
-		c.Header, c.Body, c.Answer = d.Header.Clone(), slices.Clone(d.Body), slices.Clone(d.Answer)
-		list = append(list, c)
-	}
-	return list
-}
-
-// AwaitDeliveries waits until the receiver has answered n deliveries of a job,
-// with whatever status, and returns the job's deliveries so far. Forged ones
-// count, lost ones do not. The error is that of ctx, or that the server was closed.
-func (s *Server) AwaitDeliveries(ctx context.Context, jobID string, n int) ([]Delivery, error) {
-	for {
-		s.mu.Lock()
-		answered := 0
-		for _, d := range s.byJob[jobID] {
-			if d.StatusCode != 0 {
-				answered++
-			}
-		}
-		changed := s.delivered
-		s.mu.Unlock()
-		if answered >= n {
-			return s.Deliveries(jobID), nil
-		}
-		var err error
-		select {
-		case <-changed:
-			continue
-		case <-ctx.Done():
-			err = context.Cause(ctx)
-		case <-s.ctx.Done():
-			err = errors.New("the server was closed")
-		}
-		return s.Deliveries(jobID), fmt.Errorf("reductotest: %d of %d deliveries of job %s were answered: %w", answered, n, jobID, err)
-	}
-}
-
-// Deliver posts body to url as it is, for deliveries that the service would
-// not send, and waits for the answer. It is listed with those of jobID, which
-// need not be a job's, as forged. A nil header is that of a direct webhook.
-func (s *Server) Deliver(ctx context.Context, url, jobID string, body []byte, header http.Header) Delivery {
-	if header == nil {
-		header = directHeaders()
-	}
-	d := &Delivery{JobID: jobID, URL: url, Header: header.Clone(), Body: slices.Clone(body), Forged: true, Time: time.Now()}
-	s.post(ctx, d, 0)
-	s.recordDelivery(d)
-	return *d
-}
-
-// Redeliver sends the webhook of a job that has ended once more, without
-// retries and faults, and waits for the answer. Of several Svix endpoints it is
-// the first.
-func (s *Server) Redeliver(jobID string) Delivery {
-	j := s.job(jobID)
-	if j == nil {
-		return Delivery{}
-	}
-	s.mu.Lock()
-	targets := s.targets(j.hook)
-	status := j.status
-	s.mu.Unlock()
-	switch {
-	case len(targets) == 0:
-		s.fatalf("Redeliver: job %q has no webhook", jobID)
-		return Delivery{}
-	case status == "":
-		s.fatalf("Redeliver: job %q has not ended", jobID)
-		return Delivery{}
-	}
-	q := &sequence{s: s, job: j, url: targets[0], payload: payload(status, j.id, j.metadata), svixID: newSvixID(j.hook)}
-	d := &Delivery{JobID: j.id, URL: q.url, Header: q.headers(q.payload), Body: q.payload, Duplicate: true, Time: time.Now()}
-	s.post(s.ctx, d, 0)
-	s.recordDelivery(d)
-	return *d
-}
-
-// webhookState is the state of deliveries. The server's mutex guards it.
-type webhookState struct {
-	svixEndpoints []svixEndpoint
-	webhookFaults []WebhookFault
-	afterNext     []chan struct{} // sequences that wait for the next one's end
-	deliveries    []*Delivery
-	byJob         map[string][]*Delivery
-	delivered     chan struct{} // closed and replaced at every delivery
-}
-
-func newWebhookState() webhookState {
-	return webhookState{byJob: map[string][]*Delivery{}, delivered: make(chan struct{})}
+// payload returns the body of a webhook.
+func payload(status, jobID string, metadata json.RawMessage) []byte {
+	return mustMarshal(obj("status", status, "job_id", jobID, "metadata", metadata))
 }
 
 // sequence is the attempts to deliver the webhook of a job to one URL.
@@ -242,23 +136,14 @@ type sequence struct {
 	svixID  string // empty for direct webhooks
 }
 
-// payload is the body of a webhook.
-func payload(status, jobID string, metadata json.RawMessage) []byte {
-	if metadata == nil {
-		metadata = json.RawMessage("null")
-	}
-	return mustMarshal(obj("status", status, "job_id", jobID, "metadata", metadata))
-}
-
-// sendLocked starts the webhook of a job that has ended. The caller holds the
-// mutex.
+// sendLocked starts the webhook of a job that has ended. The caller holds the mutex.
 func (s *Server) sendLocked(j *job) {
 	targets := s.targets(j.hook)
 	if len(targets) == 0 {
 		return
 	}
 	fault := s.takeFault(j)
-	held := s.afterNext // those end their wait with this job
+	held := s.afterNext // these sequences wait for this one
 	s.afterNext = nil
 	var turn chan struct{}
 	if fault.afterNext {
@@ -301,8 +186,8 @@ func newSvixID(h webhook) string {
 	return "msg_" + strings.ReplaceAll(uuid.NewString(), "-", "")
 }
 
-// schedule is the delays between attempts.
-func (q *sequence) schedule() []time.Duration {
+// retryDelays returns the delays between attempts.
+func (q *sequence) retryDelays() []time.Duration {
 	switch {
 	case q.s.cfg.retrySchedule != nil:
 		return q.s.cfg.retrySchedule
@@ -312,12 +197,13 @@ func (q *sequence) schedule() []time.Duration {
 	return directSchedule
 }
 
+// run makes all attempts, with those that faults add.
 func (q *sequence) run() {
 	for _, f := range q.fault.forgeries {
 		q.forge(f)
 	}
 	delivered, attempt, copied := false, 1, false
-	for delays := q.schedule(); ; attempt++ {
+	for delays := q.retryDelays(); ; attempt++ {
 		var copies sync.WaitGroup
 		if attempt > q.fault.lose && !copied {
 			copied = true
@@ -347,51 +233,48 @@ func (q *sequence) run() {
 	}
 }
 
-// attempt delivers once and is whether the receiver has confirmed it.
+// attempt delivers once. It reports whether the receiver confirmed the delivery.
 func (q *sequence) attempt(number int, duplicate bool) bool {
-	d := &Delivery{JobID: q.job.id, Attempt: number, Duplicate: duplicate, URL: q.url, Time: time.Now()}
-	body := q.payload
-	d.Header = q.headers(body)
+	d := Delivery{
+		JobID: q.job.id, Attempt: number, Duplicate: duplicate, URL: q.url,
+		Header: q.headers(), Body: q.payload, Lost: number <= q.fault.lose,
+	}
 	if number <= q.fault.corrupt {
-		body = body[:len(body)/2]
+		d.Body = d.Body[:len(d.Body)/2]
 	}
-	d.Body = body
-	if number <= q.fault.lose {
-		d.Lost, d.Err = true, errLost
-	} else {
-		q.s.post(q.s.ctx, d, q.fault.slow)
-		if number <= q.fault.breaks && d.Err == nil {
-			d.Err = errBroken
-		}
+	var fail error
+	switch {
+	case d.Lost:
+		fail = errLost
+	case number <= q.fault.breaks:
+		fail = errBroken
 	}
-	q.s.recordDelivery(d)
-	return d.succeeded()
+	d = q.s.send(q.s.ctx, d, fail, q.fault.slow)
+	return d.Err == nil && d.StatusCode >= 200 && d.StatusCode < 300
 }
 
-func (q *sequence) headers(body []byte) http.Header {
+// headers returns the headers of the payload.
+func (q *sequence) headers() http.Header {
 	h := directHeaders()
 	if q.svixID != "" {
-		maps.Copy(h, svixHeaders(q.s.cfg.svixKey, q.svixID, time.Now(), body))
+		maps.Copy(h, svixHeaders(q.s.cfg.svixKey, q.svixID, time.Now(), q.payload))
 	}
 	return h
 }
 
-// forge sends what somebody else would.
+func directHeaders() http.Header {
+	return http.Header{"Content-Type": {"application/json"}, "User-Agent": {"reductotest"}}
+}
+
+// forge sends a delivery as an attacker would.
 func (q *sequence) forge(f Forgery) {
-	status, id := q.job.status, q.job.id
-	if f.Status != "" {
-		status = f.Status
-	}
-	if f.JobID != "" {
-		id = f.JobID
-	}
 	metadata := withSecret(q.job.metadata, f.Secret)
 	if f.Metadata != nil {
 		if raw, err := rawJSON(f.Metadata); err == nil {
 			metadata = raw
 		}
 	}
-	body := payload(status, id, metadata)
+	body := payload(cmp.Or(f.Status, q.job.status), cmp.Or(f.JobID, q.job.id), metadata)
 	if f.Body != nil {
 		body = slices.Clone(f.Body)
 	}
@@ -406,12 +289,10 @@ func (q *sequence) forge(f Forgery) {
 	for key, values := range f.Header {
 		header[http.CanonicalHeaderKey(key)] = slices.Clone(values)
 	}
-	d := &Delivery{JobID: q.job.id, URL: q.url, Header: header, Body: body, Forged: true, Time: time.Now()}
-	q.s.post(q.s.ctx, d, 0)
-	q.s.recordDelivery(d)
+	q.s.send(q.s.ctx, Delivery{JobID: q.job.id, URL: q.url, Header: header, Body: body, Forged: true}, nil, 0)
 }
 
-// withSecret is metadata with another secret, or without any.
+// withSecret returns metadata with another secret, or with none.
 func withSecret(metadata json.RawMessage, secret string) json.RawMessage {
 	var o map[string]json.RawMessage
 	if json.Unmarshal(metadata, &o) != nil || o == nil {
@@ -422,4 +303,94 @@ func withSecret(metadata json.RawMessage, secret string) json.RawMessage {
 		o["secret"] = mustMarshal(secret)
 	}
 	return mustMarshal(o)
+}
+
+// Deliveries returns the finished deliveries of a job, in the order in which they
+// finished. Lost and forged ones are included.
+func (s *Server) Deliveries(jobID string) []Delivery {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return cloneDeliveries(s.byJob[jobID])
+}
+
+// AllDeliveries returns the finished deliveries of all jobs, in the order in which they
+// finished.
+func (s *Server) AllDeliveries() []Delivery {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return cloneDeliveries(s.deliveries)
+}
+
+func cloneDeliveries(deliveries []*Delivery) []Delivery {
+	var list []Delivery
+	for _, d := range deliveries {
+		c := *d
+		c.Header, c.Body, c.Answer = d.Header.Clone(), slices.Clone(d.Body), slices.Clone(d.Answer)
+		list = append(list, c)
+	}
+	return list
+}
+
+// AwaitDeliveries waits until the receiver has responded to n deliveries of a job, with
+// any status. It returns all deliveries of the job so far. Forged deliveries count, lost
+// ones do not. The error is that of ctx, or says that the server was closed.
+func (s *Server) AwaitDeliveries(ctx context.Context, jobID string, n int) ([]Delivery, error) {
+	for {
+		s.mu.Lock()
+		list, changed := cloneDeliveries(s.byJob[jobID]), s.delivered
+		s.mu.Unlock()
+		answered := 0
+		for _, d := range list {
+			if d.StatusCode != 0 {
+				answered++
+			}
+		}
+		if answered >= n {
+			return list, nil
+		}
+		var err error
+		select {
+		case <-changed:
+			continue
+		case <-ctx.Done():
+			err = context.Cause(ctx)
+		case <-s.ctx.Done():
+			err = errors.New("the server was closed")
+		}
+		return list, fmt.Errorf("reductotest: the receiver responded to %d of %d deliveries of job %s: %w", answered, n, jobID, err)
+	}
+}
+
+// Deliver posts body to url and waits for the response. Use it for deliveries that the
+// service would not send. The delivery is listed as forged under jobID, which can be any
+// text. A nil header stands for the header of a direct webhook.
+func (s *Server) Deliver(ctx context.Context, url, jobID string, body []byte, header http.Header) Delivery {
+	if header == nil {
+		header = directHeaders()
+	}
+	return s.send(ctx, Delivery{JobID: jobID, URL: url, Header: header.Clone(), Body: slices.Clone(body), Forged: true}, nil, 0)
+}
+
+// Redeliver sends the webhook of a job that has ended once more and waits for the
+// response. It does not retry and ignores faults. If there are several Svix endpoints, it
+// sends to the first.
+func (s *Server) Redeliver(jobID string) Delivery {
+	j := s.job(jobID)
+	if j == nil {
+		return Delivery{}
+	}
+	s.mu.Lock()
+	targets := s.targets(j.hook)
+	status := j.status
+	s.mu.Unlock()
+	switch {
+	case len(targets) == 0:
+		s.fatalf("Redeliver: job %q has no webhook", jobID)
+		return Delivery{}
+	case status == "":
+		s.fatalf("Redeliver: job %q has not ended", jobID)
+		return Delivery{}
+	}
+	q := &sequence{s: s, job: j, payload: payload(status, j.id, j.metadata), svixID: newSvixID(j.hook)}
+	return s.send(s.ctx, Delivery{JobID: j.id, URL: targets[0], Header: q.headers(), Body: q.payload, Duplicate: true}, nil, 0)
 }

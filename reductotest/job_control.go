@@ -1,20 +1,21 @@
 package reductotest
 
 import (
+	"cmp"
 	"encoding/json"
 	"time"
 )
 
-// Hold keeps the jobs that are submitted from now on Pending until
-// [Server.Release], or until Complete or Fail ends one. Synchronous calls wait.
+// Hold keeps jobs that are submitted from now on Pending until [Server.Release], or until
+// Complete, Fail or Cancel ends one. Synchronous calls wait.
 func (s *Server) Hold() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.holding = true
 }
 
-// Release starts the jobs that were held and holds no more. They end in the
-// order of their submission.
+// Release starts the held jobs, which then end in the order of their submission. Jobs
+// submitted later are not held.
 func (s *Server) Release() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -26,8 +27,8 @@ func (s *Server) Release() {
 	}
 }
 
-// SetProcessingTime changes how long jobs take that are submitted from now on.
-// See [WithProcessingTime].
+// SetProcessingTime changes how long jobs take that are submitted from now on. See
+// [WithProcessingTime].
 func (s *Server) SetProcessingTime(d time.Duration) {
 	if d < 0 {
 		s.fatalf("SetProcessingTime: %v is negative", d)
@@ -37,21 +38,21 @@ func (s *Server) SetProcessingTime(d time.Duration) {
 	s.processing = d
 }
 
-// FailNext lets the next job that is submitted, and has no such plan yet, fail
-// when its time is over. reason is the text of the failure, name its error name,
-// such as "DOCUMENT_CORRUPT"; empty is "PROCESSING_FAILED". Several calls are for
-// several jobs. A synchronous call answers the HTTP status that goes with the name.
+// FailNext makes the next submitted job fail at its end. reason is the text of the
+// failure. name is its error name, such as "DOCUMENT_CORRUPT". The default name is
+// "PROCESSING_FAILED". A synchronous call responds with the HTTP status of the name.
+//
+// Several calls of FailNext and NextResult apply to several jobs in order.
 func (s *Server) FailNext(reason, name string) {
 	s.planNext(plan{failure: failureOf(reason, name)})
 }
 
-// NextResult makes result the result of the next job that is submitted, and
-// has no such plan yet: the whole document that GET /job has as "result", or
-// that a synchronous call answers. Strings and bytes are taken as JSON text,
-// everything else is marshalled. It is never answered as a URL by itself.
+// NextResult sets the result of the next submitted job: the whole "result" of GET /job,
+// or the response of a synchronous call. Strings and bytes are JSON text, any other value
+// is marshalled. The result is sent as it is, never as a URL.
 //
-// A [GeneratedDocument] is a parse result with all that belongs to it, and is
-// answered as a URL if it is large or the request asks for that.
+// A [GeneratedDocument] is sent as a whole parse result. It becomes a URL if it is large
+// or the request asks for a URL.
 func (s *Server) NextResult(result any) {
 	if r, ok := s.result("NextResult", result); ok {
 		s.planNext(plan{result: r})
@@ -65,9 +66,7 @@ func (s *Server) planNext(p plan) {
 }
 
 func failureOf(reason, name string) *apiError {
-	if name == "" {
-		name = "PROCESSING_FAILED"
-	}
+	name = cmp.Or(name, "PROCESSING_FAILED")
 	return &apiError{status: statusOf(name), name: name, message: reason}
 }
 
@@ -79,8 +78,7 @@ func (s *Server) json(what string, v any) (json.RawMessage, bool) {
 	return raw, err == nil
 }
 
-// result is what a test gives as the result of a job: raw JSON, or a
-// *generatedResult.
+// result reads a result that the test sets. It returns raw JSON or a *generatedResult.
 func (s *Server) result(what string, v any) (any, bool) {
 	if p, ok := v.(*GeneratedDocument); ok && p != nil {
 		v = *p
@@ -95,171 +93,145 @@ func (s *Server) result(what string, v any) (any, bool) {
 	return s.json(what, v)
 }
 
-// SetResult makes result the result of a job, as [Server.NextResult] does: of
-// one that runs, once it is completed, or of one that is completed.
+// SetResult sets the result of a job that runs or has completed. For the result see
+// [Server.NextResult].
 func (s *Server) SetResult(jobID string, result any) {
 	r, ok := s.result("SetResult", result)
-	j := s.job(jobID)
-	if j == nil || !ok {
+	if !ok {
 		return
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	j.plan = plan{result: r}
-	if j.status == statusCompleted {
-		j.outcome = plannedOutcome(j, r)
-		s.storeOutcome(j, j.outcome)
-	}
+	s.update(jobID, func(j *job) {
+		j.plan = plan{result: r}
+		if j.status == statusCompleted {
+			j.outcome = plannedOutcome(j, r)
+			s.storeOutcome(j, j.outcome)
+		}
+	})
 }
 
-// Complete lets a job complete now, also one that is held. When it returns GET
-// /job says so; the webhook is on its way. A job that has ended stays as it is.
+// Complete completes a job now, even if it is held. Its webhook is sent in the
+// background. A job that has ended does not change.
 func (s *Server) Complete(jobID string) {
 	if j := s.job(jobID); j != nil {
 		s.process(j)
 	}
 }
 
-// Fail lets a job fail now, with reason as its text and "PROCESSING_FAILED" as
-// its error name. A job that has ended stays as it is.
+// Fail makes a job fail now, with the text reason and the error name
+// "PROCESSING_FAILED". A job that has ended does not change.
 func (s *Server) Fail(jobID, reason string) {
-	if j := s.job(jobID); j != nil {
-		s.end(j, statusFailed, nil, nil, failureOf(reason, ""))
-	}
+	s.update(jobID, func(j *job) { s.endLocked(j, statusFailed, nil, nil, failureOf(reason, "")) })
 }
 
-// Cancel cancels a job, as POST /cancel does: it ends without a webhook. A job
-// that has ended stays as it is.
+// Cancel cancels a job as POST /cancel does. It sends no webhook. A job that has ended
+// does not change.
 func (s *Server) Cancel(jobID string) {
-	if j := s.job(jobID); j != nil {
-		s.end(j, statusCancelled, nil, nil, nil)
-	}
+	s.update(jobID, func(j *job) { s.endLocked(j, statusCancelled, nil, nil, nil) })
 }
 
-// Expire lets a job expire now, although its time has not come: the API
-// answers 404 for it, and its links lead nowhere. A webhook that is on its way
-// still arrives, and so does that of a job that runs.
+// Expire makes a job expire now. The API responds 404 for it and for its links. Its
+// webhook is still sent, also if the job still runs.
 func (s *Server) Expire(jobID string) {
-	if j := s.job(jobID); j != nil {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		j.isExpired = true
-	}
+	s.update(jobID, func(j *job) { j.isExpired = true })
 }
 
-// SetStatus makes the API say status for a job, which may be one that the
-// service does not have, and stops the job until Complete, Fail or Cancel ends
-// it. Nothing else of the job changes: "Completed" has no result then, and no
-// webhook is sent. The empty status undoes it, and the job starts again.
+// SetStatus makes the API report a status for a job and stops the job until Complete,
+// Fail or Cancel ends it. The status can be one that the service does not have. Nothing
+// else changes: "Completed" has no result and sends no webhook. An empty status undoes
+// it and starts the job again.
 func (s *Server) SetStatus(jobID, status string) {
-	j := s.job(jobID)
-	if j == nil {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	j.pinned = status
-	j.start++
-	if status == "" && !s.holding {
-		s.startLocked(j)
-	}
+	s.update(jobID, func(j *job) {
+		j.pinned = status
+		j.start++
+		if status == "" && !s.holding {
+			s.startLocked(j)
+		}
+	})
 }
 
-// ReadLag lets the next n answers to GET /job for a job that has ended say
-// that it still runs: Pending first, then Completing. Answers before its end do
-// not count, so that it can be called at any time.
+// ReadLag makes the next n responses to GET /job say that a job still runs although it
+// has ended: Pending first, then Completing. Responses before its end do not count.
 func (s *Server) ReadLag(jobID string, n int) {
-	if j := s.job(jobID); j != nil {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		j.lag, j.lagged = n, 0
-	}
+	s.update(jobID, func(j *job) { j.lag, j.lagged = n, 0 })
 }
 
-// SeedJob describes a job that was not submitted through this server.
+// SeedJob describes a job that was not submitted to this server. Pass it to
+// [Server.SeedJob].
 type SeedJob struct {
-	// ID is the job's id. The default is a new UUID.
+	// ID is the id of the job. The default is a new UUID.
 	ID string
-	// Type is the job's type. The default is "Parse".
+	// Type is the type of the job. The default is "Parse".
 	Type string
-	// Status is how the job ended: "Completed", "Failed" or "Cancelled". By
-	// default it runs, and takes the processing time from now on. Any other
-	// status is set as by [Server.SetStatus].
+	// Status is the final status of the job: "Completed", "Failed" or "Cancelled". By
+	// default the job runs from now on, for the processing time. Any other status is
+	// set with [Server.SetStatus].
 	Status string
-	// CreatedAt is when it was submitted. The default is now.
+	// CreatedAt is the time of the submission. The default is now.
 	CreatedAt time.Time
-	// Text is the document's text, for the result. Pages end at form feeds.
+	// Text is the text of the document. Form feeds separate its pages.
 	Text string
-	// Result is the whole result, as in [Server.NextResult], instead of the
-	// result for Text.
+	// Result replaces the result for Text. For its form see [Server.NextResult].
 	Result any
-	// Reason and ErrorName are those of a failed job.
+	// Reason and ErrorName describe the failure of a failed job.
 	Reason, ErrorName string
-	// Webhook is the URL of a direct webhook, sent when a running job ends.
-	// For one that has ended use [Server.Redeliver].
+	// Webhook is the URL of a direct webhook, which is sent at the end of a running
+	// job. Use [Server.Redeliver] for a job that has ended.
 	Webhook string
-	// Metadata is that of the submission: any JSON. The default is none.
+	// Metadata is any JSON. The default is none.
 	Metadata any
-	// Persist is settings.persist_results: the job does not expire.
+	// Persist is settings.persist_results. With it the job does not expire.
 	Persist bool
 }
 
-// SeedJob adds a job that was not submitted through this server, and returns its id.
+// SeedJob adds a job that was not submitted to this server. It returns the id.
 func (s *Server) SeedJob(seed SeedJob) (jobID string) {
 	j := &job{
-		id: seed.ID, jobType: seed.Type, created: seed.CreatedAt, persist: seed.Persist,
+		id: seed.ID, jobType: cmp.Or(seed.Type, "Parse"), created: seed.CreatedAt, persist: seed.Persist,
 		text: &seed.Text, request: map[string]any{},
 	}
-	if j.jobType == "" {
-		j.jobType = "Parse"
-	}
-	if seed.Webhook != "" {
-		j.hook = webhook{mode: "direct", url: seed.Webhook}
-	}
 	config := obj("input", "https://documents.example/seeded")
+	ok := true
 	if seed.Metadata != nil {
-		raw, ok := s.json("SeedJob: Metadata", seed.Metadata)
-		if !ok {
-			return ""
-		}
-		j.metadata = raw
-		config = append(config, member{"async", obj("metadata", raw)})
+		j.metadata, ok = s.json("SeedJob: Metadata", seed.Metadata)
+		config = append(config, member{"async", obj("metadata", j.metadata)})
+	}
+	if seed.Result != nil && ok {
+		j.plan.result, ok = s.result("SeedJob: Result", seed.Result)
+	}
+	if !ok {
+		return ""
 	}
 	j.config = string(mustMarshal(config))
-	if seed.Result != nil {
-		r, ok := s.result("SeedJob: Result", seed.Result)
-		if !ok {
-			return ""
-		}
-		j.plan.result = r
-	}
 	if seed.Status == statusFailed {
 		j.plan = plan{failure: failureOf(seed.Reason, seed.ErrorName)}
+	}
+	running := seed.Status == "" || seed.Status == statusPending
+	hook := webhook{mode: "direct", url: seed.Webhook}
+	if seed.Webhook == "" {
+		hook = webhook{}
+	}
+	if running { // otherwise the webhook was sent in the past
+		j.hook = hook
 	}
 	s.mu.Lock()
 	if s.jobs[j.id] != nil {
 		s.mu.Unlock()
-		s.fatalf("SeedJob: there is a job %q", j.id)
+		s.fatalf("SeedJob: there is a job %q already", j.id)
 		return ""
 	}
 	s.addLocked(j)
-	switch seed.Status {
-	case "", statusPending:
-		if !s.holding {
-			s.startLocked(j)
-		}
-		s.mu.Unlock()
-		return j.id
+	if running && !s.holding {
+		s.startLocked(j)
 	}
-	hook := j.hook
-	j.hook = webhook{} // it was sent in the past
 	s.mu.Unlock()
 
-	switch seed.Status {
-	case statusCompleted, statusFailed:
+	switch {
+	case running:
+		return j.id
+	case seed.Status == statusCompleted || seed.Status == statusFailed:
 		s.process(j)
-	case statusCancelled:
-		s.end(j, statusCancelled, nil, nil, nil)
+	case seed.Status == statusCancelled:
+		s.Cancel(j.id)
 	default:
 		s.SetStatus(j.id, seed.Status)
 	}
@@ -272,7 +244,8 @@ func (s *Server) SeedJob(seed SeedJob) (jobID string) {
 	return j.id
 }
 
-// job is the job with an id, whether the API still knows it or not.
+// job returns the job with this id, even if the API does not know it any more. Without
+// one it ends the test.
 func (s *Server) job(id string) *job {
 	s.mu.Lock()
 	j := s.jobs[id]
@@ -281,4 +254,13 @@ func (s *Server) job(id string) *job {
 		s.fatalf("there is no job %q", id)
 	}
 	return j
+}
+
+// update calls f with a job and holds the mutex meanwhile.
+func (s *Server) update(id string, f func(j *job)) {
+	if j := s.job(id); j != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		f(j)
+	}
 }

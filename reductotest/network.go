@@ -1,6 +1,7 @@
 package reductotest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -20,10 +21,10 @@ const (
 	appHost     = "app.test"             // the handlers given to Mount
 )
 
-// network is a set of in-memory listeners by host name. Ports do not matter.
+// network holds the in-memory listeners by host name. It ignores ports.
 type network struct {
-	listeners map[string]*listener // not changed after newNetwork
-	loopback  bool                 // loopback addresses are dialled by TCP
+	listeners map[string]*listener // does not change
+	loopback  bool                 // dial loopback addresses over TCP
 	dials     atomic.Int64
 }
 
@@ -51,12 +52,12 @@ func (n *network) dial(ctx context.Context, _, address string) (net.Conn, error)
 			var d net.Dialer
 			return d.DialContext(ctx, "tcp", address)
 		}
-		reachable := "it reaches " + apiHost + ", " + storageHost + " and " + appHost + " alone"
+		reachable := "there are " + apiHost + ", " + storageHost + " and " + appHost
 		if n.loopback {
 			reachable += ", and loopback addresses"
 		}
 		return nil, &net.OpError{Op: "dial", Net: "memory", Addr: addr(address), Err: fmt.Errorf(
-			"reductotest: no such host in the in-memory network: %q; %s", host, reachable)}
+			"reductotest: no host %q in the in-memory network: %s", host, reachable)}
 	}
 	client := addr(fmt.Sprintf("client:%d", n.dials.Add(1)))
 	near, far := newConnPair(client, l.addr)
@@ -78,7 +79,7 @@ func isLoopback(host string) bool {
 	return ip != nil && ip.IsLoopback()
 }
 
-// listener is the accepting side of one in-memory host.
+// listener accepts the connections of an in-memory host.
 type listener struct {
 	addr   addr
 	conns  chan net.Conn
@@ -102,24 +103,23 @@ func (l *listener) Close() error {
 
 func (l *listener) Addr() net.Addr { return l.addr }
 
-// connBuffer is how many bytes one direction of a connection holds before
-// its writer waits for the reader, as a TCP window does.
+// connBuffer is the number of bytes that one direction of a connection buffers before
+// its writer waits for the reader, like a TCP window.
 const connBuffer = 64 << 10
 
-// addr is the address of one end of an in-memory connection.
+// addr is the address of an end of an in-memory connection.
 type addr string
 
 func (addr) Network() string { return "memory" }
 
 func (a addr) String() string { return string(a) }
 
-// conn is one end of an in-memory duplex connection. It behaves as a TCP
-// connection does: writes are buffered up to a limit, a closed peer is io.EOF
-// to the reader once the buffer is empty and EPIPE to the writer, and
-// deadlines end blocked calls with os.ErrDeadlineExceeded.
+// conn is an end of an in-memory connection. It behaves like TCP. Writes are buffered up
+// to a limit. After the peer closes, a reader gets io.EOF once the buffer is empty, and a
+// writer gets EPIPE. Deadlines end blocked calls with os.ErrDeadlineExceeded.
 //
-// It blocks on sync.Cond alone, which testing/synctest counts as durably
-// blocked; a net.Conn of the operating system would stop a bubble's clock.
+// It blocks only on sync.Cond, which testing/synctest treats as durably blocked. A socket
+// would stop the clock of the bubble.
 type conn struct {
 	in, out       *stream
 	local, remote addr
@@ -143,7 +143,7 @@ func (c *conn) Write(p []byte) (int, error) {
 	return n, c.wrap("write", err)
 }
 
-// Close ends both directions. What was written before stays readable for the peer.
+// Close ends both directions. The peer can still read what was written before.
 func (c *conn) Close() error {
 	c.closed.Store(true)
 	c.out.closeWrite()
@@ -151,8 +151,8 @@ func (c *conn) Close() error {
 	return nil
 }
 
-// CloseWrite ends the outgoing direction only: the peer reads to io.EOF and
-// can still answer. net/http looks for this method.
+// CloseWrite ends the outgoing direction only. The peer reads to io.EOF and can still
+// respond. net/http uses this method.
 func (c *conn) CloseWrite() error {
 	c.out.closeWrite()
 	return nil
@@ -182,7 +182,7 @@ func (c *conn) SetWriteDeadline(t time.Time) error {
 	return nil
 }
 
-// wrap gives errors the type that callers expect from the network, io.EOF excepted.
+// wrap makes errors a *net.OpError, as callers expect, except for io.EOF.
 func (c *conn) wrap(op string, err error) error {
 	if err == nil || err == io.EOF {
 		return err
@@ -190,17 +190,14 @@ func (c *conn) wrap(op string, err error) error {
 	return &net.OpError{Op: op, Net: c.local.Network(), Source: c.local, Addr: c.remote, Err: err}
 }
 
-// stream is one direction of a connection: a bounded ring of bytes.
+// stream is one direction of a connection.
 type stream struct {
 	mu   sync.Mutex
-	cond sync.Cond // signals every change of the fields below
+	cond sync.Cond // signals each change of the fields below
 
-	buf   []byte // ring, allocated at the first write
-	start int    // of the unread bytes
-	size  int    // number of unread bytes
-
-	writeClosed bool // the writing end closed: reads end in io.EOF
-	readClosed  bool // the reading end closed: writes fail, unread bytes are gone
+	buf         bytes.Buffer // unread bytes, up to connBuffer
+	writeClosed bool         // the writing end closed: reads end in io.EOF
+	readClosed  bool         // the reading end closed: writes fail, unread bytes are lost
 
 	readDeadline, writeDeadline deadline
 }
@@ -222,10 +219,9 @@ func (s *stream) read(p []byte) (int, error) {
 			return 0, os.ErrDeadlineExceeded
 		case len(p) == 0:
 			return 0, nil
-		case s.size > 0:
-			n := s.take(p)
+		case s.buf.Len() > 0:
 			s.cond.Broadcast()
-			return n, nil
+			return s.buf.Read(p)
 		case s.writeClosed:
 			return 0, io.EOF
 		}
@@ -246,46 +242,15 @@ func (s *stream) write(p []byte) (written int, err error) {
 			return written, os.ErrDeadlineExceeded
 		case len(p) == 0:
 			return written, nil
-		case s.size < connBuffer:
-			n := s.put(p)
+		case s.buf.Len() < connBuffer:
+			n := min(len(p), connBuffer-s.buf.Len())
+			_, _ = s.buf.Write(p[:n])
 			p, written = p[n:], written+n
 			s.cond.Broadcast()
 			continue
 		}
 		s.cond.Wait()
 	}
-}
-
-// take moves unread bytes into p.
-func (s *stream) take(p []byte) int {
-	n := 0
-	for n < len(p) && s.size > 0 {
-		end := min(s.start+s.size, connBuffer)
-		m := copy(p[n:], s.buf[s.start:end])
-		s.start = (s.start + m) % connBuffer
-		s.size -= m
-		n += m
-	}
-	return n
-}
-
-// put appends what fits of p.
-func (s *stream) put(p []byte) int {
-	if s.buf == nil {
-		s.buf = make([]byte, connBuffer)
-	}
-	n := 0
-	for n < len(p) && s.size < connBuffer {
-		at := (s.start + s.size) % connBuffer
-		end := connBuffer
-		if at < s.start {
-			end = s.start
-		}
-		m := copy(s.buf[at:end], p[n:])
-		s.size += m
-		n += m
-	}
-	return n
 }
 
 func (s *stream) closeWrite() {
@@ -300,7 +265,7 @@ func (s *stream) closeRead() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.readClosed = true
-	s.buf, s.start, s.size = nil, 0, 0
+	s.buf = bytes.Buffer{}
 	s.readDeadline.stop()
 	s.cond.Broadcast()
 }
@@ -309,7 +274,7 @@ func (s *stream) setDeadline(d *deadline, t time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if d == &s.readDeadline && s.readClosed || d == &s.writeDeadline && s.writeClosed {
-		return // no timer may outlive the connection
+		return // a timer must not outlive the connection
 	}
 	d.stop()
 	d.passed = false
@@ -322,8 +287,8 @@ func (s *stream) setDeadline(d *deadline, t time.Time) {
 		s.cond.Broadcast()
 		return
 	}
-	// A timer that fires while it is being replaced must not end the new
-	// deadline, hence the generation.
+	// The generation keeps a timer that fires while it is replaced from ending the new
+	// deadline.
 	generation := d.generation
 	d.timer = time.AfterFunc(wait, func() {
 		s.mu.Lock()
@@ -335,7 +300,7 @@ func (s *stream) setDeadline(d *deadline, t time.Time) {
 	})
 }
 
-// deadline is the state of a read or write deadline; the stream's mutex guards it.
+// deadline is a read or write deadline. The mutex of the stream guards it.
 type deadline struct {
 	timer      *time.Timer
 	generation int

@@ -1,15 +1,15 @@
 package reductotest
 
 import (
+	"cmp"
 	"math"
 	"net/http"
-	"slices"
 	"time"
 )
 
-// WebhookFault is what goes wrong with the webhook of one job: with the
-// sequence of its attempts as a whole. [Combine] makes one of several; the zero
-// value is a webhook that goes well.
+// WebhookFault changes how the webhook of one job is delivered. Pass it to
+// [Server.WebhookFault]. Use [Combine] for several at once. The zero value changes
+// nothing.
 type WebhookFault struct {
 	lose       int // the first attempts that are lost
 	corrupt    int
@@ -24,73 +24,70 @@ type WebhookFault struct {
 	also       bool
 }
 
-// Forgery is a delivery that somebody else sends for a job.
+// Forgery is a delivery from an attacker. Pass it to [ForgeBefore].
 type Forgery struct {
-	// Secret is what the forger puts into metadata.secret; with none there is
-	// no such member. In Svix mode the delivery is signed with it, or not at all.
+	// Secret is the metadata.secret of the delivery. Without it there is no such
+	// member. In Svix mode the delivery is signed with it, or not signed.
 	Secret string
-	// JobID and Status are those of the payload; by default the genuine ones.
+	// JobID and Status replace those of the job.
 	JobID, Status string
-	// Metadata replaces the job's metadata, Secret included, if it is not nil.
+	// Metadata replaces the metadata of the job, including Secret.
 	Metadata any
-	// Body replaces the whole payload if it is not nil.
+	// Body replaces the whole payload.
 	Body []byte
-	// Header is added to the request's.
+	// Header is added to the request.
 	Header http.Header
 }
 
-// Lose loses every attempt: none reaches the receiver. A lost attempt fails at
-// once, without waiting for the timeout.
+// Lose loses every attempt, so that none reaches the receiver. A lost attempt fails at
+// once, without the timeout.
 func Lose() WebhookFault { return LoseAttempts(math.MaxInt) }
 
 // LoseAttempts loses the first n attempts.
 func LoseAttempts(n int) WebhookFault { return WebhookFault{lose: n} }
 
-// Corrupt damages the body of every attempt: it is cut to its first half.
+// Corrupt cuts the body of every attempt to its first half.
 func Corrupt() WebhookFault { return CorruptAttempts(math.MaxInt) }
 
-// CorruptAttempts damages the body of the first n attempts.
+// CorruptAttempts cuts the body of the first n attempts to its first half.
 func CorruptAttempts(n int) WebhookFault { return WebhookFault{corrupt: n} }
 
-// BreakConnection breaks the connection of every attempt before the answer is
-// read: the receiver has done its work, and the sender counts a failure. The
-// Delivery has both, the answer and the error.
+// BreakConnection breaks the connection of every attempt before the sender reads the
+// response. The receiver has processed the delivery, and the sender counts a failure.
+// The [Delivery] has both, the response and the error.
 func BreakConnection() WebhookFault { return BreakAttempts(math.MaxInt) }
 
 // BreakAttempts breaks the connection of the first n attempts.
 func BreakAttempts(n int) WebhookFault { return WebhookFault{breaks: n} }
 
-// Duplicate delivers n more times after an attempt that succeeded, one after
-// the other, whatever is answered.
+// Duplicate delivers n more times after an attempt that succeeded, one after the other.
 func Duplicate(n int) WebhookFault { return WebhookFault{duplicates: n} }
 
-// DuplicateConcurrently delivers n more times together with the first attempt
-// that is not lost.
+// DuplicateConcurrently delivers n more times together with the first attempt that is
+// not lost.
 func DuplicateConcurrently(n int) WebhookFault { return WebhookFault{concurrent: n} }
 
 // DelayBy waits for d between the end of the job and the first attempt.
 func DelayBy(d time.Duration) WebhookFault { return WebhookFault{delay: d} }
 
-// AfterNext holds the webhook back until the webhook of the job that ends
-// next, among those that have one, was delivered or given up.
+// AfterNext holds the webhook until the webhook of the next job that ends is delivered or
+// given up. Jobs without a webhook do not count.
 func AfterNext() WebhookFault { return WebhookFault{afterNext: true} }
 
-// ForgeBefore sends a forged delivery, once, before the first attempt.
+// ForgeBefore sends a forged delivery once, before the first attempt.
 func ForgeBefore(f Forgery) WebhookFault { return WebhookFault{forgeries: []Forgery{f}} }
 
-// WithStatus puts status into the payload instead of the job's own.
+// WithStatus replaces the status in the payload.
 func WithStatus(status string) WebhookFault { return WebhookFault{status: status} }
 
-// SlowBody sends half of the body of each attempt, and the rest d later.
+// SlowBody sends half of the body of each attempt, and the rest after d.
 func SlowBody(d time.Duration) WebhookFault { return WebhookFault{slow: d} }
 
-// AlsoFailed sends one more delivery when the attempts are over, with the
-// contradictory status: Failed for a job that completed, Completed for one that
-// failed.
+// AlsoFailed sends one more delivery after the attempts, with the contradictory status:
+// Failed for a job that completed, Completed for one that failed.
 func AlsoFailed() WebhookFault { return WebhookFault{also: true} }
 
-// Combine is all the faults at once. Counts and durations add up; of several
-// statuses the last is taken.
+// Combine returns all faults as one. Counts and durations add up. The last status wins.
 func Combine(faults ...WebhookFault) WebhookFault {
 	var c WebhookFault
 	for _, f := range faults {
@@ -102,44 +99,33 @@ func Combine(faults ...WebhookFault) WebhookFault {
 		c.delay += f.delay
 		c.afterNext = c.afterNext || f.afterNext
 		c.forgeries = append(c.forgeries, f.forgeries...)
-		if f.status != "" {
-			c.status = f.status
-		}
+		c.status = cmp.Or(f.status, c.status)
 		c.slow += f.slow
 		c.also = c.also || f.also
 	}
 	return c
 }
 
-// add is a+b without overflow; neither is negative.
-func add(a, b int) int {
-	if a > math.MaxInt-b {
-		return math.MaxInt
-	}
-	return a + b
-}
+// add returns a+b without overflow. Both are at least 0.
+func add(a, b int) int { return a + min(b, math.MaxInt-a) }
 
-// WebhookFault lets the webhooks of the next jobs that end go wrong, those with
-// a webhook: one fault for each job, in the order in which they end.
+// WebhookFault applies one fault to each of the next jobs that end with a webhook, in the
+// order in which they end.
 func (s *Server) WebhookFault(faults ...WebhookFault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.webhookFaults = append(s.webhookFaults, slices.Clone(faults)...)
+	s.webhookFaults = append(s.webhookFaults, faults...)
 }
 
-// WebhookFaultFor lets the webhook of one job go wrong in all these ways. The
-// faults of [Server.WebhookFault] are then for other jobs. It must come before
-// the job ends; [Server.Hold] makes sure of that.
+// WebhookFaultFor applies all these faults to the webhook of one job. That job does not
+// use a fault of [Server.WebhookFault]. Call it before the job ends. [Server.Hold] keeps
+// a job from ending.
 func (s *Server) WebhookFaultFor(jobID string, faults ...WebhookFault) {
-	if j := s.job(jobID); j != nil {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		j.faults = append(j.faults, faults...)
-	}
+	s.update(jobID, func(j *job) { j.faults = append(j.faults, faults...) })
 }
 
-// takeFault is the fault for the webhook of a job that ends now. The caller
-// holds the mutex.
+// takeFault returns the fault for the webhook of a job that ends now. The caller holds
+// the mutex.
 func (s *Server) takeFault(j *job) WebhookFault {
 	if len(j.faults) > 0 {
 		return Combine(j.faults...)
