@@ -80,7 +80,7 @@ func withInbox(t *testing.T, in *inbox, f func(t *testing.T, srv *reductotest.Se
 	}, opts...)
 }
 
-func TestDirectWebhook(t *testing.T) {
+func TestDirectWebhookIsDeliveredOnce(t *testing.T) {
 	in := &inbox{}
 	withInbox(t, in, func(t *testing.T, srv *reductotest.Server, id string) {
 		srv.Complete(id)
@@ -112,7 +112,7 @@ func TestFailedJobsHaveAWebhook(t *testing.T) {
 }
 
 // Numbers, order and spelling of the metadata survive.
-func TestMetadataIsEchoed(t *testing.T) {
+func TestWebhookKeepsTheSpellingOfMetadata(t *testing.T) {
 	for _, metadata := range []string{
 		`null`, `[]`, `"text"`, `12345678901234567890.10`, `{"z":1,"a":1e3,"u":"\u00e9<&>"}`,
 	} {
@@ -129,7 +129,7 @@ func TestMetadataIsEchoed(t *testing.T) {
 	}
 }
 
-func TestEditWebhook(t *testing.T) {
+func TestEditSendsTopLevelWebhook(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		hook := srv.Mount("/webhook", answering(200))
 		id := submit(t, srv, "/edit_async", m{
@@ -142,7 +142,7 @@ func TestEditWebhook(t *testing.T) {
 	})
 }
 
-func TestRetries(t *testing.T) {
+func TestFailedDeliveriesAreRetried(t *testing.T) {
 	for _, test := range []struct {
 		name     string
 		statuses []int
@@ -168,7 +168,7 @@ func TestRetries(t *testing.T) {
 	}
 }
 
-func TestRetrySchedule(t *testing.T) {
+func TestRetryScheduleSetsTheDelays(t *testing.T) {
 	in := &inbox{statuses: []int{500}}
 	withInbox(t, in, func(t *testing.T, srv *reductotest.Server, id string) {
 		srv.Complete(id)
@@ -185,7 +185,7 @@ func TestRetrySchedule(t *testing.T) {
 	})
 }
 
-func TestWebhookTimeout(t *testing.T) {
+func TestSlowReceiverTimesOut(t *testing.T) {
 	in := &inbox{takes: time.Minute}
 	withInbox(t, in, func(t *testing.T, srv *reductotest.Server, id string) {
 		srv.Complete(id)
@@ -200,7 +200,7 @@ func TestWebhookTimeout(t *testing.T) {
 	}, reductotest.WithWebhookTimeout(10*time.Second))
 }
 
-func TestUnreachableReceiver(t *testing.T) {
+func TestUnreachableReceiverIsRetried(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		for _, hook := range []string{"http://nowhere.test/", "::", "gopher://x/"} {
 			id := submit(t, srv, "/parse_async", parse(hook, nil))
@@ -212,7 +212,7 @@ func TestUnreachableReceiver(t *testing.T) {
 	})
 }
 
-func TestDeliver(t *testing.T) {
+func TestDeliverSendsAnyBody(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		in := &inbox{statuses: []int{418}}
 		hook := srv.Mount("/webhook", in)
@@ -228,7 +228,7 @@ func TestDeliver(t *testing.T) {
 	})
 }
 
-func TestAwaitDeliveries(t *testing.T) {
+func TestAwaitDeliveriesCountsResponses(t *testing.T) {
 	in := &inbox{statuses: []int{500}}
 	withInbox(t, in, func(t *testing.T, srv *reductotest.Server, id string) {
 		srv.WebhookFault(reductotest.LoseAttempts(1))

@@ -29,7 +29,7 @@ func pdfWith(filter string, streams ...string) []byte {
 	return b.Bytes()
 }
 
-func TestPDF(t *testing.T) {
+func TestPDFTextIsRead(t *testing.T) {
 	const page = "BT /F1 12 Tf 72 720 Td (Hello \\(PDF\\)) Tj 0 -14 Td [(Tot) -20 (al: ) 3 <37>] TJ T* (caf\\351 \\\n%x) ' ET"
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		for _, filter := range []string{"", " /Filter /FlateDecode"} {

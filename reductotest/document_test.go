@@ -9,7 +9,7 @@ import (
 	"github.com/reducto-go/reducto/reductotest"
 )
 
-func TestDocumentsOnTheWeb(t *testing.T) {
+func TestDocumentAtURLIsGeneratedOrSet(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		generated := textOf(t, srv, "https://documents.example/a/b.pdf?X-Amz-Signature=secret")
 		assert.Contains(t, generated, "documents.example")
@@ -23,7 +23,7 @@ func TestDocumentsOnTheWeb(t *testing.T) {
 	})
 }
 
-func TestJobsAsInput(t *testing.T) {
+func TestJobCanBeTheInputOfAnother(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		first := submit(t, srv, "/parse_async", m{"input": srv.PutFile("a", []byte("from the file"))})
 		srv.SetProcessingTime(0)

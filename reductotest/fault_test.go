@@ -38,7 +38,7 @@ func TestFaultsAreUsedInOrder(t *testing.T) {
 	})
 }
 
-func TestFaultMatches(t *testing.T) {
+func TestFaultMatchesMethodAndPath(t *testing.T) {
 	for _, test := range []struct {
 		match, method, path string
 		want                bool
@@ -57,7 +57,7 @@ func TestFaultMatches(t *testing.T) {
 	}
 }
 
-func TestStatusBodies(t *testing.T) {
+func TestStatusRespondsWithTheBodiesOfTheAPI(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		answer := func(f reductotest.Fault, path string) reply {
 			srv.Fault("", f)
@@ -103,7 +103,7 @@ func TestStatusBodies(t *testing.T) {
 	})
 }
 
-func TestDelay(t *testing.T) {
+func TestDelayProcessesTheRequestLater(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		start := time.Now()
 		srv.Fault("GET /version", reductotest.Delay(time.Hour), reductotest.Status(500).After(time.Minute))
@@ -125,7 +125,7 @@ func TestDelay(t *testing.T) {
 	})
 }
 
-func TestBrokenConnections(t *testing.T) {
+func TestFaultsBreakTheConnection(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		srv.Fault("POST /parse_async", reductotest.Drop(), reductotest.LoseAnswer(), reductotest.Truncate(10), reductotest.Truncate(10_000))
 		body := m{"input": "https://example.com/a"}
@@ -163,7 +163,7 @@ func TestBrokenConnections(t *testing.T) {
 	})
 }
 
-func TestAnswersWithoutEnd(t *testing.T) {
+func TestEndlessAndStallLastUntilTheClientIsGone(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		srv.Fault("GET /jobs", reductotest.Endless(), reductotest.Endless().Every(time.Second), reductotest.Stall())
 		open := func(ctx context.Context) *http.Response {
@@ -217,7 +217,7 @@ func TestAnswersWithoutEnd(t *testing.T) {
 	})
 }
 
-func TestDroppedGetOnAReusedConnection(t *testing.T) {
+func TestDroppedGetOnReusedConnectionIsRepeated(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		srv.Fault("GET /version", reductotest.Drop())
 		_, err := try(srv, "GET", "/version", nil)

@@ -67,7 +67,7 @@ func open(t *testing.T, srv *reductotest.Server, url string) *arriving {
 }
 
 // Each story runs over connections in memory within a bubble, and over TCP.
-func TestFlow(t *testing.T) {
+func TestFlowHoldsCutsAndEndsBodies(t *testing.T) {
 	d := reductotest.GeneratedDocument{Bytes: 400_000}
 	raw, _ := generated(t, d)
 	setUp := func(t *testing.T, srv *reductotest.Server) (link string) {
@@ -176,7 +176,7 @@ func TestFlow(t *testing.T) {
 	}
 }
 
-func TestFlowOfCompressedBody(t *testing.T) {
+func TestFlowCountsCompressedBytes(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		d := reductotest.GeneratedDocument{Bytes: 400_000}
 		id := srv.SeedJob(reductotest.SeedJob{Status: "Completed", Result: d})

@@ -55,7 +55,7 @@ func generated(t *testing.T, d reductotest.GeneratedDocument) ([]byte, generated
 	return b.Bytes(), full
 }
 
-func TestGeneratedDocument(t *testing.T) {
+func TestGeneratedDocumentHasItsSizeAndShares(t *testing.T) {
 	t.Parallel()
 	for name, d := range map[string]reductotest.GeneratedDocument{
 		"default":      {},
@@ -138,7 +138,7 @@ func TestGeneratedDocumentOfFewBytes(t *testing.T) {
 	}
 }
 
-func TestGeneratedDocumentRefusesNonsense(t *testing.T) {
+func TestGeneratedDocumentRefusesInvalidFields(t *testing.T) {
 	t.Parallel()
 	for _, d := range []reductotest.GeneratedDocument{
 		{Bytes: -1}, {BlockText: -1}, {ChunkBytes: -1},
@@ -228,7 +228,7 @@ func follow(t *testing.T, srv *reductotest.Server, link string) reply {
 	return r
 }
 
-func TestGeneratedResultInEveryForm(t *testing.T) {
+func TestGeneratedResultObeysURLBody(t *testing.T) {
 	d := reductotest.GeneratedDocument{Bytes: 100_000}
 	raw, want := generated(t, d)
 	for form, check := range map[reductotest.URLBody]func(*testing.T, []byte){
@@ -261,7 +261,7 @@ func TestGeneratedResultInEveryForm(t *testing.T) {
 }
 
 // Neither side of this download holds it.
-func TestGeneratedResultIsAStream(t *testing.T) {
+func TestGeneratedResultIsNotHeldInMemory(t *testing.T) {
 	srv := reductotest.NewServer(t, reductotest.OnTCP())
 	d := reductotest.GeneratedDocument{Bytes: 60_000_000, SingleChunk: true}
 	id := srv.SeedJob(reductotest.SeedJob{Status: "Completed", Result: d})

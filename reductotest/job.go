@@ -2,7 +2,6 @@ package reductotest
 
 import (
 	"cmp"
-	"container/heap"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -17,7 +16,7 @@ type jobState struct {
 	order      []*job // by submission
 	processing time.Duration
 	holding    bool
-	due        dueJobs
+	due        []dueJob
 	wake       chan struct{} // tells the scheduler that due changed
 	planned    []plan        // for the next submissions
 	pipelines  map[string]Pipeline
@@ -269,32 +268,12 @@ func (s *Server) Jobs() []JobInfo {
 	return list
 }
 
-// dueJobs is a heap of running jobs by the time of their end. One goroutine ends them, in
-// the order of these times. Jobs with the same time end in the order of their submission.
-// So faults that count jobs are deterministic.
-type dueJobs []dueJob
-
+// dueJob is a running job and the time of its end. The server keeps these sorted by time
+// and then by submission, so that faults that count jobs are deterministic.
 type dueJob struct {
 	at    time.Time
 	start int // of the job; if the job's differs, this entry is void
 	job   *job
-}
-
-func (d dueJobs) Len() int { return len(d) }
-
-func (d dueJobs) Less(i, k int) bool {
-	return cmp.Or(d[i].at.Compare(d[k].at), cmp.Compare(d[i].job.seq, d[k].job.seq)) < 0
-}
-
-func (d dueJobs) Swap(i, k int) { d[i], d[k] = d[k], d[i] }
-
-func (d *dueJobs) Push(v any) { *d = append(*d, v.(dueJob)) }
-
-func (d *dueJobs) Pop() any {
-	last := (*d)[len(*d)-1]
-	(*d)[len(*d)-1] = dueJob{}
-	*d = (*d)[:len(*d)-1]
-	return last
 }
 
 // startLocked lets a job run from now on. The caller holds the mutex.
@@ -304,7 +283,11 @@ func (s *Server) startLocked(j *job) {
 	}
 	j.started = time.Now()
 	j.start++
-	heap.Push(&s.due, dueJob{at: j.started.Add(j.takes), start: j.start, job: j})
+	due := dueJob{at: j.started.Add(j.takes), start: j.start, job: j}
+	i, _ := slices.BinarySearchFunc(s.due, due, func(a, b dueJob) int {
+		return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.job.seq, b.job.seq))
+	})
+	s.due = slices.Insert(s.due, i, due)
 	select {
 	case s.wake <- struct{}{}:
 	default: // the scheduler wakes already
@@ -337,13 +320,12 @@ func (s *Server) nextDue() (*job, time.Duration) {
 	defer s.mu.Unlock()
 	for len(s.due) > 0 && !s.closed {
 		next := s.due[0]
-		switch wait := time.Until(next.at); {
-		case next.start != next.job.start || next.job.ended():
-			heap.Pop(&s.due)
-		case wait > 0:
+		ended := next.start != next.job.start || next.job.ended()
+		if wait := time.Until(next.at); wait > 0 && !ended {
 			return nil, wait
-		default:
-			heap.Pop(&s.due)
+		}
+		s.due = slices.Delete(s.due, 0, 1)
+		if !ended {
 			return next.job, 0
 		}
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/reducto-go/reducto/reductotest"
 )
 
-func TestListJobs(t *testing.T) {
+func TestListJobsReturnsPages(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		assert.Equal(t, m{"jobs": []any{}, "next_cursor": nil}, ok(t, srv, "GET", "/jobs", nil))
 		var ids []string
@@ -50,7 +50,7 @@ func TestListJobs(t *testing.T) {
 	})
 }
 
-func TestCancelOverTheAPI(t *testing.T) {
+func TestCancelEndsAJobWithoutWebhook(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		hook := srv.Mount("/webhook", answering(200))
 		id := submit(t, srv, "/parse_async", parse(hook, nil))
@@ -67,7 +67,7 @@ func TestCancelOverTheAPI(t *testing.T) {
 	})
 }
 
-func TestDeleteJob(t *testing.T) {
+func TestDeletedJobResponds409Then410(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		body := parse("", nil)
 		body["settings"] = m{"force_url_result": true}

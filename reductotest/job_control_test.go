@@ -11,7 +11,7 @@ import (
 	"github.com/reducto-go/reducto/reductotest"
 )
 
-func TestPersistedJobsStay(t *testing.T) {
+func TestPersistedJobsDoNotExpire(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		body := parse("", nil)
 		body["settings"] = m{"persist_results": true}
@@ -23,7 +23,7 @@ func TestPersistedJobsStay(t *testing.T) {
 	})
 }
 
-func TestHoldAndControl(t *testing.T) {
+func TestHeldJobsEndOnCommand(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		status := func(id string) any { return ok(t, srv, "GET", "/job/"+id, nil)["status"] }
 		srv.Hold()
@@ -71,7 +71,7 @@ func TestHoldAndControl(t *testing.T) {
 	})
 }
 
-func TestPlans(t *testing.T) {
+func TestFailNextAndNextResultApplyInOrder(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		srv.FailNext("it is broken", "DOCUMENT_CORRUPT")
 		srv.NextResult(`{"response_type":"chart","result":{"chart_data":[1.50]}}`)
@@ -97,7 +97,7 @@ func TestPlans(t *testing.T) {
 	})
 }
 
-func TestReadLag(t *testing.T) {
+func TestReadLagDelaysTheFinalStatus(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		srv.Hold()
 		id := submit(t, srv, "/parse_async", parse("", nil))
@@ -113,7 +113,7 @@ func TestReadLag(t *testing.T) {
 	})
 }
 
-func TestSeededJobs(t *testing.T) {
+func TestSeedJobAddsAJob(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		hook := srv.Mount("/webhook", answering(200))
 		created := time.Now().Add(-time.Hour)

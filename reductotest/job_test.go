@@ -12,7 +12,7 @@ import (
 	"github.com/reducto-go/reducto/reductotest"
 )
 
-func TestLifeCycle(t *testing.T) {
+func TestJobRunsThroughItsLifeCycle(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		body := parse("", m{"user": "123"})
 		id := submit(t, srv, "/parse_async", body)
@@ -80,7 +80,7 @@ func TestJobsEndInTheOrderOfSubmission(t *testing.T) {
 	})
 }
 
-func TestJobInfo(t *testing.T) {
+func TestJobsDescribesTheSubmission(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		submit(t, srv, "/extract_async", m{
 			"input": "https://example.com/a", "async": m{"webhook": m{"mode": "svix", "channels": []any{"a", "b"}}, "metadata": []any{1}},

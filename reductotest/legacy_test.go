@@ -8,7 +8,7 @@ import (
 	"github.com/reducto-go/reducto/reductotest"
 )
 
-func TestLegacyRequests(t *testing.T) {
+func TestLegacyRequestsAreAccepted(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		srv.PutDocument("https://example.com/a.txt", []byte("Total: 12\fsecond"))
 		hook := m{"mode": "direct", "url": "http://app.test/x", "metadata": m{"a": 1}}

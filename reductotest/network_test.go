@@ -68,7 +68,7 @@ func TestConnBlocksTheWriterOfAFullBuffer(t *testing.T) {
 	})
 }
 
-func TestConnAfterTheEnd(t *testing.T) {
+func TestConnAfterClose(t *testing.T) {
 	t.Parallel()
 	t.Run("peer closed", func(t *testing.T) {
 		t.Parallel()
@@ -175,7 +175,7 @@ func TestConnDeadlines(t *testing.T) {
 
 // Many goroutines use both ends and their deadlines at once; the race detector
 // is the judge, and no byte may be lost.
-func TestConnConcurrently(t *testing.T) {
+func TestConnIsSafeForConcurrentUse(t *testing.T) {
 	t.Parallel()
 	client, server := pair()
 	var writers, all sync.WaitGroup

@@ -48,7 +48,7 @@ func TestRequestsAreRecorded(t *testing.T) {
 	})
 }
 
-func TestViolations(t *testing.T) {
+func TestAuthorizationAtTheStorageIsAViolation(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		upload := ok(t, srv, "POST", "/upload", nil)
 		link, _ := upload["presigned_url"].(string)

@@ -8,7 +8,7 @@ import (
 	"github.com/reducto-go/reducto/reductotest"
 )
 
-func TestClassify(t *testing.T) {
+func TestClassifyChoosesTheBestCategory(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		body := m{
 			"input": upload(srv, "Amount due for services.\fThe parties agree to these terms.\f\f\f\freceipt"),

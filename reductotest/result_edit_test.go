@@ -9,7 +9,7 @@ import (
 	"github.com/reducto-go/reducto/reductotest"
 )
 
-func TestEdit(t *testing.T) {
+func TestEditAppendsInstructions(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		form := []any{m{"bbox": m{"left": 0.0, "top": 0.0, "width": 1.0, "height": 1.0, "page": 1.0}, "description": "d", "type": "text"}}
 		id := submit(t, srv, "/edit_async", m{"document_url": upload(srv, "text"), "edit_instructions": "Sign it", "form_schema": form})

@@ -29,7 +29,7 @@ var schema = m{
 	},
 }
 
-func TestExtract(t *testing.T) {
+func TestExtractFillsTheSchema(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		result := ok(t, srv, "POST", "/extract", m{"input": upload(srv, invoice), "instructions": m{"schema": schema}})
 		assert.Equal(t, "extract", result["response_type"])
@@ -69,7 +69,7 @@ func TestExtract(t *testing.T) {
 	})
 }
 
-func TestExtractWithCitations(t *testing.T) {
+func TestExtractAddsCitations(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		body := m{"input": upload(srv, invoice), "instructions": m{"schema": schema}, "settings": m{"citations": m{"enabled": true}}}
 		result := ok(t, srv, "POST", "/extract", body)

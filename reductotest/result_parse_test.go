@@ -35,7 +35,7 @@ The parties agree.`
 // upload stores text and returns the id.
 func upload(srv *reductotest.Server, text string) string { return srv.PutFile("a.txt", []byte(text)) }
 
-func TestParseResult(t *testing.T) {
+func TestParseReturnsTheTextAndItsBlocks(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		result := ok(t, srv, "POST", "/parse", m{"input": upload(srv, invoice)})
 		for _, key := range []string{"response_type", "job_id", "duration", "pdf_url", "studio_link", "usage", "result"} {
@@ -68,7 +68,7 @@ func TestParseResult(t *testing.T) {
 	})
 }
 
-func TestChunkModes(t *testing.T) {
+func TestParseChunksByMode(t *testing.T) {
 	for _, test := range []struct {
 		mode   string
 		size   any
@@ -100,7 +100,7 @@ func TestChunkModes(t *testing.T) {
 	}
 }
 
-func TestParseOptions(t *testing.T) {
+func TestParseObeysPageRangeAndFilter(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		id := upload(srv, "one\f# two\n\nand\fthree\ffour")
 		pages := func(pageRange any) any {

@@ -10,7 +10,7 @@ import (
 	"github.com/reducto-go/reducto/reductotest"
 )
 
-func TestPipeline(t *testing.T) {
+func TestPipelineRunsDefinedSteps(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		body := m{"input": upload(srv, invoice), "pipeline_id": "unknown"}
 		result := ok(t, srv, "POST", "/pipeline", body)

@@ -8,7 +8,7 @@ import (
 	"github.com/reducto-go/reducto/reductotest"
 )
 
-func TestSplit(t *testing.T) {
+func TestSplitFindsPagesOfCategories(t *testing.T) {
 	const text = "Cover of the Summary\fInvoice\nNumber: 1\fInvoice\nNumber: 2\fInvoice goes on\nNumber: 2\fnothing"
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		categories := []any{m{"name": "summary", "description": "d"}, m{"name": "Invoice", "description": "d"}, m{"name": "Absent", "description": "d"}}

@@ -25,7 +25,7 @@ func behind(t *testing.T, srv *reductotest.Server, envelope any) any {
 	return v
 }
 
-func TestResultsBehindLinks(t *testing.T) {
+func TestLargeResultsBecomeURLs(t *testing.T) {
 	force := m{"force_url_result": true}
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		id := upload(srv, invoice)
@@ -79,7 +79,7 @@ func TestResultsBehindLinks(t *testing.T) {
 	})
 }
 
-func TestResponseType(t *testing.T) {
+func TestResponseTypeCanBeLastOrAbsent(t *testing.T) {
 	first := func(r reply) bool { return bytes.HasPrefix(r.body, []byte(`{"response_type":"parse"`)) }
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		assert.True(t, first(call(t, srv, "POST", "/parse", m{"input": upload(srv, "x")})))

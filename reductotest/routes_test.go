@@ -11,7 +11,7 @@ import (
 	"github.com/reducto-go/reducto/reductotest"
 )
 
-func TestAPIKeys(t *testing.T) {
+func TestAPIRefusesWrongKeys(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		assert.Equal(t, "key one", srv.APIKey())
 		call(t, srv, "GET", "/jobs", nil)
@@ -44,7 +44,7 @@ func TestAPIKeys(t *testing.T) {
 	}, reductotest.WithAPIKey("key one"))
 }
 
-func TestRoutes(t *testing.T) {
+func TestRoutesRefuseUnknownPathsAndMethods(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		var version, portal string
 		require.NoError(t, json.Unmarshal(call(t, srv, "GET", "/version", nil).body, &version))

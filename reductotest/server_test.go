@@ -20,7 +20,7 @@ import (
 	"github.com/reducto-go/reducto/reductotest"
 )
 
-func TestTenHoursTakeNoTime(t *testing.T) {
+func TestVirtualTimePassesAtOnce(t *testing.T) {
 	real := time.Now()
 	synctest.Test(t, func(t *testing.T) {
 		srv := reductotest.NewServer(t, reductotest.WithProcessingTime(10*time.Hour))
@@ -34,7 +34,7 @@ func TestTenHoursTakeNoTime(t *testing.T) {
 	assert.Less(t, time.Since(real), 5*time.Second)
 }
 
-func TestHosts(t *testing.T) {
+func TestHTTPClientReachesOnlyTheServersHosts(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		assert.Equal(t, "http://reducto.test", srv.URL())
 		_, err := srv.HTTPClient().Get("http://example.com/x")
@@ -46,7 +46,7 @@ func TestHosts(t *testing.T) {
 	})
 }
 
-func TestMount(t *testing.T) {
+func TestMountServesTheLongestPath(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		says := func(text string) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, text, " ", r.URL.Path) })
@@ -66,7 +66,7 @@ func TestMount(t *testing.T) {
 	})
 }
 
-func TestNewConnections(t *testing.T) {
+func TestNewConnectionsCountsConnections(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		for range 10 {
 			call(t, srv, "GET", "/version", nil)
@@ -102,7 +102,7 @@ func (f *fakeTB) Logf(format string, args ...any) {
 	f.logged = append(f.logged, fmt.Sprintf(format, args...))
 }
 
-func TestWrongUseEndsTheTest(t *testing.T) {
+func TestMisuseEndsTheTest(t *testing.T) {
 	t.Parallel()
 	var fake fakeTB
 	srv := reductotest.NewServer(&fake)
@@ -154,7 +154,7 @@ func TestCloseLeavesNoGoroutine(t *testing.T) {
 }
 
 // A bubble ends only when all of its goroutines have.
-func TestCloseInABubble(t *testing.T) {
+func TestCloseEndsTheGoroutinesOfABubble(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) { occupy(t, srv) })
 }
 
@@ -197,7 +197,7 @@ func TestHandlersPanicIsLogged(t *testing.T) {
 	assert.Contains(t, strings.Join(fake.logged, "\n"), "boom")
 }
 
-func TestOnTCP(t *testing.T) {
+func TestOnTCPServesOtherPrograms(t *testing.T) {
 	t.Parallel()
 	srv := reductotest.NewServer(t, reductotest.OnTCP())
 	require.True(t, strings.HasPrefix(srv.URL(), "http://127.0.0.1:"), srv.URL())
@@ -248,7 +248,7 @@ func TestOnTCP(t *testing.T) {
 	assert.NoError(t, resp.Body.Close())
 }
 
-func TestClient(t *testing.T) {
+func TestClientReachesTheServer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		srv := reductotest.NewServer(t)

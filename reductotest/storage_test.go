@@ -23,7 +23,7 @@ func put(t *testing.T, srv *reductotest.Server, link string, body io.Reader) rep
 	return r
 }
 
-func TestPresignedUpload(t *testing.T) {
+func TestPresignedUploadStoresTheFile(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		for _, body := range []any{nil, "{}", ``} {
 			upload := ok(t, srv, "POST", "/upload?extension=.txt", body)

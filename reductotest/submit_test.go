@@ -10,7 +10,7 @@ import (
 	"github.com/reducto-go/reducto/reductotest"
 )
 
-func TestSynchronousCalls(t *testing.T) {
+func TestSynchronousCallsWaitForTheJob(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		start := time.Now()
 		result := ok(t, srv, "POST", "/parse", m{"input": "https://example.com/a.pdf"})

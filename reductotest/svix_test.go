@@ -15,7 +15,7 @@ import (
 	"github.com/reducto-go/reducto/reductotest"
 )
 
-func TestSvixWebhooks(t *testing.T) {
+func TestSvixWebhooksAreSigned(t *testing.T) {
 	const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 	key, _ := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
 	signature := func(h http.Header, body string) string {

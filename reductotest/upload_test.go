@@ -18,7 +18,7 @@ func textOf(t *testing.T, srv *reductotest.Server, input any) any {
 	return at(t, ok(t, srv, "POST", "/parse", m{"input": input}), "result", "chunks", 0, "content")
 }
 
-func TestDirectUpload(t *testing.T) {
+func TestDirectUploadStoresTheFile(t *testing.T) {
 	const text = "Was hochgeladen wird,\r\n\r\n\r\nkommt zurück: <&> \u2028 \t\n"
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		for _, test := range []struct{ query, name, extension string }{
@@ -35,7 +35,7 @@ func TestDirectUpload(t *testing.T) {
 	})
 }
 
-func TestUploadErrors(t *testing.T) {
+func TestInvalidUploadsAreRefused(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		const multi = "multipart/form-data; boundary=x"
 		for name, body := range map[string]form{
@@ -61,7 +61,7 @@ func TestUploadErrors(t *testing.T) {
 	})
 }
 
-func TestUploadLimit(t *testing.T) {
+func TestUploadAboveTheLimitResponds413(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		ok(t, srv, "POST", "/upload", multipartFile(t, "file", "a", make([]byte, 200_000)))
 		for _, size := range []int{200_001, 300_000, 3_000_000} {
@@ -73,7 +73,7 @@ func TestUploadLimit(t *testing.T) {
 	}, reductotest.WithMaxDirectUpload(200_000))
 }
 
-func TestUploadsEnd(t *testing.T) {
+func TestUploadsExpireAndCanBeDeleted(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		id := ok(t, srv, "POST", "/upload", multipartFile(t, "file", "a.txt", []byte("x")))["file_id"].(string)
 		assert.Equal(t, m{"file_id": id}, ok(t, srv, "DELETE", "/upload/"+url.PathEscape(id), nil))

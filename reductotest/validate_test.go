@@ -8,7 +8,7 @@ import (
 	"github.com/reducto-go/reducto/reductotest"
 )
 
-func TestInvalidRequests(t *testing.T) {
+func TestInvalidRequestsAreRefused(t *testing.T) {
 	const u = "https://example.com/a.pdf"
 	for _, test := range []struct {
 		name, path string
@@ -87,7 +87,7 @@ func TestInvalidRequests(t *testing.T) {
 	}
 }
 
-func TestUnknownFields(t *testing.T) {
+func TestUnknownFieldsAreListedOnce(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		body := parse("", nil)
 		body["settings"] = m{"forceUrl": true, "page_range": []any{m{"start": 1, "last": 2}}}
@@ -102,7 +102,7 @@ func TestUnknownFields(t *testing.T) {
 }
 
 // Every member that the API documents is accepted.
-func TestWholeRequests(t *testing.T) {
+func TestAllDocumentedFieldsAreAccepted(t *testing.T) {
 	const u = "https://example.com/a.pdf"
 	parsing := m{
 		"enhance": m{"agentic": []any{

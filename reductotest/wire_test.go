@@ -15,7 +15,7 @@ import (
 	"github.com/reducto-go/reducto/reductotest"
 )
 
-func TestGzip(t *testing.T) {
+func TestGzipCompressesResultsIfAccepted(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		d := reductotest.GeneratedDocument{Bytes: 200_000}
 		raw, _ := generated(t, d)
@@ -52,7 +52,7 @@ func TestGzip(t *testing.T) {
 // one with. Its types of requests and results would mirror its mistakes.
 var ofTheClient = []string{"Client", "NewClient", "Option", "WithAPIKey", "WithBaseURL", "WithHTTPClient"}
 
-func TestSharesNoTypesOfTheWireWithTheClient(t *testing.T) {
+func TestPackageUsesNoWireTypesOfTheClient(t *testing.T) {
 	t.Parallel()
 	const root = "github.com/reducto-go/reducto"
 	entries, err := os.ReadDir(".")
