@@ -324,7 +324,8 @@ func (s *Server) nextDue() (*job, time.Duration) {
 		if wait := time.Until(next.at); wait > 0 && !ended {
 			return nil, wait
 		}
-		s.due = slices.Delete(s.due, 0, 1)
+		s.due[0] = dueJob{} // so that it can be collected
+		s.due = s.due[1:]
 		if !ended {
 			return next.job, 0
 		}
