@@ -15,7 +15,7 @@ import (
 	"github.com/reducto-go/reducto/reductotest"
 )
 
-// answering reads the request and answers with status.
+// answering reads the request and responds with status.
 func answering(status int) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -23,8 +23,8 @@ func answering(status int) http.Handler {
 	})
 }
 
-// inbox is a receiver that keeps what it receives and answers with the next
-// status, the last one for ever.
+// inbox is a receiver that records requests. It responds with the next status, and
+// repeats the last one.
 type inbox struct {
 	mu       sync.Mutex
 	statuses []int
@@ -62,7 +62,7 @@ func (i *inbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, "answer")
 }
 
-// delays are the times between the requests, rounded.
+// delays returns the rounded times between the requests.
 func (i *inbox) delays() []time.Duration {
 	var list []time.Duration
 	for k := range len(i.times) - 1 {
@@ -71,7 +71,7 @@ func (i *inbox) delays() []time.Duration {
 	return list
 }
 
-// withInbox runs f with a job that has a webhook and is held.
+// withInbox runs f with a held job that has a webhook.
 func withInbox(t *testing.T, in *inbox, f func(t *testing.T, srv *reductotest.Server, id string), opts ...reductotest.Option) {
 	t.Helper()
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
@@ -111,7 +111,6 @@ func TestFailedJobsHaveAWebhook(t *testing.T) {
 	})
 }
 
-// Numbers, order and spelling of the metadata survive.
 func TestWebhookKeepsTheSpellingOfMetadata(t *testing.T) {
 	for _, metadata := range []string{
 		`null`, `[]`, `"text"`, `12345678901234567890.10`, `{"z":1,"a":1e3,"u":"\u00e9<&>"}`,

@@ -38,7 +38,7 @@ func TestPDFTextIsRead(t *testing.T) {
 		}
 		job := submit(t, srv, "/parse_async", m{"input": srv.PutFile("a.pdf", pdfWith("", page))})
 		srv.Complete(job)
-		link := at(t, ok(t, srv, "GET", "/job/"+job, nil), "result", "pdf_url").(string)
+		link := at(t, getJob(t, srv, job), "result", "pdf_url").(string)
 		file := get(t, srv, link)
 		assert.Equal(t, "application/pdf", file.Header.Get("Content-Type"))
 		assert.True(t, bytes.HasPrefix(file.body, []byte("%PDF-1.4")))

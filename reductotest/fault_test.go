@@ -112,7 +112,7 @@ func TestDelayProcessesTheRequestLater(t *testing.T) {
 		assert.Equal(t, 500, call(t, srv, "GET", "/version", nil).StatusCode)
 		assert.Equal(t, time.Hour+time.Minute, time.Since(start))
 
-		// A late submission makes its job though the client has given up.
+		// A delayed submission makes its job after the client has given up.
 		srv.Fault("POST /parse_async", reductotest.Delay(time.Hour))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -150,10 +150,10 @@ func TestFaultsBreakTheConnection(t *testing.T) {
 		submit(t, srv, "/parse_async", body) // longer than the answer is
 		submit(t, srv, "/parse_async", body)
 
-		// On the storage, too.
+		// Faults also apply to the storage.
 		id := submit(t, srv, "/parse_async", m{"input": upload(srv, invoice), "settings": m{"force_url_result": true}})
 		srv.Complete(id)
-		link := at(t, ok(t, srv, "GET", "/job/"+id, nil), "result", "result", "url").(string)
+		link := resultURL(t, srv, id)
 		srv.Fault("GET storage/results", reductotest.Truncate(100))
 		req, _ := http.NewRequest("GET", link, nil)
 		r, err = send(srv, req)
@@ -196,7 +196,7 @@ func TestEndlessAndStallLastUntilTheClientIsGone(t *testing.T) {
 		assert.Empty(t, raw)
 		resp.Body.Close()
 
-		// Both end with the server.
+		// Closing the server ends both.
 		srv.Fault("GET /jobs", reductotest.Stall(), reductotest.Endless().Every(time.Hour))
 		for range 2 {
 			resp := open(t.Context())

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Whatever is uploaded can be read, and text comes back as it was.
+// FuzzDocument checks that every upload can be read and that text is not changed.
 func FuzzDocument(f *testing.F) {
 	for _, seed := range []string{
 		"# Title\n\nKey: value\r\n\r\n\r\n| a | b |\n|---|---|\n| 1 | 2 |\f- item", "\n\n\f\f \n", "no\x00text", "\xff\xfe",
@@ -45,7 +45,7 @@ func FuzzDocument(f *testing.F) {
 	})
 }
 
-// Whatever is submitted is refused with a message or gives a result that is JSON.
+// FuzzSubmission checks that every request is refused with a message or has a JSON result.
 func FuzzSubmission(f *testing.F) {
 	for path, seeds := range map[string][]string{
 		"/parse_async": {`{"input":["https://a.example/b",""],"async":{"webhook":{"mode":"svix","channels":["x"]},"metadata":[1]},` +

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"runtime"
 	"strings"
 	"testing"
@@ -122,8 +121,7 @@ func TestGeneratedDocumentsDiffer(t *testing.T) {
 	one, _ := generated(t, reductotest.GeneratedDocument{Seed: 1})
 	two, _ := generated(t, reductotest.GeneratedDocument{Seed: 2})
 	assert.NotEqual(t, one, two)
-	// Benchmarks compare what they measured on the same bytes, so that these may
-	// not change unseen.
+	// Benchmarks rely on the same bytes, so a change must be noticed.
 	sum := sha256.Sum256(one)
 	assert.Equal(t, "41582bb3d27f54cc", fmt.Sprintf("%x", sum[:8]))
 }
@@ -157,7 +155,7 @@ func TestGeneratedDocumentRefusesInvalidFields(t *testing.T) {
 	assert.Contains(t, tb.fatal, "NextResult: GeneratedDocument: a size is negative")
 }
 
-// failingWriter takes some bytes.
+// failingWriter fails after some bytes.
 type failingWriter struct{ room int }
 
 var errFull = errors.New("full")
@@ -196,36 +194,26 @@ func TestGeneratedResultInlineAndBehindALink(t *testing.T) {
 		last := want.Chunks[len(want.Chunks)-1]
 		assert.EqualValues(t, last.Blocks[len(last.Blocks)-1].BBox.Page, at(t, answer, "usage", "num_pages"))
 
-		// The job of a bubble ends when its time has passed.
+		// Forced to be a URL.
 		srv.NextResult(&d)
 		id := submit(t, srv, "/parse_async", m{"input": "https://example.com/a.pdf", "settings": m{"force_url_result": true}})
 		pass(time.Second)
-		job := ok(t, srv, "GET", "/job/"+id, nil)
+		job := getJob(t, srv, id)
 		assert.Equal(t, "url", at(t, job, "result", "result", "type"))
-		r := follow(t, srv, at(t, job, "result", "result", "url").(string))
+		r := get(t, srv, at(t, job, "result", "result", "url").(string))
 		assert.Equal(t, raw, r.body)
 		assert.EqualValues(t, len(raw), r.ContentLength)
 
-		// Above the threshold by itself, and given to a job that has ended.
+		// Above the threshold, and set after the end of the job.
 		id = srv.SeedJob(reductotest.SeedJob{Status: "Completed"})
 		srv.SetResult(id, reductotest.GeneratedDocument{Bytes: 7_000_000})
-		job = ok(t, srv, "GET", "/job/"+id, nil)
+		job = getJob(t, srv, id)
 		assert.Equal(t, "url", at(t, job, "result", "result", "type"))
 		id = srv.SeedJob(reductotest.SeedJob{Status: "Completed", Result: d})
 		inlineJob := call(t, srv, "GET", "/job/"+id, nil)
 		assert.EqualValues(t, len(inlineJob.body), inlineJob.ContentLength)
 		assert.Equal(t, whole, at(t, inlineJob.object(t), "result", "result"))
 	})
-}
-
-func follow(t *testing.T, srv *reductotest.Server, link string) reply {
-	t.Helper()
-	req, err := http.NewRequest("GET", link, nil)
-	require.NoError(t, err)
-	r, err := send(srv, req)
-	require.NoError(t, err)
-	require.Equal(t, 200, r.StatusCode, "%.300s", r.body)
-	return r
 }
 
 func TestGeneratedResultObeysURLBody(t *testing.T) {
@@ -250,9 +238,8 @@ func TestGeneratedResultObeysURLBody(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(form), func(t *testing.T) {
 			bubble(t, func(t *testing.T, srv *reductotest.Server) {
-				id := srv.SeedJob(reductotest.SeedJob{Status: "Completed", Result: d})
-				link := at(t, ok(t, srv, "GET", "/job/"+id, nil), "result", "result", "url").(string)
-				r := follow(t, srv, link)
+				link := seededURL(t, srv, d)
+				r := get(t, srv, link)
 				assert.EqualValues(t, len(r.body), r.ContentLength)
 				check(t, r.body)
 			}, reductotest.WithURLBody(form), reductotest.WithURLResultThreshold(0))
@@ -260,12 +247,11 @@ func TestGeneratedResultObeysURLBody(t *testing.T) {
 	}
 }
 
-// Neither side of this download holds it.
+// The test fails if one side of the download holds it in memory.
 func TestGeneratedResultIsNotHeldInMemory(t *testing.T) {
 	srv := reductotest.NewServer(t, reductotest.OnTCP())
 	d := reductotest.GeneratedDocument{Bytes: 60_000_000, SingleChunk: true}
-	id := srv.SeedJob(reductotest.SeedJob{Status: "Completed", Result: d})
-	link := at(t, ok(t, srv, "GET", "/job/"+id, nil), "result", "result", "url").(string)
+	link := seededURL(t, srv, d)
 	resp, err := srv.HTTPClient().Get(link)
 	require.NoError(t, err)
 	defer resp.Body.Close()
@@ -296,7 +282,7 @@ func ExampleGeneratedDocument() {
 	defer srv.Close()
 
 	ctx := context.Background()
-	// 20 MB, a tenth of the blocks tables: the API answers a link.
+	// 20 MB with tables in a tenth of the blocks. The API responds with a link.
 	srv.NextResult(reductotest.GeneratedDocument{Bytes: 20_000_000, Tables: 0.1})
 	job, err := srv.Client().ParseAsync(ctx, reducto.ParseRequest{Input: reducto.URL("https://example.com/a.pdf")})
 	if err != nil {

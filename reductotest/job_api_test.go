@@ -56,13 +56,13 @@ func TestCancelEndsAJobWithoutWebhook(t *testing.T) {
 		id := submit(t, srv, "/parse_async", parse(hook, nil))
 		assert.Equal(t, 200, call(t, srv, "POST", "/cancel/"+id, nil).StatusCode)
 		pass(time.Hour)
-		assert.Equal(t, "Cancelled", ok(t, srv, "GET", "/job/"+id, nil)["status"])
+		assert.Equal(t, "Cancelled", getJob(t, srv, id)["status"])
 		assert.Empty(t, srv.Deliveries(id), "a cancelled job has no webhook")
 
 		done := submit(t, srv, "/parse_async", parse("", nil))
 		srv.Complete(done)
 		assert.Equal(t, 200, call(t, srv, "POST", "/cancel/"+done, nil).StatusCode)
-		assert.Equal(t, "Completed", ok(t, srv, "GET", "/job/"+done, nil)["status"])
+		assert.Equal(t, "Completed", getJob(t, srv, done)["status"])
 		assert.Equal(t, 404, call(t, srv, "POST", "/cancel/nobody", nil).StatusCode)
 	})
 }
@@ -73,7 +73,7 @@ func TestDeletedJobResponds409Then410(t *testing.T) {
 		body["settings"] = m{"force_url_result": true}
 		id := submit(t, srv, "/parse_async", body)
 		srv.Complete(id)
-		link := at(t, ok(t, srv, "GET", "/job/"+id, nil), "result", "result", "url").(string)
+		link := resultURL(t, srv, id)
 		require.Equal(t, 200, get(t, srv, link).StatusCode)
 
 		r := call(t, srv, "DELETE", "/job/"+id, nil)

@@ -17,7 +17,7 @@ func TestPersistedJobsDoNotExpire(t *testing.T) {
 		body["settings"] = m{"persist_results": true}
 		id := submit(t, srv, "/parse_async", body)
 		pass(1000 * time.Hour)
-		assert.Equal(t, "Completed", ok(t, srv, "GET", "/job/"+id, nil)["status"])
+		assert.Equal(t, "Completed", getJob(t, srv, id)["status"])
 		srv.Expire(id)
 		assert.Equal(t, 404, call(t, srv, "GET", "/job/"+id, nil).StatusCode)
 	})
@@ -25,7 +25,7 @@ func TestPersistedJobsDoNotExpire(t *testing.T) {
 
 func TestHeldJobsEndOnCommand(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
-		status := func(id string) any { return ok(t, srv, "GET", "/job/"+id, nil)["status"] }
+		status := func(id string) any { return getJob(t, srv, id)["status"] }
 		srv.Hold()
 		var ids []string
 		for range 5 {
@@ -38,7 +38,7 @@ func TestHeldJobsEndOnCommand(t *testing.T) {
 		srv.Complete(ids[0])
 		assert.Equal(t, "Completed", status(ids[0]))
 		srv.Fail(ids[1], "no luck")
-		failed := ok(t, srv, "GET", "/job/"+ids[1], nil)
+		failed := getJob(t, srv, ids[1])
 		assert.Equal(t, "Failed", failed["status"])
 		assert.Equal(t, "no luck", failed["reason"])
 		assert.Equal(t, "PROCESSING_FAILED", at(t, failed, "error", "name"))
@@ -50,7 +50,7 @@ func TestHeldJobsEndOnCommand(t *testing.T) {
 		srv.SetStatus(ids[3], "Paused")
 		assert.Equal(t, "Paused", status(ids[3]))
 
-		// What has ended stays as it is.
+		// A job that has ended does not change.
 		srv.Fail(ids[0], "x")
 		srv.Complete(ids[1])
 		srv.Cancel(ids[0])
@@ -66,7 +66,7 @@ func TestHeldJobsEndOnCommand(t *testing.T) {
 		assert.Equal(t, "Completed", status(ids[3]))
 
 		srv.SetStatus(ids[4], "Completed")
-		assert.Nil(t, ok(t, srv, "GET", "/job/"+ids[4], nil)["result"], "Completed without a result")
+		assert.Nil(t, getJob(t, srv, ids[4])["result"], "Completed without a result")
 		assert.Equal(t, []string{"Completed", "Failed", "Cancelled", "Completed", "Completed"}, statuses(srv))
 	})
 }
@@ -81,19 +81,19 @@ func TestFailNextAndNextResultApplyInOrder(t *testing.T) {
 			ids = append(ids, submit(t, srv, "/parse_async", parse("", nil)))
 		}
 		pass(time.Second)
-		assert.Equal(t, "DOCUMENT_CORRUPT", at(t, ok(t, srv, "GET", "/job/"+ids[0], nil), "error", "name"))
+		assert.Equal(t, "DOCUMENT_CORRUPT", at(t, getJob(t, srv, ids[0]), "error", "name"))
 		assert.Contains(t, string(call(t, srv, "GET", "/job/"+ids[1], nil).body),
 			`"result":{"response_type":"chart","result":{"chart_data":[1.50]}}`, "verbatim")
-		assert.Equal(t, m{"response_type": "next month"}, ok(t, srv, "GET", "/job/"+ids[2], nil)["result"])
-		assert.Equal(t, "parse", at(t, ok(t, srv, "GET", "/job/"+ids[3], nil), "result", "response_type"))
+		assert.Equal(t, m{"response_type": "next month"}, getJob(t, srv, ids[2])["result"])
+		assert.Equal(t, "parse", at(t, getJob(t, srv, ids[3]), "result", "response_type"))
 
 		srv.SetResult(ids[3], []byte(`{"a":1}`))
-		assert.Equal(t, m{"a": 1.0}, ok(t, srv, "GET", "/job/"+ids[3], nil)["result"])
+		assert.Equal(t, m{"a": 1.0}, getJob(t, srv, ids[3])["result"])
 		srv.Hold()
 		held := submit(t, srv, "/parse_async", parse("", nil))
 		srv.SetResult(held, m{"b": 2})
 		srv.Complete(held)
-		assert.Equal(t, m{"b": 2.0}, ok(t, srv, "GET", "/job/"+held, nil)["result"])
+		assert.Equal(t, m{"b": 2.0}, getJob(t, srv, held)["result"])
 	})
 }
 
@@ -102,11 +102,11 @@ func TestReadLagDelaysTheFinalStatus(t *testing.T) {
 		srv.Hold()
 		id := submit(t, srv, "/parse_async", parse("", nil))
 		srv.ReadLag(id, 3)
-		ok(t, srv, "GET", "/job/"+id, nil) // does not count
+		getJob(t, srv, id) // does not count
 		srv.Complete(id)
 		var seen []any
 		for range 4 {
-			j := ok(t, srv, "GET", "/job/"+id, nil)
+			j := getJob(t, srv, id)
 			seen = append(seen, j["status"], j["result"] == nil)
 		}
 		assert.Equal(t, []any{"Pending", true, "Completing", true, "Completing", true, "Completed", false}, seen)
@@ -132,14 +132,14 @@ func TestSeedJobAddsAJob(t *testing.T) {
 		assert.True(t, d.Duplicate)
 
 		failed := srv.SeedJob(reductotest.SeedJob{Status: "Failed", Reason: "why", ErrorName: "TIMEOUT", Type: "Extract"})
-		j = ok(t, srv, "GET", "/job/"+failed, nil)
+		j = getJob(t, srv, failed)
 		assert.Equal(t, []any{"Failed", "why", "Extract"}, []any{j["status"], j["reason"], j["type"]})
 		cancelled := srv.SeedJob(reductotest.SeedJob{Status: "Cancelled"})
-		assert.Equal(t, "Cancelled", ok(t, srv, "GET", "/job/"+cancelled, nil)["status"])
+		assert.Equal(t, "Cancelled", getJob(t, srv, cancelled)["status"])
 		idle := srv.SeedJob(reductotest.SeedJob{Status: "Idle"})
-		assert.Equal(t, "Idle", ok(t, srv, "GET", "/job/"+idle, nil)["status"])
+		assert.Equal(t, "Idle", getJob(t, srv, idle)["status"])
 		verbatim := srv.SeedJob(reductotest.SeedJob{Status: "Completed", Result: `{"x":1}`, Persist: true})
-		assert.Equal(t, m{"x": 1.0}, ok(t, srv, "GET", "/job/"+verbatim, nil)["result"])
+		assert.Equal(t, m{"x": 1.0}, getJob(t, srv, verbatim)["result"])
 
 		running := srv.SeedJob(reductotest.SeedJob{Webhook: hook, Text: "t"})
 		list, err := srv.AwaitDeliveries(t.Context(), running, 1)

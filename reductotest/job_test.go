@@ -21,14 +21,14 @@ func TestJobRunsThroughItsLifeCycle(t *testing.T) {
 			progress any
 		}{{"Pending", nil}, {"InProgress", 0.4}, {"InProgress", 0.6}, {"Completing", 0.8}} {
 			pass(20 * time.Second)
-			j := ok(t, srv, "GET", "/job/"+id, nil)
+			j := getJob(t, srv, id)
 			assert.Equal(t, want.status, j["status"])
 			assert.Equal(t, want.progress, j["progress"])
 			assert.Nil(t, j["result"])
 			assert.Nil(t, j["error"])
 		}
 		pass(21 * time.Second)
-		j := ok(t, srv, "GET", "/job/"+id, nil)
+		j := getJob(t, srv, id)
 		assert.Equal(t, "Completed", j["status"])
 		assert.NotContains(t, j, "job_id", "the answer does not say whose it is")
 		assert.Equal(t, "Parse", j["type"])
@@ -41,9 +41,9 @@ func TestJobRunsThroughItsLifeCycle(t *testing.T) {
 		assert.Equal(t, "parse", at(t, j, "result", "response_type"))
 		assert.Equal(t, 100.0, at(t, j, "result", "duration"))
 
-		// Twelve hours after its submission it is gone.
+		// It expires twelve hours after its submission.
 		pass(12*time.Hour - 102*time.Second)
-		ok(t, srv, "GET", "/job/"+id, nil)
+		getJob(t, srv, id)
 		pass(time.Minute)
 		r := call(t, srv, "GET", "/job/"+id, nil)
 		assert.Equal(t, 404, r.StatusCode)
@@ -96,7 +96,7 @@ func TestJobsDescribesTheSubmission(t *testing.T) {
 		srv.SetProcessingTime(time.Hour)
 		slow := submit(t, srv, "/parse_async", parse("", nil))
 		pass(time.Minute)
-		assert.Equal(t, "Pending", ok(t, srv, "GET", "/job/"+slow, nil)["status"])
+		assert.Equal(t, "Pending", getJob(t, srv, slow)["status"])
 		assert.False(t, srv.Jobs()[0].FinishedAt.IsZero())
 	})
 }

@@ -20,7 +20,7 @@ func TestLegacyRequestsAreAccepted(t *testing.T) {
 		assert.Equal(t, "http://app.test/x", info.WebhookURL)
 		assert.JSONEq(t, `{"a":1}`, string(info.Metadata))
 		srv.Complete(id)
-		assert.Len(t, at(t, ok(t, srv, "GET", "/job/"+id, nil), "result", "result", "chunks"), 2)
+		assert.Len(t, at(t, getJob(t, srv, id), "result", "result", "chunks"), 2)
 
 		result := ok(t, srv, "POST", "/extract", m{
 			"document_url": []any{"https://example.com/a.txt"}, "schema": m{"type": "object", "properties": m{"total": m{"type": "number"}}},

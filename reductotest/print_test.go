@@ -46,8 +46,8 @@ func TestFailedAssertionsPrintReadableBodiesWithoutSecrets(t *testing.T) {
 			assert.NotRegexp(t, regexp.MustCompile(`X-Amz-Signature=[0-9a-f]|\b123,? (0x)?34`), message)
 		}
 
-		// testify prints both values and then a diff of their memory, which no
-		// type can change.
+		// testify prints both values and a diff of their memory. Methods cannot change
+		// the diff.
 		var f failures
 		assert.Equal(&f, srv.Deliveries(srv.Jobs()[0].ID)[0], reductotest.Delivery{})
 		values, _, _ := strings.Cut(f.String(), "Diff:")

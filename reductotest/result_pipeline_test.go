@@ -42,7 +42,7 @@ func TestPipelineRunsDefinedSteps(t *testing.T) {
 		assert.Nil(t, at(t, ok(t, srv, "POST", "/pipeline", body), "result", "extract"))
 		id := submit(t, srv, "/pipeline_async", body)
 		time.Sleep(time.Second)
-		assert.Equal(t, "pipeline", at(t, ok(t, srv, "GET", "/job/"+id, nil), "result", "response_type"))
+		assert.Equal(t, "pipeline", at(t, getJob(t, srv, id), "result", "response_type"))
 		srv.DefinePipeline("bad", reductotest.Pipeline{Schema: []int{1}})
 		body["pipeline_id"] = "bad"
 		assert.Equal(t, 400, call(t, srv, "POST", "/pipeline", body).StatusCode)

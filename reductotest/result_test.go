@@ -12,7 +12,7 @@ import (
 	"github.com/reducto-go/reducto/reductotest"
 )
 
-// behind follows the link of a result.
+// behind downloads the result behind a URL.
 func behind(t *testing.T, srv *reductotest.Server, envelope any) any {
 	t.Helper()
 	assert.Equal(t, "url", at(t, envelope, "result", "type"))

@@ -26,7 +26,7 @@ func TestVirtualTimePassesAtOnce(t *testing.T) {
 		srv := reductotest.NewServer(t, reductotest.WithProcessingTime(10*time.Hour))
 		id := submit(t, srv, "/parse_async", parse("", nil))
 		start := time.Now()
-		for ok(t, srv, "GET", "/job/"+id, nil)["status"] != "Completed" {
+		for getJob(t, srv, id)["status"] != "Completed" {
 			time.Sleep(time.Minute)
 		}
 		assert.InDelta(t, 10*time.Hour, time.Since(start), float64(time.Minute))
@@ -80,7 +80,7 @@ func TestNewConnectionsCountsConnections(t *testing.T) {
 	})
 }
 
-// fakeTB is a TB that goes on after Fatalf.
+// fakeTB is a TB whose Fatalf returns.
 type fakeTB struct {
 	fatal    string
 	logged   []string
@@ -239,7 +239,7 @@ func TestOnTCPServesOtherPrograms(t *testing.T) {
 			"input": upload, "async": m{"webhook": m{"mode": "direct", "url": hook}, "metadata": m{"n": 1}},
 		})
 		assert.JSONEq(t, `{"status":"Completed","job_id":"`+id+`","metadata":{"n":1}}`, <-received)
-		result := ok(t, srv, "GET", "/job/"+id, nil)
+		result := getJob(t, srv, id)
 		assert.Equal(t, "over TCP", at(t, result, "result", "result", "chunks", 0, "content"))
 	}
 	// And the in-memory transport goes to the same places.

@@ -61,7 +61,7 @@ func TestLinksExpire(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		id := submit(t, srv, "/parse_async", m{"input": upload(srv, "x"), "settings": m{"force_url_result": true}})
 		time.Sleep(time.Second)
-		link := func() string { return at(t, ok(t, srv, "GET", "/job/"+id, nil), "result", "result", "url").(string) }
+		link := func() string { return resultURL(t, srv, id) }
 		first := link()
 		assert.Equal(t, 200, get(t, srv, first).StatusCode)
 		srv.ExpireLinks()

@@ -3,7 +3,6 @@ package reductotest
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"slices"
@@ -110,7 +109,7 @@ func (s *Server) writeOutcome(w http.ResponseWriter, r *http.Request, j *job) {
 func (s *Server) readSubmission(path string, ep *endpoint, raw []byte) (*job, failure) {
 	body, err := decodeObject(raw)
 	if err != nil {
-		return nil, newAPIError("INVALID_CONFIG", "%v", err)
+		return nil, err
 	}
 	request, refused := s.validate(path, ep, body)
 	if refused != nil {
@@ -123,19 +122,19 @@ func (s *Server) readSubmission(path string, ep *endpoint, raw []byte) (*job, fa
 	return j, nil
 }
 
-func decodeObject(raw []byte) (map[string]any, error) {
+func decodeObject(raw []byte) (map[string]any, *apiError) {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.UseNumber()
 	var v any
 	if err := d.Decode(&v); err != nil {
-		return nil, errors.New("JSON decode error: " + err.Error())
+		return nil, newAPIError("INVALID_CONFIG", "JSON decode error: %v", err)
 	}
 	if _, err := d.Token(); err != io.EOF {
-		return nil, errors.New("JSON decode error: there is data after the value")
+		return nil, newAPIError("INVALID_CONFIG", "JSON decode error: there is data after the value")
 	}
 	body, ok := v.(map[string]any)
 	if !ok {
-		return nil, errors.New("The body is not a JSON object")
+		return nil, newAPIError("INVALID_CONFIG", "The body is not a JSON object")
 	}
 	return body, nil
 }

@@ -19,7 +19,7 @@ func TestSynchronousCallsWaitForTheJob(t *testing.T) {
 		info := srv.Jobs()[0]
 		assert.True(t, info.Sync)
 		assert.Equal(t, result["job_id"], info.ID)
-		assert.Equal(t, "Completed", ok(t, srv, "GET", "/job/"+info.ID, nil)["status"])
+		assert.Equal(t, "Completed", getJob(t, srv, info.ID)["status"])
 
 		submit(t, srv, "/parse", parse("", nil)) // with an "async" object
 		submit(t, srv, "/extract", parse("", nil))

@@ -56,7 +56,7 @@ func TestInvalidUploadsAreRefused(t *testing.T) {
 		assert.Equal(t, 404, r.StatusCode)
 		job := submit(t, srv, "/parse_async", m{"input": id})
 		srv.Complete(job)
-		j := ok(t, srv, "GET", "/job/"+job, nil)
+		j := getJob(t, srv, job)
 		assert.Equal(t, []any{"Failed", "INVALID_CONFIG", 400.0}, []any{j["status"], at(t, j, "error", "name"), at(t, j, "error", "code")})
 	})
 }

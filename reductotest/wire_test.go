@@ -22,7 +22,7 @@ func TestGzipCompressesResultsIfAccepted(t *testing.T) {
 		large := srv.SeedJob(reductotest.SeedJob{Status: "Completed", Result: d})
 		small := srv.SeedJob(reductotest.SeedJob{Status: "Completed", Text: strings.Repeat("Dear reader. ", 9000)})
 		for _, id := range []string{large, small} {
-			link := at(t, ok(t, srv, "GET", "/job/"+id, nil), "result", "result", "url").(string)
+			link := resultURL(t, srv, id)
 			whole := map[string]bool{}
 			for _, accept := range []string{"", "gzip", "br, GZIP;q=0.5", "identity", "gzip;q=0", "gzip;q=x"} {
 				req, err := http.NewRequest("GET", link, nil)
