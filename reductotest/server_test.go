@@ -153,12 +153,12 @@ func TestCloseLeavesNoGoroutine(t *testing.T) {
 	}
 }
 
-// A bubble ends only when all of its goroutines have.
+// The bubble fails the test if a goroutine remains.
 func TestCloseEndsTheGoroutinesOfABubble(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) { occupy(t, srv) })
 }
 
-// occupy leaves requests, jobs and deliveries in all states.
+// occupy makes requests, jobs and deliveries in all states.
 func occupy(t *testing.T, srv *reductotest.Server) {
 	t.Helper()
 	hanging := srv.Mount("/hanging", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

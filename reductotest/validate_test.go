@@ -101,7 +101,6 @@ func TestUnknownFieldsAreListedOnce(t *testing.T) {
 	})
 }
 
-// Every member that the API documents is accepted.
 func TestAllDocumentedFieldsAreAccepted(t *testing.T) {
 	const u = "https://example.com/a.pdf"
 	parsing := m{

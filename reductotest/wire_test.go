@@ -48,8 +48,8 @@ func TestGzipCompressesResultsIfAccepted(t *testing.T) {
 	}, reductotest.WithGzip(), reductotest.WithURLResultThreshold(0))
 }
 
-// ofTheClient is what this package may use of the client: what Server.Client makes
-// one with. Its types of requests and results would mirror its mistakes.
+// ofTheClient are the names of the client that Server.Client needs. With the client's
+// wire types, the fake would repeat the mistakes of the client.
 var ofTheClient = []string{"Client", "NewClient", "Option", "WithAPIKey", "WithBaseURL", "WithHTTPClient"}
 
 func TestPackageUsesNoWireTypesOfTheClient(t *testing.T) {
