@@ -115,7 +115,7 @@ func (s *sdk) testDirectWebhooks(t *testing.T) {
 			assert.Equal(t, id, r.job.ID)
 			d := answered(t, srv, id)
 			assert.Equal(t, http.StatusOK, d.StatusCode)
-			equalJSON(t, `{"status":"Completed","job_id":"`+id+`","metadata":{"secret":"`+webhookSecret+`","user_id":"123"}}`, d.Body)
+			equalJSON(t, `{"status":"Completed","job_id":"`+id+`","metadata":{"secret":"`+webhookSecret+`","user_id":"123"}}`, json.RawMessage(d.Body))
 		})
 	}
 	p := processes(input)[0]

@@ -1,10 +1,9 @@
-// Package reductotest is a Reducto inside the test: the whole asynchronous API
-// with uploads, jobs, results behind links and webhooks, served by a real
-// net/http server over connections in memory. It keeps state: a job that is
-// submitted runs through its life cycle, sends its webhook with retries, and
-// expires. Text that is uploaded comes back as the text that was uploaded.
+// Package reductotest is a fake of Reducto for tests. It has uploads, jobs, results and
+// webhooks, served by net/http over connections in memory. The fake is stateful: a
+// submitted job runs through its life cycle, sends its webhook with retries, and expires.
+// The result of an uploaded text is that text.
 //
-//	synctest.Test(t, func(t *testing.T) { // time is virtual in here
+//	synctest.Test(t, func(t *testing.T) { // virtual time
 //		srv := reductotest.NewServer(t)
 //		hook := srv.Mount("/webhook", handler)
 //		srv.WebhookFault(reductotest.LoseAttempts(2)) // the third attempt arrives
@@ -16,66 +15,64 @@
 //		deliveries, err := srv.AwaitDeliveries(ctx, job.JobID, 1)
 //	})
 //
-// A server belongs to the testing/synctest bubble that it was made in, or to
-// none. In a bubble nothing may wait for the network, so that clients need the
-// server's own transport: [Server.Client] has it, and [Server.HTTPClient] gives
-// it to other clients. [OnTCP] listens on loopback for other programs.
+// A server belongs to the testing/synctest bubble in which it was made, or to none. In a
+// bubble, clients must use the transport of the server: [Server.Client] has it, and
+// [Server.HTTPClient] gives it to other clients. For other programs, [OnTCP] listens on
+// loopback.
 //
-// Tests drive jobs ([Server.Hold], [Server.Complete], [Server.FailNext],
-// [Server.SetResult]), break requests ([Server.Fault]) and webhooks
-// ([Server.WebhookFault]), and look at what arrived ([Server.Requests],
-// [Server.Deliveries], [Server.Jobs], [Server.Violations],
-// [Server.UnknownFields]).
+// Tests control jobs ([Server.Hold], [Server.Complete], [Server.FailNext],
+// [Server.SetResult]). They break requests ([Server.Fault]) and webhooks
+// ([Server.WebhookFault]). They inspect what happened ([Server.Requests],
+// [Server.Deliveries], [Server.Jobs], [Server.Violations], [Server.UnknownFields]).
 //
-// A [GeneratedDocument] is a result of any size, hundreds of megabytes too, which
-// nothing holds in memory. A [Flow] stops the body of an answer at a byte and
-// lets the test decide how it goes on.
+// A [GeneratedDocument] is a result of any size, which is not held in memory. A [Flow]
+// holds the body of a response at a byte until the test continues it.
 //
-// # Where it differs from the service
+// # Differences from the service
 //
-// It was written from the documentation, not from the service's source.
+// The fake follows the documentation of the service, not its source.
 //
-// Results are made by simple rules, not by models. A page of a text ends at a
-// form feed, a block is a paragraph, and each block has the confidence "high".
-// Of a PDF it reads text in plain or Flate-compressed streams; any other binary
-// file is one Figure. A document on the web is not downloaded: it is a generated
-// text unless [Server.PutDocument] gave one. Extraction fills a schema from
-// lines "key: value" and from Markdown tables; splitting finds the names of the
-// categories in the pages; classification counts words; editing appends the
-// instructions to a text. What a pipeline does is told by
-// [Server.DefinePipeline]. There are no images, OCR data, charts or
-// spreadsheets, and settings that ask for them do nothing; a [GeneratedDocument]
-// can have OCR data, and obeys no setting but force_url_result. Its link serves
-// no ranges.
+// Simple rules make the results. A form feed in a text ends a page, a paragraph is a
+// block, and each block has the confidence "high". In a PDF, only text in plain streams
+// and in streams compressed by Flate is read. Any other binary file is one Figure. A
+// document on the web is not downloaded. It is a generated text unless
+// [Server.PutDocument] sets it.
 //
-// A webhook attempt that a fault loses fails at once instead of after its
-// timeout, and one whose connection breaks does so when the receiver has answered.
+// Extraction fills a schema from lines "key: value" and Markdown tables. Splitting looks
+// for the names of the categories in the pages. Classification counts words. Editing
+// appends the instructions to a text. [Server.DefinePipeline] sets the steps of a
+// pipeline.
 //
-// Requests are checked against the published schemas with two differences: a
-// value of another type is refused where the service may convert it, and members
-// that are not known are reported by [Server.UnknownFields]. The older form of
-// requests, with document_url, is accepted, and little of it is used.
+// There are no images, OCR data, charts or spreadsheets, and the settings for them have
+// no effect. A [GeneratedDocument] can have OCR data. It obeys no setting except
+// force_url_result, and its link serves no ranges.
 //
-// There is no limit on the rate of requests, on the number of jobs that run, or
-// on the 15 minutes of a synchronous call. Priorities do nothing. Faults stand in
-// for all of these.
+// An attempt of a webhook that a fault loses fails at once instead of after its timeout.
+// If a fault breaks its connection, the attempt fails when the receiver has responded.
 //
-// Where the service's behaviour is not documented, this is the choice:
+// Requests are checked against the published schemas, with two differences. A value of
+// the wrong type is refused, although the service may convert it. Unknown members are
+// reported by [Server.UnknownFields]. The older form of requests, with document_url, is
+// accepted, but only parts of it are used.
 //
-//   - A direct webhook is retried after 1 s, 2 s and 4 s; an attempt times out
-//     after 15 s; redirects are not followed and count as a failure.
+// There is no limit on the rate of requests, on running jobs, or on the 15 minutes of a
+// synchronous call. Use faults instead. Priorities have no effect.
+//
+// The service does not document some of its behavior. The fake chooses this:
+//
+//   - A direct webhook is retried after 1 s, 2 s and 4 s. An attempt times out after
+//     15 s. Redirects are not followed and count as failures.
 //   - Without metadata in the submission the webhook has "metadata": null.
-//   - A job that is cancelled or deleted sends no webhook. One that fails does.
-//   - A job expires 12 hours after its submission and then answers 404.
-//   - Deleting a job cancels it if it runs, and deletes persisted results too.
-//   - POST /cancel answers null. POST /split, /pipeline, /edit and /classify
-//     ignore an "async" object, which only /parse and /extract document.
-//   - The HTTP status and "code" for a name of an error, such as
-//     DOCUMENT_CORRUPT, follow the descriptions of the status codes.
-//   - Above the limit of direct uploads the answer is the proxy's page for 413.
-//   - A PUT to a presigned URL without Content-Length is 501, as S3 has it.
+//   - A cancelled or deleted job sends no webhook. A failed job does.
+//   - A job expires 12 hours after its submission. Then the API responds 404.
+//   - Deleting a job cancels it if it runs, and also deletes persisted results.
+//   - POST /cancel responds null. POST /split, /pipeline, /edit and /classify ignore an
+//     "async" object. Only /parse and /extract document one.
+//   - The HTTP status and "code" of an error name, such as DOCUMENT_CORRUPT, follow the
+//     descriptions of the status codes.
+//   - A direct upload above the limit gets the 413 page of the proxy.
+//   - A PUT to a presigned URL without Content-Length gets a 501, as with S3.
 //
-// There is no TLS and no HTTP/2. Ids, links and Svix secrets are random;
-// everything else is deterministic. In particular jobs whose time is over at the
-// same instant end in the order of their submission.
+// There is no TLS and no HTTP/2. Ids, links and Svix secrets are random. Everything else
+// is deterministic. Jobs with the same end time end in the order of their submission.
 package reductotest

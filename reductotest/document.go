@@ -9,20 +9,19 @@ import (
 	"unicode/utf8"
 )
 
-// document is the text of an input, by pages.
+// document is the text of an input.
 type document struct {
 	pages       []string
 	contentType string
-	raw         []byte // of the first file; nil for generated text
-	file        *file  // of the first file, if it was uploaded
-	figure      bool   // not text: one Figure stands for all of it
+	raw         []byte // the first file; nil for generated text
+	file        *file  // the first file, if it was uploaded
+	figure      bool   // not text; its only block is a Figure
 	encrypted   bool
 }
 
 func (d *document) text() string { return strings.Join(d.pages, "\f") }
 
-// inputs lists the references in the value of "input" or "document_url". The
-// value was validated.
+// inputs returns the references in the checked value of "input" or "document_url".
 func inputs(v any) []string {
 	switch v := v.(type) {
 	case string:
@@ -40,8 +39,8 @@ func inputs(v any) []string {
 	return nil
 }
 
-// checkReferences refuses references that the API knows to be wrong before it
-// makes a job. Its messages name document_url whatever the request said.
+// checkReferences refuses the references that the API refuses before it makes a job.
+// Like the API, it always speaks of document_url.
 func checkReferences(refs []string) *apiError {
 	if len(refs) == 0 {
 		return newAPIError("INVALID_CONFIG", "Invalid document_url: there is none")
@@ -70,14 +69,13 @@ func isReference(ref string) bool {
 	return false
 }
 
-// withoutQuery leaves out what makes a presigned URL a secret.
+// withoutQuery removes the query, which makes a presigned URL a secret.
 func withoutQuery(ref string) string {
 	before, _, _ := strings.Cut(ref, "?")
 	return before
 }
 
-// resolve reads the documents that refs name, of which there is one at least,
-// into one.
+// resolve reads the documents of refs as one document. There is at least one reference.
 func (s *Server) resolve(refs []string) (*document, *apiError) {
 	var all *document
 	for _, ref := range refs {
@@ -124,7 +122,7 @@ func (s *Server) resolveOne(ref string) (*document, *apiError) {
 	return generatedDocument(ref), nil
 }
 
-// documentOfJob is the document that an earlier job read.
+// documentOfJob returns the document of an earlier job.
 func (s *Server) documentOfJob(id string) (*document, *apiError) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -140,7 +138,7 @@ func (s *Server) documentOfJob(id string) (*document, *apiError) {
 	return nil, newAPIError("JOB_NOT_COMPLETE", "The job of document_url is not complete: jobid://%s", id)
 }
 
-// readDocument is the text of a file.
+// readDocument reads the text of a file.
 func readDocument(body []byte) (*document, *apiError) {
 	contentType := http.DetectContentType(body)
 	switch {
@@ -154,7 +152,7 @@ func readDocument(body []byte) (*document, *apiError) {
 	return figureDocument(body, contentType), nil
 }
 
-// figureDocument stands for a file whose text this package cannot read.
+// figureDocument returns the document of a file without readable text.
 func figureDocument(body []byte, contentType string) *document {
 	return &document{
 		pages:       []string{fmt.Sprintf("%s, %d bytes", contentType, len(body))},
@@ -162,8 +160,8 @@ func figureDocument(body []byte, contentType string) *document {
 	}
 }
 
-// generatedDocument stands for a document on the web, which this package does
-// not download.
+// generatedDocument returns the document for a URL, which this package does not
+// download.
 func generatedDocument(ref string) *document {
 	host, path := "", ""
 	if u, err := url.Parse(ref); err == nil {
@@ -174,9 +172,9 @@ func generatedDocument(ref string) *document {
 	return &document{pages: []string{text}, contentType: "text/plain; charset=utf-8"}
 }
 
-// selectPages keeps the pages of a page_range, which is an object with start
-// and end, a list of those or a list of page numbers; sheet names select all.
-// The numbers of the kept pages come with them.
+// selectPages returns the pages of a page_range and their numbers. A page_range is an
+// object with start and end, a list of these, or a list of page numbers. Names of
+// sheets select all pages.
 func selectPages(pages []string, pageRange any) (kept []string, numbers []int) {
 	wanted := make([]bool, len(pages)+1)
 	mark := func(from, to int) {

@@ -11,7 +11,7 @@ import (
 	"github.com/reducto-go/reducto/reductotest"
 )
 
-// post sends a request as any client would.
+// post sends a request as any client does.
 func post(srv *reductotest.Server, path, body string) string {
 	req, _ := http.NewRequest("POST", srv.URL()+path, strings.NewReader(body))
 	req.Header.Set("Authorization", "Bearer "+srv.APIKey())
@@ -24,7 +24,7 @@ func post(srv *reductotest.Server, path, body string) string {
 	return fmt.Sprint(resp.StatusCode, " ", string(answer))
 }
 
-// A program that shows a webhook arriving at a handler, without a network.
+// This program delivers a webhook to a handler without a network.
 func ExampleStart() {
 	srv, err := reductotest.Start()
 	if err != nil {
@@ -54,7 +54,7 @@ func ExampleStart() {
 	// 200 thank you
 }
 
-// Faults are listed for the requests to come and used one by one.
+// Faults apply to the next requests, one by one.
 func ExampleServer_Fault() {
 	srv, err := reductotest.Start()
 	if err != nil {
@@ -76,8 +76,8 @@ func ExampleServer_Fault() {
 	// 1 job was made
 }
 
-// The webhook's first attempt is lost and its second answered by 500; the third
-// succeeds, and comes twice.
+// The first attempt of the webhook is lost and the second gets a 500. The third succeeds
+// and is delivered twice.
 func ExampleServer_WebhookFault() {
 	srv, err := reductotest.Start(reductotest.WithRetrySchedule(time.Millisecond, 2*time.Millisecond, 4*time.Millisecond))
 	if err != nil {

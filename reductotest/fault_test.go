@@ -38,7 +38,7 @@ func TestFaultsAreUsedInOrder(t *testing.T) {
 	})
 }
 
-func TestFaultMatches(t *testing.T) {
+func TestFaultMatchesMethodAndPath(t *testing.T) {
 	for _, test := range []struct {
 		match, method, path string
 		want                bool
@@ -57,7 +57,7 @@ func TestFaultMatches(t *testing.T) {
 	}
 }
 
-func TestStatusBodies(t *testing.T) {
+func TestStatusRespondsWithTheBodiesOfTheAPI(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		answer := func(f reductotest.Fault, path string) reply {
 			srv.Fault("", f)
@@ -103,7 +103,7 @@ func TestStatusBodies(t *testing.T) {
 	})
 }
 
-func TestDelay(t *testing.T) {
+func TestDelayProcessesTheRequestLater(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		start := time.Now()
 		srv.Fault("GET /version", reductotest.Delay(time.Hour), reductotest.Status(500).After(time.Minute))
@@ -112,7 +112,7 @@ func TestDelay(t *testing.T) {
 		assert.Equal(t, 500, call(t, srv, "GET", "/version", nil).StatusCode)
 		assert.Equal(t, time.Hour+time.Minute, time.Since(start))
 
-		// A late submission makes its job though the client has given up.
+		// A delayed submission makes its job after the client has given up.
 		srv.Fault("POST /parse_async", reductotest.Delay(time.Hour))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -125,7 +125,7 @@ func TestDelay(t *testing.T) {
 	})
 }
 
-func TestBrokenConnections(t *testing.T) {
+func TestFaultsBreakTheConnection(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		srv.Fault("POST /parse_async", reductotest.Drop(), reductotest.LoseAnswer(), reductotest.Truncate(10), reductotest.Truncate(10_000))
 		body := m{"input": "https://example.com/a"}
@@ -150,10 +150,10 @@ func TestBrokenConnections(t *testing.T) {
 		submit(t, srv, "/parse_async", body) // longer than the answer is
 		submit(t, srv, "/parse_async", body)
 
-		// On the storage, too.
+		// Faults also apply to the storage.
 		id := submit(t, srv, "/parse_async", m{"input": upload(srv, invoice), "settings": m{"force_url_result": true}})
 		srv.Complete(id)
-		link := at(t, ok(t, srv, "GET", "/job/"+id, nil), "result", "result", "url").(string)
+		link := resultURL(t, srv, id)
 		srv.Fault("GET storage/results", reductotest.Truncate(100))
 		req, _ := http.NewRequest("GET", link, nil)
 		r, err = send(srv, req)
@@ -163,7 +163,7 @@ func TestBrokenConnections(t *testing.T) {
 	})
 }
 
-func TestAnswersWithoutEnd(t *testing.T) {
+func TestEndlessAndStallLastUntilTheClientIsGone(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		srv.Fault("GET /jobs", reductotest.Endless(), reductotest.Endless().Every(time.Second), reductotest.Stall())
 		open := func(ctx context.Context) *http.Response {
@@ -196,7 +196,7 @@ func TestAnswersWithoutEnd(t *testing.T) {
 		assert.Empty(t, raw)
 		resp.Body.Close()
 
-		// Both end with the server.
+		// Closing the server ends both.
 		srv.Fault("GET /jobs", reductotest.Stall(), reductotest.Endless().Every(time.Hour))
 		for range 2 {
 			resp := open(t.Context())
@@ -217,7 +217,7 @@ func TestAnswersWithoutEnd(t *testing.T) {
 	})
 }
 
-func TestDroppedGetOnAReusedConnection(t *testing.T) {
+func TestDroppedGetOnReusedConnectionIsRepeated(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		srv.Fault("GET /version", reductotest.Drop())
 		_, err := try(srv, "GET", "/version", nil)

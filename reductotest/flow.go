@@ -7,21 +7,21 @@ import (
 	"sync"
 )
 
-// Flow stops the body of an answer at a byte that the test chooses, and holds
-// it there until the test lets it go on or ends it. It is used by [Paced]; its
-// methods may be called at any time, before the request too, and concurrently.
-// Several answers of one Flow have the same limit, and each counts from its
-// beginning.
+// Flow holds the body of a response at a byte that the test chooses, until the test
+// continues or ends it. Pass it to [Paced].
+//
+// Its methods can be called at any time, before the request too, and concurrently. If
+// several responses use one Flow, the limit applies to each from its beginning.
 type Flow struct {
 	mu      sync.Mutex
-	changed chan struct{} // closed, and replaced, with every change of the fields below
-	limit   int64         // negative is none
+	changed chan struct{} // closed and replaced at each change of the fields below
+	limit   int64         // negative is no limit
 	end     flowEnd
 	sent    int64
 	held    bool
 }
 
-// flowEnd is what becomes of an answer that has reached the limit.
+// flowEnd says what happens to a response that has reached the limit.
 type flowEnd int
 
 const (
@@ -30,35 +30,34 @@ const (
 	flowEarly
 )
 
-// errEarly is what the writer of an answer sees when the test ended it.
-var errEarly = errors.New("reductotest: the test ended this answer early")
+// errEarly is the error of writing to a response that the test ended.
+var errEarly = errors.New("reductotest: the test ended this response early")
 
-// NewFlow makes a Flow that holds a body after its first n bytes. In a
-// testing/synctest bubble call it inside the bubble.
+// NewFlow returns a Flow that holds a body after its first n bytes. In a
+// testing/synctest bubble, call it inside the bubble.
 func NewFlow(n int64) *Flow {
 	return &Flow{limit: max(n, 0), changed: make(chan struct{})}
 }
 
-// AllowUpTo lets the body come up to its first n bytes, counted from its
-// beginning, and holds it there. What was sent stays sent.
+// AllowUpTo continues the body up to its first n bytes, counted from its beginning, and
+// holds it there.
 func (f *Flow) AllowUpTo(n int64) { f.change(func() { f.limit = max(n, 0) }) }
 
-// Open lets all of the body come, and is the end of the control.
+// Open continues the body to its end.
 func (f *Flow) Open() { f.change(func() { f.limit = -1 }) }
 
-// Cut closes the connection as soon as the bytes that are allowed were sent,
-// and from now on does so with every answer: the client sees a body that breaks off.
+// Cut closes the connection once the allowed bytes are sent, for this and all later
+// responses. The client sees a body that breaks off.
 func (f *Flow) Cut() { f.change(func() { f.end = flowCut }) }
 
-// End ends the body as soon as the bytes that are allowed were sent. With
-// [Fault.Chunked] the client sees a body that is complete; otherwise its length
-// was announced and it sees that the rest is missing. Of a body that has no more
-// bytes than that, nothing is missing.
+// End ends the body once the allowed bytes are sent. With [Fault.Chunked] the client
+// sees a complete body. Otherwise it knows the length and sees that bytes are missing. A
+// body that is no longer than the limit stays complete.
 func (f *Flow) End() { f.change(func() { f.end = flowEarly }) }
 
-// Sent is how many bytes of the body, of the latest answer, were handed to the
-// connection, and never less than the client has received. They count as they travel,
-// compressed if they are.
+// Sent returns the number of bytes of the latest response's body that were written to
+// the connection. It is never less than the client has received. It counts compressed
+// bytes if the body is compressed.
 func (f *Flow) Sent() int64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -71,8 +70,8 @@ func (f *Flow) count(sent int64) {
 	f.sent = sent
 }
 
-// AwaitHeld waits until a body is held at the limit, or ctx ends, whose error
-// it returns then. A body that is no longer than the limit is never held.
+// AwaitHeld waits until a body is held at the limit. It returns the error of ctx if that
+// ends first. A body that is no longer than the limit is never held.
 func (f *Flow) AwaitHeld(ctx context.Context) error {
 	for {
 		f.mu.Lock()
@@ -92,58 +91,53 @@ func (f *Flow) AwaitHeld(ctx context.Context) error {
 func (f *Flow) change(set func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.held = false // a response that still waits sets it again
 	set()
-	f.held = false // whoever still waits says so again
 	close(f.changed)
 	f.changed = make(chan struct{})
 }
 
-// next waits until more than n bytes may be sent, and returns how many of want.
-// If the answer ends instead it returns 0 and how.
+// next waits until more than n bytes are allowed. It returns how many of want, or how
+// the response ends.
 func (f *Flow) next(ctx context.Context, n int64, want int) (int, flowEnd) {
 	for {
 		f.mu.Lock()
-		switch {
-		case f.limit < 0 || f.limit-n >= int64(want):
-			f.mu.Unlock()
-			return want, flowHold
-		case f.limit > n:
-			allowed := int(f.limit - n)
-			f.mu.Unlock()
-			return allowed, flowHold
-		case f.end != flowHold:
-			end := f.end
-			f.mu.Unlock()
-			return 0, end
-		}
-		if !f.held {
-			f.held = true
-			close(f.changed)
-			f.changed = make(chan struct{})
-		}
-		changed := f.changed
+		limit, end, held, changed := f.limit, f.end, f.held, f.changed
 		f.mu.Unlock()
+		switch {
+		case limit < 0 || limit-n >= int64(want):
+			return want, flowHold
+		case limit > n:
+			return int(limit - n), flowHold
+		case end != flowHold:
+			return 0, end
+		case !held:
+			f.change(func() { f.held = f.limit == limit && f.end == end })
+			continue
+		}
 		select {
 		case <-changed:
-		case <-ctx.Done():
-			f.mu.Lock()
-			f.held = false
-			f.mu.Unlock()
-			return 0, flowCut // the client has gone, or the server closes
+		case <-ctx.Done(): // the client is gone, or the server closes
+			f.change(func() {})
+			return 0, flowCut
 		}
 	}
 }
 
-// Paced processes and answers the request, and sends the body as flow lets it.
-// Unlike [Truncate] it does not keep the answer, which may have any size.
-func Paced(flow *Flow) Fault { return Fault{kind: faultPaced, times: 1, flow: flow} }
+// Paced processes the request and sends the body of the response as flow allows. Unlike
+// [Truncate] it does not hold the response in memory, so it suits any size.
+func Paced(flow *Flow) Fault {
+	return Fault{times: 1, process: true, flow: flow, serve: func(f Fault, c *exchange) {
+		c.handler.ServeHTTP(&pacedWriter{ResponseWriter: c.w, r: c.r, flow: f.flow, chunked: f.chunked}, c.r)
+	}}
+}
 
-// Chunked leaves out the length of the answer of [Paced], so that HTTP does not
-// tell the client how much there is to come.
+// Chunked makes [Paced] leave out the Content-Length, so that the client does not know
+// the length of the body.
 func (f Fault) Chunked() Fault { f.chunked = true; return f }
 
-// pacedWriter sends a body as its flow lets it. Nothing stays in a buffer: what
-// the flow allows is with the client.
+// pacedWriter sends a body as its flow allows. It flushes, so that the client gets all
+// allowed bytes.
 type pacedWriter struct {
 	http.ResponseWriter
 	r       *http.Request
@@ -159,8 +153,7 @@ func (w *pacedWriter) WriteHeader(status int) {
 	}
 	w.wrote = true
 	w.ResponseWriter.WriteHeader(status)
-	// The header does not wait for the first byte, which may be held. An error
-	// comes again with that.
+	// Send the header even if the first byte is held. Write reports the error, if any.
 	_ = http.NewResponseController(w.ResponseWriter).Flush()
 }
 
@@ -176,7 +169,7 @@ func (w *pacedWriter) Write(p []byte) (written int, err error) {
 		case flowEarly:
 			return written, errEarly
 		}
-		w.flow.count(w.sent + int64(n)) // before the client can have them
+		w.flow.count(w.sent + int64(n)) // before the client can receive them
 		if n, err = w.ResponseWriter.Write(p[:n]); err == nil {
 			err = http.NewResponseController(w.ResponseWriter).Flush()
 		}
@@ -190,5 +183,5 @@ func (w *pacedWriter) Write(p []byte) (written int, err error) {
 	return written, nil
 }
 
-// Unwrap is for http.ResponseController.
+// Unwrap returns the inner writer, for http.ResponseController.
 func (w *pacedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -17,7 +17,7 @@ import (
 	"github.com/reducto-go/reducto/reductotest"
 )
 
-// arriving collects a body while it comes.
+// arriving reads a body while it arrives.
 type arriving struct {
 	resp *http.Response
 	got  chan []byte
@@ -39,7 +39,7 @@ func (a *arriving) read() {
 	}
 }
 
-// take returns what came until there are n bytes, or until the end.
+// take returns at least n bytes of the body, or the rest of it.
 func (a *arriving) take(n int) []byte {
 	var all []byte
 	for n < 0 || len(all) < n {
@@ -66,13 +66,12 @@ func open(t *testing.T, srv *reductotest.Server, url string) *arriving {
 	return a
 }
 
-// Each story runs over connections in memory within a bubble, and over TCP.
-func TestFlow(t *testing.T) {
+// Each case runs in memory in a bubble, and over TCP.
+func TestFlowHoldsCutsAndEndsBodies(t *testing.T) {
 	d := reductotest.GeneratedDocument{Bytes: 400_000}
 	raw, _ := generated(t, d)
 	setUp := func(t *testing.T, srv *reductotest.Server) (link string) {
-		id := srv.SeedJob(reductotest.SeedJob{Status: "Completed", Result: d})
-		return at(t, ok(t, srv, "GET", "/job/"+id, nil), "result", "result", "url").(string)
+		return seededURL(t, srv, d)
 	}
 	for name, story := range map[string]func(*testing.T, *reductotest.Server, string){
 		"let go on": func(t *testing.T, srv *reductotest.Server, link string) {
@@ -105,7 +104,7 @@ func TestFlow(t *testing.T) {
 			assert.True(t, bytes.Equal(raw[:100_000], a.take(-1)))
 			require.ErrorIs(t, a.err, io.ErrUnexpectedEOF)
 
-			r := follow(t, srv, link)
+			r := get(t, srv, link)
 			assert.True(t, bytes.Equal(raw, r.body), "a fault is used once")
 		},
 		"cut before it began": func(t *testing.T, srv *reductotest.Server, link string) {
@@ -148,7 +147,7 @@ func TestFlow(t *testing.T) {
 			a := open(t, srv, link)
 			require.NoError(t, flow.AwaitHeld(t.Context()))
 			require.NoError(t, a.resp.Body.Close())
-			// Closing the server waits for its handlers, this one included.
+			// Close waits for this handler at the end of the test.
 		},
 		"server closes": func(t *testing.T, srv *reductotest.Server, link string) {
 			flow := reductotest.NewFlow(10)
@@ -176,11 +175,10 @@ func TestFlow(t *testing.T) {
 	}
 }
 
-func TestFlowOfCompressedBody(t *testing.T) {
+func TestFlowCountsCompressedBytes(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		d := reductotest.GeneratedDocument{Bytes: 400_000}
-		id := srv.SeedJob(reductotest.SeedJob{Status: "Completed", Result: d})
-		link := at(t, ok(t, srv, "GET", "/job/"+id, nil), "result", "result", "url").(string)
+		link := seededURL(t, srv, d)
 		flow := reductotest.NewFlow(20_000)
 		srv.Fault("GET storage/results", reductotest.Paced(flow))
 		a := open(t, srv, link)
@@ -210,8 +208,8 @@ func ExampleFlow() {
 	defer srv.Close()
 
 	ctx := context.Background()
-	// A download that stops after 10 KB, and breaks off once the program waits for
-	// the rest. It is tried again, as nothing of it was used yet.
+	// This download breaks off after 10 KB. The client retries it, because it has not
+	// used any of it yet.
 	id := srv.SeedJob(reductotest.SeedJob{Status: "Completed", Result: reductotest.GeneratedDocument{Bytes: 1_000_000}})
 	flow := reductotest.NewFlow(10_000)
 	srv.Fault("GET storage/results", reductotest.Paced(flow))

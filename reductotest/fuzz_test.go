@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Whatever is uploaded can be read, and text comes back as it was.
+// FuzzDocument checks that every upload can be read and that text is not changed.
 func FuzzDocument(f *testing.F) {
 	for _, seed := range []string{
 		"# Title\n\nKey: value\r\n\r\n\r\n| a | b |\n|---|---|\n| 1 | 2 |\f- item", "\n\n\f\f \n", "no\x00text", "\xff\xfe",
@@ -45,7 +45,7 @@ func FuzzDocument(f *testing.F) {
 	})
 }
 
-// Whatever is submitted is refused with a message or gives a result that is JSON.
+// FuzzSubmission checks that every request is refused with a message or has a JSON result.
 func FuzzSubmission(f *testing.F) {
 	for path, seeds := range map[string][]string{
 		"/parse_async": {`{"input":["https://a.example/b",""],"async":{"webhook":{"mode":"svix","channels":["x"]},"metadata":[1]},` +
@@ -70,19 +70,13 @@ func FuzzSubmission(f *testing.F) {
 		if ep == nil {
 			return
 		}
-		body, failure := decodeObject(raw)
-		if failure != nil {
-			require.NotEmpty(t, failure.message)
+		j, refused := s.readSubmission(path, ep, raw)
+		switch refused := refused.(type) {
+		case problems:
+			require.True(t, json.Valid(mustMarshal([]object(refused))))
 			return
-		}
-		request, problems, failure := s.validate(path, ep, body)
-		if failure != nil || len(problems) > 0 {
-			require.True(t, json.Valid(mustMarshal(problems)))
-			return
-		}
-		j := newJob(ep, raw, body, request)
-		if failure := checkReferences(j.refs); failure != nil {
-			require.NotContains(t, failure.message, "?")
+		case *apiError:
+			require.NotEmpty(t, refused.message)
 			return
 		}
 		require.True(t, json.Valid(payload("Completed", "x", j.metadata)))

@@ -9,46 +9,46 @@ import (
 	"strconv"
 )
 
-// GeneratedDocument is a full parse result of any size, made as it is written:
-// nothing holds it in memory. Equal values are equal bytes. By default a block is
-// about 1 KB of JSON and a chunk 12.5 KB, as the service sends them, and two
-// thirds of the bytes are text, which is there three times: in a chunk's content,
-// in its embed and in its blocks.
+// GeneratedDocument is a full parse result of any size. It is generated while it is
+// written and not held in memory. Equal values give equal bytes.
 //
-// Given to [Server.NextResult], [Server.SetResult] or [SeedJob] it is the result
-// of a job, inline or behind a URL as any result of its size; the server makes it
-// anew for each answer. Written by WriteTo it is what lies behind that URL.
+// Pass it to [Server.NextResult], [Server.SetResult] or [SeedJob] as the result of a
+// job. Like any result, it is a URL if it is large. WriteTo writes the same bytes that
+// the URL leads to.
+//
+// By default a block has about 1 KB of JSON and a chunk 12.5 KB, as the service sends
+// them. Two thirds of the bytes are text, which occurs three times: in the content of a
+// chunk, in its embed and in its blocks.
 type GeneratedDocument struct {
-	// Seed chooses the text and the figures.
+	// Seed selects the text and the numbers.
 	Seed uint64
-	// Bytes is the size of the JSON, which is met within a few per cent from some
-	// chunks on. The default is 1,000,000.
+	// Bytes is the approximate size of the JSON. The default is 1,000,000.
 	Bytes int64
-	// BlockText is the mean number of bytes of a block's text. The default is 240.
+	// BlockText is the mean size of the text of a block in bytes. The default is 240.
 	BlockText int
-	// ChunkBytes is the size of a chunk's JSON. The default is 12,500.
+	// ChunkBytes is the size of the JSON of a chunk. The default is 12,500.
 	ChunkBytes int64
-	// SingleChunk puts all blocks into one chunk, as the service does with
-	// chunking "disabled", whatever ChunkBytes is.
+	// SingleChunk puts all blocks into one chunk, as the service does with chunking
+	// "disabled". It overrides ChunkBytes.
 	SingleChunk bool
-	// DistinctEmbed makes embed another text than content. By default they are equal.
+	// DistinctEmbed makes embed differ from content. By default they are equal.
 	DistinctEmbed bool
-	// Tables is the share of blocks, from 0 to 1, that are tables in HTML.
+	// Tables is the share of blocks, from 0 to 1, that are HTML tables.
 	Tables float64
-	// NonASCII is the share of blocks whose text is mostly beyond ASCII, as UTF-8.
+	// NonASCII is the share of blocks with mostly non-ASCII text in UTF-8.
 	NonASCII float64
-	// Escaped is the share of blocks whose text is full of JSON's escapes,
-	// surrogate pairs included. Line breaks, which are escapes, are in every chunk.
+	// Escaped is the share of blocks whose text is full of JSON escapes, with surrogate
+	// pairs. Every chunk also has line breaks, which are escaped.
 	Escaped float64
-	// OCR is the share of the bytes, from 0 to 1, that are words and lines of OCR
-	// data. The default is "ocr": null.
+	// OCR is the share of the bytes, from 0 to 1, that are OCR words and lines. The
+	// default is "ocr": null.
 	OCR float64
 }
 
-// blockFrame is the mean size of a block's JSON without its text.
+// blockFrame is the mean size of the JSON of a block without its text.
 const blockFrame = 344
 
-// blocksOnPage is how many blocks a generated page has.
+// blocksOnPage is the number of blocks on a generated page.
 const blocksOnPage = 12
 
 func (d GeneratedDocument) withDefaults() GeneratedDocument {
@@ -70,26 +70,26 @@ func (d GeneratedDocument) check() error {
 	case d.Bytes < 0 || d.BlockText < 0 || d.ChunkBytes < 0:
 		return errors.New("GeneratedDocument: a size is negative")
 	case !share(d.Tables) || !share(d.NonASCII) || !share(d.Escaped) || !share(d.OCR):
-		return errors.New("GeneratedDocument: a share is not between 0 and 1")
+		return errors.New("GeneratedDocument: a share is not from 0 to 1")
 	case d.Tables+d.NonASCII+d.Escaped > 1:
 		return fmt.Errorf("GeneratedDocument: the shares of blocks add up to %g", d.Tables+d.NonASCII+d.Escaped)
 	}
 	return nil
 }
 
-// Size is the exact number of bytes that WriteTo writes. It takes as long as
-// writing them; the error is that of a field which makes no sense.
+// Size returns the exact number of bytes that WriteTo writes. It takes as long as
+// WriteTo. The error is that of an invalid field.
 func (d GeneratedDocument) Size() (int64, error) { return d.WriteTo(io.Discard) }
 
-// WriteTo writes the document as JSON, an object with "type" and "chunks". The
-// error is w's, or that of a field which makes no sense.
+// WriteTo writes the document as a JSON object with "type" and "chunks". The error is
+// that of w or of an invalid field.
 func (d GeneratedDocument) WriteTo(w io.Writer) (int64, error) {
 	n, _, err := d.write(w, false)
 	return n, err
 }
 
-// write writes the document, or the array of its chunks alone, and returns how
-// many bytes and blocks that was.
+// write writes the document, or only the array of its chunks. It returns the numbers of
+// bytes and blocks.
 func (d GeneratedDocument) write(w io.Writer, chunksOnly bool) (n int64, blocks int, err error) {
 	if err := d.check(); err != nil {
 		return 0, 0, err
@@ -107,7 +107,7 @@ func (d GeneratedDocument) write(w io.Writer, chunksOnly bool) (n int64, blocks 
 	return counter.n, blocks, err
 }
 
-// countingWriter counts what it passes on.
+// countingWriter counts the bytes that it passes on.
 type countingWriter struct {
 	w io.Writer
 	n int64
@@ -119,8 +119,7 @@ func (c *countingWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// generator writes one document. An error of the writer stays in out, as
-// bufio has it.
+// generator writes one document. An error of the writer stays in out.
 type generator struct {
 	GeneratedDocument
 	counter *countingWriter
@@ -129,7 +128,7 @@ type generator struct {
 	scratch []byte
 }
 
-// written is the size so far.
+// written returns the size so far.
 func (g *generator) written() int64 { return g.counter.n + int64(g.out.Buffered()) }
 
 func (g *generator) write(chunksOnly bool) (blocks int) {
@@ -168,15 +167,15 @@ func (g *generator) write(chunksOnly bool) (blocks int) {
 	return blocks
 }
 
-// failed tells whether writing on makes sense.
+// failed reports whether the writer has failed.
 func (g *generator) failed() bool {
 	_, err := g.out.Write(nil)
 	return err != nil
 }
 
-// fit is the block behind the last one of a chunk that begins at from, when the
-// document has left more bytes to come. It is from itself if those are less than
-// half a block; otherwise a chunk has one block at least.
+// fit returns the end of a chunk that begins with block from, if left bytes remain for
+// the document. A chunk has at least one block, unless less than half a block remains.
+// Then fit returns from.
 func (g *generator) fit(from int, left int64) (to int) {
 	limit := left
 	if !g.SingleChunk {
@@ -192,8 +191,8 @@ func (g *generator) fit(from int, left int64) (to int) {
 	}
 }
 
-// chunk writes the chunk of blocks [from, to). Their texts are made again for
-// each member, so that a chunk of any size is a stream as well.
+// chunk writes a chunk with the blocks [from, to). It generates their texts again for
+// each member, so that a chunk can have any size.
 func (g *generator) chunk(from, to int) {
 	content := func() {
 		for i := from; i < to && !g.failed(); i++ {
@@ -251,13 +250,13 @@ func (g *generator) block(i int) {
 	_, _ = g.out.Write(b)
 }
 
-// textTypes are the types of blocks that are no tables, as often as they occur.
+// textTypes are the types of text blocks, as often as they occur.
 var textTypes = []string{
 	"Text", "Text", "Text", "Text", "Text", "Text", "Text",
 	"List Item", "List Item", "Key Value", "Section Header", "Title",
 }
 
-// ocr writes words until their share is there, then lines.
+// ocr writes words for four fifths of the remaining bytes, then lines.
 func (g *generator) ocr(chunks int) {
 	chunks = max(chunks, 1)
 	left := g.Bytes - g.written()
@@ -275,7 +274,7 @@ func (g *generator) ocr(chunks int) {
 	g.string("]}")
 }
 
-// recognised writes words or lines up to the size end, one at least.
+// recognised writes words or lines up to the size end, and at least one.
 func (g *generator) recognised(domain uint64, end int64, chunks int, text func([]byte, *dice) []byte) {
 	for i := 0; i == 0 || g.written() < end && !g.failed(); i++ {
 		r := newDice(g.Seed, domain, i)
@@ -318,11 +317,10 @@ func appendBox(b []byte, v box) []byte {
 	return append(b, '}')
 }
 
-// appendDecimal writes f with all its digits, as the service does.
+// appendDecimal writes all digits of f, as the service does.
 func appendDecimal(b []byte, f float64) []byte { return strconv.AppendFloat(b, f, 'f', -1, 64) }
 
-// What figures are drawn for; each has numbers of its own, so that one does
-// not change with another.
+// Each domain has its own random numbers, so that it does not depend on the others.
 const (
 	domainTexts uint64 = iota
 	domainKinds
@@ -331,7 +329,7 @@ const (
 	domainLines
 )
 
-// dice are random numbers that depend on their seed alone.
+// dice are random numbers that depend only on their seed.
 type dice struct{ pcg rand.PCG }
 
 func newDice(seed, domain uint64, i int) *dice {
@@ -340,8 +338,37 @@ func newDice(seed, domain uint64, i int) *dice {
 	return r
 }
 
-// fraction is in [0, 1).
+// fraction returns a number in [0, 1).
 func (r *dice) fraction() float64 { return float64(r.pcg.Uint64()>>11) / (1 << 53) }
 
-// below is in [0, n).
+// below returns a number in [0, n).
 func (r *dice) below(n int) int { return int(r.pcg.Uint64() % uint64(n)) }
+
+// generatedBody is a generated document, or the array of its chunks, as a part of a
+// response. It is generated each time it is written.
+type generatedBody struct {
+	doc        GeneratedDocument
+	chunksOnly bool
+	size       int64
+	blocks     int
+}
+
+func newGeneratedBody(d GeneratedDocument, chunksOnly bool) (*generatedBody, error) {
+	size, blocks, err := d.write(io.Discard, chunksOnly)
+	return &generatedBody{doc: d, chunksOnly: chunksOnly, size: size, blocks: blocks}, err
+}
+
+// isStream reports whether a value contains a generated document.
+func isStream(v any) bool {
+	switch v := v.(type) {
+	case *generatedBody:
+		return true
+	case object:
+		for _, m := range v {
+			if isStream(m.value) {
+				return true
+			}
+		}
+	}
+	return false
+}

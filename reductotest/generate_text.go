@@ -2,7 +2,7 @@ package reductotest
 
 import "strings"
 
-// The kinds of a block's text.
+// textKind is the kind of the text of a block.
 type textKind int
 
 const (
@@ -13,15 +13,15 @@ const (
 	textKinds
 )
 
-// texts has paragraphs in the form of JSON strings without their quotes. Blocks
-// share them: making each anew would take longer than all that reads it.
+// texts holds paragraphs as JSON strings without quotes. Blocks share them, because
+// generating each would take longer than reading it.
 type texts struct {
 	doc        GeneratedDocument
 	paragraphs [textKinds][][]byte
 }
 
-// textsHeld is how many bytes of paragraphs of a kind are held, about. It is
-// more than a compressor looks back, which would otherwise find too much.
+// textsHeld is the approximate size of the paragraphs of a kind. It is larger than the
+// window of a compressor, which would find too many repetitions otherwise.
 const textsHeld = 128 << 10
 
 func newTexts(d GeneratedDocument) texts {
@@ -37,7 +37,7 @@ func newTexts(d GeneratedDocument) texts {
 		}
 		for i := range n {
 			r := newDice(d.Seed, domainTexts, int(kind)<<16|i)
-			// Between half and one and a half of the mean.
+			// From 0.5 to 1.5 times the mean.
 			length := max(1, int(float64(d.BlockText)*(0.5+r.fraction())))
 			t.paragraphs[kind] = append(t.paragraphs[kind], paragraphOf(kind, length, r))
 		}
@@ -45,13 +45,13 @@ func newTexts(d GeneratedDocument) texts {
 	return t
 }
 
-// kind is that of block i.
+// kind returns the kind of block i.
 func (t *texts) kind(i int) textKind {
 	kind, _ := t.choose(i)
 	return kind
 }
 
-// of is the text of block i.
+// of returns the text of block i.
 func (t *texts) of(i int) []byte {
 	kind, which := t.choose(i)
 	list := t.paragraphs[kind]
@@ -73,7 +73,7 @@ func (t *texts) choose(i int) (textKind, uint64) {
 		}
 		share -= k.share
 	}
-	if t.paragraphs[plainText] == nil { // the shares add up to 1, but for rounding
+	if t.paragraphs[plainText] == nil { // the shares add up to 1, up to rounding
 		for kind, list := range t.paragraphs {
 			if list != nil {
 				return textKind(kind), which
@@ -83,7 +83,7 @@ func (t *texts) choose(i int) (textKind, uint64) {
 	return plainText, which
 }
 
-// word is a word of OCR data.
+// word returns a word of OCR data.
 func (t *texts) word(r *dice) string {
 	if r.fraction() < t.doc.NonASCII {
 		return foreignWords[r.below(len(foreignWords))]

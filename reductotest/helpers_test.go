@@ -19,20 +19,20 @@ import (
 // m is a JSON object.
 type m = map[string]any
 
-// bubble runs f in a synctest bubble with a server of its own.
+// bubble runs f in a synctest bubble with its own server.
 func bubble(t *testing.T, f func(t *testing.T, srv *reductotest.Server), opts ...reductotest.Option) {
 	t.Helper()
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) { f(t, reductotest.NewServer(t, opts...)) })
 }
 
-// pass lets the time of a bubble pass and its goroutines come to rest.
+// pass waits in virtual time, and then for all goroutines.
 func pass(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
 }
 
-// reply is an answer that was read.
+// reply is a response with its body.
 type reply struct {
 	*http.Response
 	body []byte
@@ -46,7 +46,7 @@ func (r reply) object(t *testing.T) m {
 	return o
 }
 
-// try sends a request with the API key.
+// try sends a request with the API key and returns its error.
 func try(srv *reductotest.Server, method, path string, body any) (reply, error) {
 	var r io.Reader
 	contentType := ""
@@ -86,7 +86,7 @@ func send(srv *reductotest.Server, req *http.Request) (reply, error) {
 	return reply{resp, raw}, err
 }
 
-// call is try that must be answered.
+// call sends a request and requires a response.
 func call(t *testing.T, srv *reductotest.Server, method, path string, body any) reply {
 	t.Helper()
 	r, err := try(srv, method, path, body)
@@ -94,7 +94,7 @@ func call(t *testing.T, srv *reductotest.Server, method, path string, body any) 
 	return r
 }
 
-// ok is call that must be answered by 200, with a JSON object.
+// ok sends a request and requires a 200 with a JSON object.
 func ok(t *testing.T, srv *reductotest.Server, method, path string, body any) m {
 	t.Helper()
 	r := call(t, srv, method, path, body)
@@ -110,7 +110,7 @@ func submit(t *testing.T, srv *reductotest.Server, path string, body any) string
 	return id
 }
 
-// parse is the body of a parse request with a direct webhook; url may be empty.
+// parse returns a parse request. A hook is the URL of a direct webhook.
 func parse(hook string, metadata any) m {
 	async := m{"metadata": metadata}
 	if hook != "" {
@@ -169,4 +169,22 @@ func at(t *testing.T, v any, path ...any) any {
 		}
 	}
 	return v
+}
+
+// getJob returns the response of GET /job.
+func getJob(t *testing.T, srv *reductotest.Server, id string) m {
+	t.Helper()
+	return ok(t, srv, "GET", "/job/"+id, nil)
+}
+
+// resultURL returns the URL of a job's result.
+func resultURL(t *testing.T, srv *reductotest.Server, id string) string {
+	t.Helper()
+	return at(t, getJob(t, srv, id), "result", "result", "url").(string)
+}
+
+// seededURL returns the URL of d as the result of a job.
+func seededURL(t *testing.T, srv *reductotest.Server, d reductotest.GeneratedDocument) string {
+	t.Helper()
+	return resultURL(t, srv, srv.SeedJob(reductotest.SeedJob{Status: "Completed", Result: d}))
 }

@@ -3,17 +3,18 @@ package reductotest
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
-// An Option changes how a Server behaves. Each names its default.
+// Option changes the behavior of a Server. Pass it to [NewServer] or [Start].
 type Option func(*config) error
 
 type config struct {
 	apiKey          string
 	processing      time.Duration
 	deletion        time.Duration
-	retrySchedule   []time.Duration // nil: the default of the webhook mode
+	retrySchedule   []time.Duration // nil is the default of the webhook mode
 	webhookTimeout  time.Duration
 	jobTTL          time.Duration
 	uploadTTL       time.Duration
@@ -42,7 +43,7 @@ func defaultConfig() config {
 	}
 }
 
-// The delays before the second, third, … attempt of a webhook.
+// These are the delays before the second, third, … attempt of a webhook.
 var (
 	directSchedule = []time.Duration{1 * time.Second, 2 * time.Second, 4 * time.Second}
 	svixSchedule   = []time.Duration{
@@ -50,17 +51,18 @@ var (
 	}
 )
 
-// URLBody is what is stored behind the URL of a large parse result. The
-// service's documentation describes all three.
+// URLBody says what the URL of a large parse result leads to. The documentation of the
+// service describes all three forms. Pass it to [WithURLBody].
 type URLBody int
 
 const (
-	// URLBodyResult is the value that "result" would have held, an object
-	// with "type" and "chunks". It is the default.
+	// URLBodyResult is the value of an inline "result": an object with "type" and
+	// "chunks". It is the default.
 	URLBodyResult URLBody = iota
-	// URLBodyChunks is the array of chunks alone.
+	// URLBodyChunks is the array of chunks.
 	URLBodyChunks
-	// URLBodyEnvelope is the whole answer with the result inside, for every kind of job.
+	// URLBodyEnvelope is the whole response with the inline result, for every type of
+	// job.
 	URLBodyEnvelope
 )
 
@@ -72,176 +74,148 @@ const (
 	responseTypeAbsent
 )
 
-// WithAPIKey sets the API key that the server accepts. The default is a fixed
-// test key, see [Server.APIKey].
-func WithAPIKey(key string) Option {
+// set returns an Option that reports err, or else changes the config.
+func set(err error, change func(*config)) Option {
 	return func(c *config) error {
-		if key == "" {
-			return errors.New("WithAPIKey: the key is empty")
-		}
-		c.apiKey = key
+		change(c)
+		return err
+	}
+}
+
+// atLeast checks a duration of an option.
+func atLeast(low, d time.Duration, option string) error {
+	switch {
+	case d >= low:
 		return nil
-	}
-}
-
-// WithProcessingTime sets how long a job takes from its submission to its
-// end. For the first quarter it is Pending, then InProgress up to three
-// quarters, then Completing. The default is 20 ms; zero ends jobs at once.
-func WithProcessingTime(d time.Duration) Option {
-	return func(c *config) error {
-		c.processing = d
-		return notNegative("WithProcessingTime", d)
-	}
-}
-
-// WithDeletionTime sets how long the deletion of a job takes, during which GET
-// /job answers 409 instead of 410. The first GET after a DELETE answers 409
-// however late it comes. The default is 20 ms.
-func WithDeletionTime(d time.Duration) Option {
-	return func(c *config) error {
-		c.deletion = d
-		return notNegative("WithDeletionTime", d)
-	}
-}
-
-// WithRetrySchedule sets the delays between a failed webhook attempt and the
-// next one, so that n delays make at most n+1 attempts; no delays, no retry.
-// The default is 1 s, 2 s, 4 s for direct webhooks, for which the service
-// documents three retries with exponential backoff but no times, and the
-// published schedule of Svix for Svix webhooks: 5 s, 5 min, 30 min, 2 h, 5 h,
-// 10 h, 10 h. The option sets both.
-func WithRetrySchedule(delays ...time.Duration) Option {
-	return func(c *config) error {
-		c.retrySchedule = append([]time.Duration{}, delays...)
-		for _, d := range delays {
-			if err := notNegative("WithRetrySchedule", d); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-}
-
-// WithWebhookTimeout sets how long a webhook attempt waits for its answer.
-// The default is 15 s, as Svix has it; for direct webhooks it is not documented.
-func WithWebhookTimeout(d time.Duration) Option {
-	return func(c *config) error {
-		c.webhookTimeout = d
-		return positive("WithWebhookTimeout", d)
-	}
-}
-
-// WithJobTTL sets how long after its submission a job is known. After that it
-// answers 404, unless it was submitted with settings.persist_results. The
-// default is 12 h.
-func WithJobTTL(d time.Duration) Option {
-	return func(c *config) error {
-		c.jobTTL = d
-		return positive("WithJobTTL", d)
-	}
-}
-
-// WithUploadTTL sets how long an uploaded file is kept. The default is 24 h.
-func WithUploadTTL(d time.Duration) Option {
-	return func(c *config) error {
-		c.uploadTTL = d
-		return positive("WithUploadTTL", d)
-	}
-}
-
-// WithLinkTTL sets how long a presigned link is valid: those of results and of
-// edited documents, and those to upload to. The default is 1 h.
-func WithLinkTTL(d time.Duration) Option {
-	return func(c *config) error {
-		c.linkTTL = d
-		return positive("WithLinkTTL", d)
-	}
-}
-
-// WithURLResultThreshold sets the size in bytes above which a result is
-// answered as a URL. The default is 6,000,000; negative is never.
-func WithURLResultThreshold(bytes int) Option {
-	return func(c *config) error { c.urlThreshold = bytes; return nil }
-}
-
-// WithURLBody sets what lies behind the URL of a parse result. The default is
-// [URLBodyResult]. Other kinds of jobs keep the bare value of "result" there,
-// except with [URLBodyEnvelope].
-func WithURLBody(form URLBody) Option {
-	return func(c *config) error {
-		if form < URLBodyResult || form > URLBodyEnvelope {
-			return fmt.Errorf("WithURLBody: unknown form %d", form)
-		}
-		c.urlBody = form
-		return nil
-	}
-}
-
-// WithMaxDirectUpload sets the size in bytes above which an upload through the
-// API answers 413. The default is 100,000,000. Presigned uploads have no limit.
-func WithMaxDirectUpload(bytes int64) Option {
-	return func(c *config) error {
-		if bytes <= 0 {
-			return fmt.Errorf("WithMaxDirectUpload: %d is not positive", bytes)
-		}
-		c.maxDirectUpload = bytes
-		return nil
-	}
-}
-
-// WithSvixSecret sets the secret that Svix webhooks are signed with, "whsec_"
-// and base64. The default is a new random one, see [Server.SvixSecret].
-func WithSvixSecret(secret string) Option {
-	return func(c *config) error {
-		key, err := svixKey(secret)
-		if err != nil {
-			return fmt.Errorf("WithSvixSecret: %w", err)
-		}
-		c.svixSecret, c.svixKey = secret, key
-		return nil
-	}
-}
-
-// WithoutResponseType leaves "response_type" out of results, as in results
-// that the service stored before it had that member.
-func WithoutResponseType() Option {
-	return func(c *config) error { c.responseType = responseTypeAbsent; return nil }
-}
-
-// WithResponseTypeLast puts "response_type" behind "result" instead of at the
-// beginning. The order of members means nothing in JSON, but a reader that
-// decodes as it reads sees the difference.
-func WithResponseTypeLast() Option {
-	return func(c *config) error { c.responseType = responseTypeLast; return nil }
-}
-
-// WithGzip lets results come compressed to clients that accept gzip, as Go's
-// do by themselves: those behind links, and those in GET /job and in the answers
-// of synchronous calls. Their length is not announced then. The default is that
-// nothing is compressed.
-func WithGzip() Option {
-	return func(c *config) error { c.gzip = true; return nil }
-}
-
-// OnTCP makes the server listen on ports of 127.0.0.1 as well, for other
-// programs and for clients with a transport of their own. URL, the links in
-// results and the URLs that Mount returns are then on those ports, and webhooks
-// are posted to any loopback address. It is not for use inside testing/synctest:
-// a goroutine that waits for a socket stops the clock of the bubble.
-func OnTCP() Option {
-	return func(c *config) error { c.tcp = true; return nil }
-}
-
-func notNegative(option string, d time.Duration) error {
-	if d < 0 {
-		return fmt.Errorf("%s: %v is negative", option, d)
-	}
-	return nil
-}
-
-func positive(option string, d time.Duration) error {
-	if d <= 0 {
+	case low > 0:
 		return fmt.Errorf("%s: %v is not positive", option, d)
 	}
-	return nil
+	return fmt.Errorf("%s: %v is negative", option, d)
+}
+
+// WithAPIKey sets the API key that the server accepts. The default is a fixed test key,
+// see [Server.APIKey].
+func WithAPIKey(key string) Option {
+	var err error
+	if key == "" {
+		err = errors.New("WithAPIKey: the key is empty")
+	}
+	return set(err, func(c *config) { c.apiKey = key })
+}
+
+// WithProcessingTime sets the time between the submission and the end of a job. A job is
+// Pending for the first quarter, then InProgress, and Completing for the last quarter.
+// The default is 20 ms. With zero, jobs end at once.
+func WithProcessingTime(d time.Duration) Option {
+	return set(atLeast(0, d, "WithProcessingTime"), func(c *config) { c.processing = d })
+}
+
+// WithDeletionTime sets how long the deletion of a job takes. Meanwhile GET /job responds
+// 409 instead of 410. The first GET after a DELETE always gets a 409. The default is
+// 20 ms.
+func WithDeletionTime(d time.Duration) Option {
+	return set(atLeast(0, d, "WithDeletionTime"), func(c *config) { c.deletion = d })
+}
+
+// WithRetrySchedule sets the delays between the attempts of a webhook, direct or Svix. n
+// delays allow n retries.
+//
+// The default for direct webhooks is 1 s, 2 s, 4 s. The service documents three retries
+// with exponential backoff, without times. The default for Svix is the published
+// schedule: 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 10 h.
+func WithRetrySchedule(delays ...time.Duration) Option {
+	delays = append([]time.Duration{}, delays...)
+	err := atLeast(0, slices.Min(append(delays, 0)), "WithRetrySchedule")
+	return set(err, func(c *config) { c.retrySchedule = delays })
+}
+
+// WithWebhookTimeout sets how long an attempt of a webhook waits for the response. The
+// default is 15 s, which is Svix's. The service does not document one for direct
+// webhooks.
+func WithWebhookTimeout(d time.Duration) Option {
+	return set(atLeast(1, d, "WithWebhookTimeout"), func(c *config) { c.webhookTimeout = d })
+}
+
+// WithJobTTL sets the time after its submission for which the API knows a job. After
+// that it responds 404. Jobs with settings.persist_results do not expire. The default is
+// 12 h.
+func WithJobTTL(d time.Duration) Option {
+	return set(atLeast(1, d, "WithJobTTL"), func(c *config) { c.jobTTL = d })
+}
+
+// WithUploadTTL sets how long the server keeps an upload. The default is 24 h.
+func WithUploadTTL(d time.Duration) Option {
+	return set(atLeast(1, d, "WithUploadTTL"), func(c *config) { c.uploadTTL = d })
+}
+
+// WithLinkTTL sets how long a presigned link is valid: to a result, to an edited document
+// or for an upload. The default is 1 h.
+func WithLinkTTL(d time.Duration) Option {
+	return set(atLeast(1, d, "WithLinkTTL"), func(c *config) { c.linkTTL = d })
+}
+
+// WithURLResultThreshold sets the size in bytes above which a result becomes a URL. The
+// default is 6,000,000. With a negative size no result does.
+func WithURLResultThreshold(bytes int) Option {
+	return set(nil, func(c *config) { c.urlThreshold = bytes })
+}
+
+// WithURLBody sets what the URL of a parse result leads to. The default is
+// [URLBodyResult]. For other types of jobs it is always the value of "result", except
+// with [URLBodyEnvelope].
+func WithURLBody(form URLBody) Option {
+	var err error
+	if form < URLBodyResult || form > URLBodyEnvelope {
+		err = fmt.Errorf("WithURLBody: unknown form %d", form)
+	}
+	return set(err, func(c *config) { c.urlBody = form })
+}
+
+// WithMaxDirectUpload sets the size in bytes above which POST /upload responds 413. The
+// default is 100,000,000. Presigned uploads have no limit.
+func WithMaxDirectUpload(bytes int64) Option {
+	var err error
+	if bytes <= 0 {
+		err = fmt.Errorf("WithMaxDirectUpload: %d is not positive", bytes)
+	}
+	return set(err, func(c *config) { c.maxDirectUpload = bytes })
+}
+
+// WithSvixSecret sets the secret that signs Svix webhooks: "whsec_" and base64. The
+// default is random, see [Server.SvixSecret].
+func WithSvixSecret(secret string) Option {
+	key, err := svixKey(secret)
+	if err != nil {
+		err = fmt.Errorf("WithSvixSecret: %w", err)
+	}
+	return set(err, func(c *config) { c.svixSecret, c.svixKey = secret, key })
+}
+
+// WithoutResponseType leaves "response_type" out of results, as in results that the
+// service stored before it had this member.
+func WithoutResponseType() Option {
+	return set(nil, func(c *config) { c.responseType = responseTypeAbsent })
+}
+
+// WithResponseTypeLast puts "response_type" after "result". Use it to test a reader that
+// decodes while it reads.
+func WithResponseTypeLast() Option {
+	return set(nil, func(c *config) { c.responseType = responseTypeLast })
+}
+
+// WithGzip compresses results for clients that accept gzip, as Go's do by default. This
+// applies to links, to GET /job and to synchronous calls. Such responses have no
+// Content-Length. By default the server does not compress.
+func WithGzip() Option {
+	return set(nil, func(c *config) { c.gzip = true })
+}
+
+// OnTCP makes the server also listen on ports of 127.0.0.1, for other programs and for
+// clients with their own transport. URL, links and the URLs of Mount then use these
+// ports, and webhooks can go to any loopback address.
+//
+// Do not use it inside testing/synctest. A goroutine that waits for a socket stops the
+// clock of the bubble.
+func OnTCP() Option {
+	return set(nil, func(c *config) { c.tcp = true })
 }

@@ -7,17 +7,34 @@ import (
 	"strings"
 )
 
-// extractOutcome fills the schema of an extract request from the lines "key:
-// value" and the tables of d.
-func extractOutcome(d *document, request map[string]any) (*outcome, *apiError) {
-	pageRange := lookup(request, "settings", "page_range")
+var extractKind = &kind{
+	jobType: "Extract",
+	request: fields{
+		"input!": input, "parsing": parsing.check, "queue_priority": queuePriority,
+		"instructions": fields{"schema": anything, "system_prompt": text}.check,
+		"settings": fields{
+			"include_images": boolean, "optimize_for_latency": boolean, "array_extract": boolean, "deep_extract": boolean,
+			"citations": fields{
+				"enabled": boolean, "numerical_confidence": boolean, "parent_block": enum("full", "bbox_only"),
+			}.check,
+			"force_url_result": boolean, "page_range": pages, "persist_results": boolean,
+		}.check,
+	},
+	legacy: fields{"schema!": anything},
+	result: extractOutcome,
+}
+
+// extractOutcome fills the schema of the request from the lines "key: value" and the
+// tables of the document.
+func extractOutcome(_ *Server, j *job, d *document) (*outcome, *apiError) {
+	pageRange := lookup(j.request, "settings", "page_range")
 	if pageRange == nil {
-		pageRange = lookup(request, "parsing", "settings", "page_range")
+		pageRange = lookup(j.request, "parsing", "settings", "page_range")
 	}
 	pages, numbers := selectPages(d.pages, pageRange)
-	return extractFrom(pages, numbers, lookup(request, "instructions", "schema"),
-		lookupBool(request, "settings", "citations", "enabled"),
-		lookupBool(request, "settings", "force_url_result"))
+	return extractFrom(pages, numbers, lookup(j.request, "instructions", "schema"),
+		lookupBool(j.request, "settings", "citations", "enabled"),
+		lookupBool(j.request, "settings", "force_url_result"))
 }
 
 func extractFrom(pages []string, numbers []int, schema any, citations, forceURL bool) (*outcome, *apiError) {
@@ -34,13 +51,13 @@ func extractFrom(pages []string, numbers []int, schema any, citations, forceURL 
 	)
 	head := obj("usage", usage, "studio_link", studioLink{})
 	if citations {
-		return resultOutcome("v3_extract", head, value, nil, forceURL), nil
+		return newOutcome("v3_extract", head, value, nil, forceURL), nil
 	}
-	return resultOutcome("extract", head, []any{value}, obj("citations", nil), forceURL), nil
+	return newOutcome("extract", head, []any{value}, obj("citations", nil), forceURL), nil
 }
 
-// schemaOf is the JSON schema of a request, which may be an object or the text
-// of one; without one it is that of an empty object.
+// schemaOf returns the JSON schema of a request: an object, or the text of one. Without
+// a schema it returns that of an empty object.
 func schemaOf(v any) (map[string]any, *apiError) {
 	if s, ok := v.(string); ok {
 		var decoded any
@@ -65,7 +82,7 @@ type extractor struct {
 	fields    int // leaves so far
 }
 
-// fill makes the value of a schema whose property is named key.
+// fill returns the value for a schema whose property is named key.
 func (x *extractor) fill(schema map[string]any, key string, depth int) any {
 	if depth > 32 { // a schema that refers to itself
 		return nil
@@ -80,13 +97,27 @@ func (x *extractor) fill(schema map[string]any, key string, depth int) any {
 		items, _ := schema["items"].(map[string]any)
 		return x.array(x.deref(items), key, depth)
 	default:
-		for _, f := range x.facts {
-			if f.key == normalKey(key) {
-				return x.leaf(parseScalar(kind, f.value), f.line, &f.block)
-			}
+		return x.nth(x.named(key), 0, kind)
+	}
+}
+
+// named returns the facts with a key.
+func (x *extractor) named(key string) (found []fact) {
+	for _, f := range x.facts {
+		if f.key == normalKey(key) {
+			found = append(found, f)
 		}
+	}
+	return found
+}
+
+// nth returns the value of a fact, or null.
+func (x *extractor) nth(facts []fact, i int, kind string) any {
+	if i >= len(facts) {
 		return x.leaf(nil, "", nil)
 	}
+	f := facts[i]
+	return x.leaf(parseScalar(kind, f.value), f.line, &f.block)
 }
 
 func (x *extractor) object(schema map[string]any, depth int, value func(string, map[string]any) any) object {
@@ -99,20 +130,15 @@ func (x *extractor) object(schema map[string]any, depth int, value func(string, 
 	return o
 }
 
-// array is a list of what is found: the rows of a table or repeated keys for
-// objects, and the parts of the value, or repeated keys, for scalars.
+// array returns a list. Objects are the rows of a table, or the values of repeated keys.
+// Scalars are the parts of a value, or the values of a repeated key.
 func (x *extractor) array(items map[string]any, key string, depth int) any {
 	list := []any{}
 	kind := typeOf(items)
 	if kind == "object" {
 		return append(list, x.objects(items, depth)...)
 	}
-	var found []fact
-	for _, f := range x.facts {
-		if f.key == normalKey(key) {
-			found = append(found, f)
-		}
-	}
+	found := x.named(key)
 	for _, f := range found {
 		values := []string{f.value}
 		if len(found) == 1 {
@@ -155,27 +181,19 @@ func (x *extractor) objects(items map[string]any, depth int) []any {
 	facts := map[string][]fact{}
 	count := 0
 	for name := range properties {
-		for _, f := range x.facts {
-			if f.key == normalKey(name) {
-				facts[name] = append(facts[name], f)
-			}
-		}
+		facts[name] = x.named(name)
 		count = max(count, len(facts[name]))
 	}
 	for i := range count {
 		list = append(list, x.object(items, depth, func(name string, property map[string]any) any {
-			if i >= len(facts[name]) {
-				return x.leaf(nil, "", nil)
-			}
-			f := facts[name][i]
-			return x.leaf(parseScalar(typeOf(x.deref(property)), f.value), f.line, &f.block)
+			return x.nth(facts[name], i, typeOf(x.deref(property)))
 		}))
 	}
 	return list
 }
 
-// leaf is a value of the result, with the place that it was found in if the
-// request wants citations.
+// leaf returns a value of the result. With citations, it adds where the value is in the
+// document.
 func (x *extractor) leaf(value any, line string, b *block) any {
 	x.fields++
 	if !x.citations {
@@ -194,8 +212,8 @@ func (x *extractor) leaf(value any, line string, b *block) any {
 	return obj("value", value, "citations", citations)
 }
 
-// deref follows references inside the schema and picks the first alternative
-// that is not null.
+// deref follows references inside the schema and chooses the first alternative that is
+// not null.
 func (x *extractor) deref(schema map[string]any) map[string]any {
 	for range 32 {
 		if ref, ok := schema["$ref"].(string); ok {
@@ -227,7 +245,7 @@ func alternative(schema map[string]any) map[string]any {
 	return nil
 }
 
-// typeOf is the JSON type of a schema.
+// typeOf returns the JSON type of a schema.
 func typeOf(schema map[string]any) string {
 	switch t := schema["type"].(type) {
 	case string:

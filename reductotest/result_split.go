@@ -5,49 +5,50 @@ import (
 	"strings"
 )
 
-// category is an item of split_description.
-type category struct {
-	name, partitionKey string
+var splitKind = &kind{
+	jobType: "Split",
+	request: fields{
+		"input!": input, "parsing": parsing.check, "split_rules": text, "split_description!": splitDescription,
+		"settings": fields{
+			"table_cutoff":       enum("truncate", "preserve"),
+			"allow_page_overlap": boolean, "auto_partition": boolean, "deep_split": boolean, "force_url_result": boolean,
+		}.check,
+	},
+	legacy: fields{"split_description!": splitDescription},
+	result: splitOutcome,
 }
 
-func categoriesOf(v any) []category {
-	items, _ := v.([]any)
-	var list []category
-	for _, item := range items {
-		list = append(list, category{lookupString(item, "name"), lookupString(item, "partition_key")})
-	}
-	return list
-}
+var splitDescription = list(fields{"name!": text, "description!": text, "partition_key": nullable(text)}.check)
 
-// pageSet is the pages of a category or of one of its partitions.
+// pageSet holds the pages of a category or of a partition.
 type pageSet struct {
 	name  string
 	pages []int
 }
 
-// section is a category with its pages and, if it has a partition key, its partitions.
+// section is a category with its pages. It has partitions if it has a partition key.
 type section struct {
 	pageSet
 	partitioned bool
 	partitions  []pageSet
 }
 
-// sectionsOf gives a category the pages whose text has its name in it. The
-// partitions of a category are the values that its key has on those pages.
-func sectionsOf(pages []string, numbers []int, categories []category, overlap bool) []section {
+// sectionsOf assigns to each category the pages that contain its name. Each value of the
+// partition key on those pages makes a partition.
+func sectionsOf(pages []string, numbers []int, categories []PipelineCategory, overlap bool) []section {
 	sections := make([]section, len(categories))
 	for i, c := range categories {
-		sections[i] = section{pageSet: pageSet{name: c.name}, partitioned: c.partitionKey != ""}
+		sections[i] = section{pageSet: pageSet{name: c.Name}, partitioned: c.PartitionKey != ""}
 	}
 	for i, page := range pages {
 		lower := strings.ToLower(page)
 		for k, c := range categories {
-			if !strings.Contains(lower, strings.ToLower(c.name)) {
+			if !strings.Contains(lower, strings.ToLower(c.Name)) {
 				continue
 			}
 			sections[k].pages = append(sections[k].pages, numbers[i])
-			if c.partitionKey != "" {
-				sections[k].addPartition(page, numbers[i], c.partitionKey)
+			if c.PartitionKey != "" {
+				sections[k].addPartition(page, numbers[i], c.PartitionKey)
 			}
 			if !overlap {
 				break
@@ -72,88 +73,85 @@ func (sec *section) addPartition(page string, number int, key string) {
 	sec.partitions = append(sec.partitions, pageSet{facts[i].value, []int{number}})
 }
 
-func splitOutcome(d *document, request map[string]any) *outcome {
-	pages, numbers := selectPages(d.pages, lookup(request, "parsing", "settings", "page_range"))
-	settings := lookup(request, "settings")
+func splitOutcome(_ *Server, j *job, d *document) (*outcome, *apiError) {
+	pages, numbers := selectPages(d.pages, lookup(j.request, "parsing", "settings", "page_range"))
+	var categories []PipelineCategory
+	items, _ := j.request["split_description"].([]any)
+	for _, item := range items {
+		categories = append(categories, PipelineCategory{lookupString(item, "name"), lookupString(item, "partition_key")})
+	}
+	settings := j.request["settings"]
 	overlap, given := lookup(settings, "allow_page_overlap").(bool)
-	sections := sectionsOf(pages, numbers, categoriesOf(request["split_description"]), overlap || !given)
-	var result object
+	sections := sectionsOf(pages, numbers, categories, overlap || !given)
+	result := plainSplit(sections)
 	if lookupBool(settings, "deep_split") {
 		result = deepSplit(sections, pages, numbers)
-	} else {
-		result = plainSplit(sections)
 	}
-	return resultOutcome("split", obj("duration", jobDuration{}, "usage", pageUsage(numbers)), result, nil,
-		lookupBool(settings, "force_url_result"))
+	return newSplitOutcome(result, numbers, lookupBool(settings, "force_url_result")), nil
+}
+
+func newSplitOutcome(result object, numbers []int, forceURL bool) *outcome {
+	return newOutcome("split", obj("duration", jobDuration{}, "usage", pageUsage(numbers)), result, nil, forceURL)
 }
 
 func plainSplit(sections []section) object {
-	var mapping any // null where there are partitions
+	var mapping any // null if there are partitions
 	if !slices.ContainsFunc(sections, func(s section) bool { return s.partitioned }) {
 		names := obj()
 		for _, s := range sections {
-			names = append(names, member{s.name, numbersOf(s.pages)})
+			names = append(names, member{s.name, notNil(s.pages)})
 		}
 		mapping = names
 	}
-	splits := []any{}
-	for _, s := range sections {
-		var partitions any
-		if s.partitioned {
-			list := []any{}
-			for _, p := range s.partitions {
-				list = append(list, obj("name", p.name, "pages", numbersOf(p.pages), "conf", "high"))
-			}
-			partitions = list
-		}
+	splits := splitList(sections, func(p pageSet) object {
 		conf := "high"
-		if len(s.pages) == 0 {
+		if len(p.pages) == 0 {
 			conf = "low"
 		}
-		splits = append(splits, obj("name", s.name, "pages", numbersOf(s.pages), "conf", conf, "partitions", partitions))
-	}
+		return obj("name", p.name, "pages", notNil(p.pages), "conf", conf)
+	})
 	return obj("section_mapping", mapping, "splits", splits)
 }
 
-// deepSplit is the other form: its pages are objects, and it has no section_mapping.
+// deepSplit returns the other form of a result: pages are objects, and there is no
+// section_mapping.
 func deepSplit(sections []section, pages []string, numbers []int) object {
-	evidence := func(name string, set []int) []any {
-		list := []any{}
-		for _, n := range set {
-			line := lineWith(pages[slices.Index(numbers, n)], name)
-			list = append(list, obj("page_number", n, "evidence", line, "confidence", "high"))
+	return obj("splits", splitList(sections, func(p pageSet) object {
+		evidence := []any{}
+		for _, n := range p.pages {
+			line := lineWith(pages[slices.Index(numbers, n)], p.name)
+			evidence = append(evidence, obj("page_number", n, "evidence", line, "confidence", "high"))
 		}
-		return list
-	}
+		return obj("name", p.name, "pages", evidence)
+	}))
+}
+
+// splitList lists sections with their partitions.
+func splitList(sections []section, describe func(pageSet) object) []any {
 	splits := []any{}
 	for _, s := range sections {
 		var partitions any
 		if s.partitioned {
 			list := []any{}
 			for _, p := range s.partitions {
-				list = append(list, obj("name", p.name, "pages", evidence(p.name, p.pages)))
+				list = append(list, describe(p))
 			}
 			partitions = list
 		}
-		splits = append(splits, obj("name", s.name, "pages", evidence(s.name, s.pages), "partitions", partitions))
+		splits = append(splits, append(describe(s.pageSet), member{"partitions", partitions}))
 	}
-	return obj("splits", splits)
+	return splits
 }
 
-// lineWith is the first line of a page that has s in it.
-func lineWith(page, s string) string {
+// lineWith returns the first line of a page that contains text.
+func lineWith(page, text string) string {
 	for line := range strings.Lines(page) {
-		if strings.Contains(strings.ToLower(line), strings.ToLower(s)) {
+		if strings.Contains(strings.ToLower(line), strings.ToLower(text)) {
 			return strings.TrimSpace(line)
 		}
 	}
 	return ""
 }
 
-// numbersOf is pages as JSON has it: never null.
-func numbersOf(pages []int) []int {
-	if pages == nil {
-		return []int{}
-	}
-	return pages
-}
+// notNil returns a list that JSON does not write as null.
+func notNil(numbers []int) []int { return append([]int{}, numbers...) }

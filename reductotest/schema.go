@@ -1,9 +1,7 @@
 package reductotest
 
-import "slices"
-
-// The requests as the published OpenAPI documents of 2026 describe them, the
-// later additions included. Null is accepted where they say so.
+// The parts of requests that several kinds of jobs share. They follow the published
+// OpenAPI documents of 2026. Null is accepted where those say so.
 
 var (
 	blockTypes = []string{
@@ -11,9 +9,9 @@ var (
 		"Figure", "Table", "Key Value", "Text", "Comment", "Signature",
 	}
 	pageRange    = fields{"start": nullable(integer), "end": nullable(integer)}.check
+	pages        = nullable(oneOf(pageRange, list(pageRange), list(integer), list(text)))
 	uploadObject = fields{"file_id!": text, "presigned_url": nullable(text)}.check
 	input        = oneOf(text, list(text), uploadObject)
-	documentURL  = oneOf(text, uploadObject)
 
 	asyncSettings = fields{
 		"metadata": anything,
@@ -71,7 +69,7 @@ var (
 		"embed_pdf_metadata_dpi":      between(50, 250, integer),
 		"persist_results":             boolean,
 		"timeout":                     nullable(number),
-		"page_range":                  nullable(oneOf(pageRange, list(pageRange), list(integer), list(text))),
+		"page_range":                  pages,
 		"document_password":           nullable(text),
 		"tenant_throttling":           nullable(fields{"tenant_id!": text, "max_share": between(0, 1, number)}.check),
 		"hybrid_vpc":                  nullable(fields{"environment": nullable(text)}.check),
@@ -82,153 +80,24 @@ var (
 	parsing = fields{
 		"enhance": enhance, "retrieval": retrieval, "formatting": formatting,
 		"spreadsheet": spreadsheet, "settings": parseSettings,
-	}.check
+	}
 
 	queuePriority = enum("auto", "standard", "batch")
-
-	extractSettings = fields{
-		"include_images": boolean, "optimize_for_latency": boolean, "array_extract": boolean, "deep_extract": boolean,
-		"citations": fields{
-			"enabled": boolean, "numerical_confidence": boolean, "parent_block": enum("full", "bbox_only"),
-		}.check,
-		"force_url_result": boolean,
-		"page_range":       nullable(oneOf(pageRange, list(pageRange), list(integer), list(text))),
-		"persist_results":  boolean,
-	}.check
-
-	splitSettings = fields{
-		"table_cutoff":       enum("truncate", "preserve"),
-		"allow_page_overlap": boolean, "auto_partition": boolean, "deep_split": boolean,
-		"force_url_result": boolean,
-	}.check
-
-	boundingBox = fields{
-		"left!": number, "top!": number, "width!": number, "height!": number, "page!": integer, "original_page": integer,
-	}.check
-
-	formSchema = list(fields{
-		"bbox!": boundingBox, "description!": text, "type!": enum("text", "checkbox", "radio", "dropdown", "barcode"),
-		"fill": boolean, "value": nullable(text), "font_size": nullable(between(1, 72, number)),
-	}.check)
 )
 
+// agentic checks an item of enhance.agentic by its scope.
 func agentic(c *checker, loc []any, v any) {
-	scope := lookupString(v, "scope")
-	f, ok := map[string]fields{
-		"table":  {"scope!": text, "prompt": nullable(text), "mode": enum("default", "auto", "max")},
-		"figure": {"scope!": text, "prompt": nullable(text), "advanced_chart_agent": boolean, "return_overlays": boolean},
-		"text":   {"scope!": text, "prompt": nullable(text)},
-		"layout": {"scope!": text, "prompt": nullable(text)},
-	}[scope]
-	if !ok {
-		enum("table", "figure", "text", "layout")(c, at(loc, "scope"), lookup(v, "scope"))
-		return
+	f := fields{"scope!": enum("table", "figure", "text", "layout"), "prompt": nullable(text)}
+	switch lookupString(v, "scope") {
+	case "table":
+		f["mode"] = enum("default", "auto", "max")
+	case "figure":
+		f["advanced_chart_agent"], f["return_overlays"] = boolean, boolean
 	}
 	f.check(c, loc, v)
 }
 
-// endpoint is one of the calls that process a document.
-type endpoint struct {
-	jobType string
-	model   string // of the request, as the API names it in its complaints
-	async   bool   // answers a job id at once
-	either  bool   // is asynchronous if the request has an "async" object
-	edit    bool   // has the older shape: document_url, and webhook at the top
-	fields  fields
-}
-
-// endpoints by path.
-var endpoints = func() map[string]*endpoint {
-	parse := fields{
-		"input!": input, "enhance": enhance, "retrieval": retrieval, "formatting": formatting,
-		"spreadsheet": spreadsheet, "settings": parseSettings,
-	}
-	extract := fields{
-		"input!": input, "parsing": parsing, "settings": extractSettings,
-		"instructions": fields{"schema": anything, "system_prompt": text}.check,
-	}
-	split := fields{
-		"input!": input, "parsing": parsing, "split_rules": text, "settings": splitSettings,
-		"split_description!": list(fields{"name!": text, "description!": text, "partition_key": nullable(text)}.check),
-	}
-	pipeline := fields{
-		"input!": input, "pipeline_id!": text,
-		"settings": fields{"document_password": nullable(text)}.check,
-	}
-	edit := fields{
-		"document_url!": documentURL, "edit_instructions!": text, "form_schema": nullable(formSchema), "priority": boolean,
-		"edit_options": fields{
-			"color": text, "font_size": nullable(between(1, 72, number)),
-			"llm_provider_preference": nullable(enum("openai", "anthropic", "google")),
-			"enable_overflow_pages":   boolean, "flatten": boolean,
-		}.check,
-	}
-	classify := fields{
-		"input!": input, "persist_results": boolean, "document_metadata": nullable(text),
-		"classification_schema": list(fields{"category!": text, "criteria!": list(text)}.check),
-		"page_range":            nullable(oneOf(pageRange, list(pageRange), list(integer))),
-		"model":                 enum("default", "accurate"), "priority": boolean, "force_url_result": boolean,
-		"category_groups": anything,
-	}
-	return map[string]*endpoint{
-		"/parse": {jobType: "Parse", model: "SyncParseConfig", either: true,
-			fields: parse.with("async", asyncSettings, "queue_priority", queuePriority)},
-		"/parse_async": {jobType: "Parse", model: "AsyncParseConfig", async: true,
-			fields: parse.with("async", asyncSettings, "queue_priority", queuePriority)},
-		"/extract": {jobType: "Extract", model: "SyncExtractConfig", either: true,
-			fields: extract.with("async", asyncSettings, "queue_priority", queuePriority)},
-		"/extract_async": {jobType: "Extract", model: "AsyncExtractConfig", async: true,
-			fields: extract.with("async", asyncSettings, "queue_priority", queuePriority)},
-		"/split":          {jobType: "Split", model: "SyncSplitConfig", fields: split},
-		"/split_async":    {jobType: "Split", model: "AsyncSplitConfig", async: true, fields: split.with("async", asyncSettings)},
-		"/pipeline":       {jobType: "Pipeline", model: "V3PipelineConfig", fields: pipeline},
-		"/pipeline_async": {jobType: "Pipeline", model: "V3AsyncPipelineConfig", async: true, fields: pipeline.with("async", asyncSettings)},
-		"/edit":           {jobType: "Edit", model: "EditConfig", edit: true, fields: edit},
-		"/edit_async":     {jobType: "Edit", model: "AsyncEditConfig", edit: true, async: true, fields: edit.with("webhook", topLevelWebhook)},
-		"/classify":       {jobType: "Classify", model: "ClassifyConfig", fields: classify},
-	}
-}()
-
-// topLevelWebhook is the webhook of edit_async, and of the older form of the
-// other requests.
+// topLevelWebhook is the webhook of edit_async, and of older requests.
 var topLevelWebhook = fields{
 	"mode": enum("disabled", "svix", "direct"), "url": text, "metadata": anything, "channels": list(text),
 }.check
-
-// with is f and further members.
-func (f fields) with(kv ...any) fields {
-	g := fields{}
-	for key, r := range f {
-		g[key] = r
-	}
-	for i := 0; i < len(kv); i += 2 {
-		switch r := kv[i+1].(type) {
-		case rule:
-			g[kv[i].(string)] = r
-		case func(*checker, []any, any):
-			g[kv[i].(string)] = r
-		}
-	}
-	return g
-}
-
-// newKeys are members that only the current form of requests has; a request
-// that has them and document_url mixes the two.
-var newKeys = []string{
-	"input", "async", "enhance", "retrieval", "formatting", "spreadsheet", "settings", "parsing", "instructions", "split_rules",
-}
-
-// mixes names a member of the current form in a request with document_url.
-func mixes(ep *endpoint, body map[string]any) (key string, ok bool) {
-	if _, ok := body["document_url"]; !ok {
-		return "", false
-	}
-	i := slices.IndexFunc(newKeys, func(key string) bool {
-		_, ok := body[key]
-		return ok && !(key == "settings" && ep.jobType == "Pipeline") // both forms have those
-	})
-	if i < 0 {
-		return "", false
-	}
-	return newKeys[i], true
-}

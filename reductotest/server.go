@@ -7,12 +7,15 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
+
+	"github.com/reducto-go/reducto"
 )
 
-// TB is what [NewServer] needs of a test. *testing.T, *testing.B and
-// *testing.F have it.
+// TB is the part of a test that [NewServer] needs. *testing.T, *testing.B and
+// *testing.F implement it.
 type TB interface {
 	Helper()
 	Cleanup(func())
@@ -20,11 +23,11 @@ type TB interface {
 	Logf(format string, args ...any)
 }
 
-// Server is a Reducto inside the process: the API, its object storage and the
-// sender of its webhooks. Its methods may be called concurrently.
+// Server is a fake of Reducto in the process: the API, its object storage and the
+// sender of its webhooks. Its methods can be called concurrently.
 //
-// Methods that take a job id end the test, or panic if the server was made by
-// [Start], when there is no such job: a test that names a wrong job is wrong.
+// A method with the id of a job ends the test if there is no such job. If the server
+// was made by [Start], it panics.
 type Server struct {
 	cfg       config
 	tb        TB // nil if made by Start
@@ -59,8 +62,8 @@ type Server struct {
 	webhookState
 }
 
-// NewServer starts a server that the end of the test closes. In a
-// testing/synctest bubble call it inside the bubble, with the bubble's T.
+// NewServer starts a server and closes it at the end of the test. In a testing/synctest
+// bubble, call it inside the bubble with the T of the bubble.
 func NewServer(t TB, opts ...Option) *Server {
 	t.Helper()
 	s, err := newServer(t, opts)
@@ -72,8 +75,8 @@ func NewServer(t TB, opts ...Option) *Server {
 	return s
 }
 
-// Start starts a server for a program. Whoever starts it closes it. The error
-// is an Option's, or that of listening with [OnTCP].
+// Start starts a server for a program, which must close it. The error is that of an
+// Option, or of listening with [OnTCP].
 func Start(opts ...Option) (*Server, error) {
 	s, err := newServer(nil, opts)
 	if err != nil {
@@ -110,16 +113,16 @@ func newServer(tb TB, opts []Option) (*Server, error) {
 		storageState: newStorageState(),
 		webhookState: newWebhookState(),
 	}
-	_, _ = rand.Read(s.linkKey) // never fails
+	_, _ = rand.Read(s.linkKey) // does not fail
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.transport = &http.Transport{
 		DialContext:         s.net.dial,
-		MaxIdleConnsPerHost: 1024, // as many as the caller is concurrent
+		MaxIdleConnsPerHost: 1024, // for concurrent callers
 		IdleConnTimeout:     90 * time.Second,
 	}
 	s.sender = &http.Client{
-		// A connection for each attempt: whether an attempt reached the
-		// receiver must not depend on an earlier one.
+		// Each attempt has its own connection, so that it does not depend on an
+		// earlier one.
 		Transport:     &http.Transport{DialContext: s.net.dial, DisableKeepAlives: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
@@ -165,8 +168,7 @@ func (s *Server) listen() error {
 	return nil
 }
 
-// connState keeps account of the connections of a host, so that Close can
-// end them and wait for their goroutines.
+// connState tracks the connections of a host. Close ends them and waits for them.
 func (s *Server) connState(counted bool) func(net.Conn, http.ConnState) {
 	return func(c net.Conn, state http.ConnState) {
 		switch state {
@@ -187,10 +189,9 @@ func (s *Server) connState(counted bool) func(net.Conn, http.ConnState) {
 	}
 }
 
-// Close stops the server and returns when none of its goroutines is left.
-// Handlers given to Mount have their context cancelled, and Close waits for
-// them. Jobs that run stay as they are and send no webhook. Calling it again
-// does nothing.
+// Close stops the server and waits until its goroutines have ended. It cancels the
+// contexts of handlers given to Mount and waits for them. Running jobs do not end, and
+// send no webhook. A second call does nothing.
 func (s *Server) Close() {
 	s.closeOnce.Do(func() {
 		s.mu.Lock()
@@ -201,7 +202,7 @@ func (s *Server) Close() {
 			_ = server.Close()
 		}
 		s.serving.Wait()
-		// net/http misses a connection that was accepted while it closed.
+		// net/http does not close a connection that it accepted meanwhile.
 		s.mu.Lock()
 		var left []net.Conn
 		for c := range s.conns {
@@ -217,15 +218,15 @@ func (s *Server) Close() {
 	})
 }
 
-// goLocked starts f on a goroutine of its own unless the server is closed.
-// The caller holds the mutex.
+// goLocked runs f in a goroutine unless the server is closed. The caller holds the
+// mutex.
 func (s *Server) goLocked(f func()) {
 	if !s.closed {
 		s.work.Go(f)
 	}
 }
 
-// sleep waits for d, and is false if ctx ended first.
+// sleep waits for d. It reports false if ctx ended first.
 func sleep(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
 		return ctx.Err() == nil
@@ -240,42 +241,41 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// URL is the base URL of the API, "http://reducto.test" or, with [OnTCP], an
-// address of 127.0.0.1.
+// URL returns the base URL of the API: "http://reducto.test" or, with [OnTCP], an
+// address on 127.0.0.1.
 func (s *Server) URL() string { return s.apiURL }
 
-// APIKey is the key that the API accepts.
+// APIKey returns the key that the API accepts.
 func (s *Server) APIKey() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.apiKey
 }
 
-// SetAPIKey changes the key that the API accepts, from the next request on:
-// the earlier key is revoked.
+// SetAPIKey changes the key that the API accepts and so revokes the earlier one.
 func (s *Server) SetAPIKey(key string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.apiKey = key
 }
 
-// HTTPClient is a new client whose transport reaches the server's hosts in
-// memory: the API, the storage that links point to and the handlers given to
-// Mount. Any other host is an error. With [OnTCP] it reaches loopback addresses
-// too. All clients share one pool of connections.
+// HTTPClient returns a new client that reaches the hosts of the server in memory: the
+// API, the storage and the handlers given to Mount. With [OnTCP] it also reaches
+// loopback addresses. Other hosts are an error. All clients share one pool of
+// connections.
 func (s *Server) HTTPClient() *http.Client {
 	return &http.Client{Transport: s.transport}
 }
 
-// NewConnections is the number of connections that the API and the storage
-// have accepted so far.
+// NewConnections returns the number of connections that the API and the storage have
+// accepted.
 func (s *Server) NewConnections() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.accepted
 }
 
-// fatalf ends the test, or panics where there is none.
+// fatalf ends the test. Without a test it panics.
 func (s *Server) fatalf(format string, args ...any) {
 	if s.tb == nil {
 		panic(fmt.Sprintf("reductotest: "+format, args...))
@@ -284,8 +284,8 @@ func (s *Server) fatalf(format string, args ...any) {
 	s.tb.Fatalf("reductotest: "+format, args...)
 }
 
-// errorLog sends what net/http logs, such as the panic of a mounted handler, to
-// the test; where there is none, net/http logs as it does by default.
+// errorLog sends the log of net/http, such as the panic of a mounted handler, to the
+// test.
 func (s *Server) errorLog() *log.Logger {
 	if s.tb == nil {
 		return nil
@@ -298,4 +298,64 @@ type logWriter struct{ tb TB }
 func (w logWriter) Write(p []byte) (int, error) {
 	w.tb.Logf("reductotest: %s", p)
 	return len(p), nil
+}
+
+// Mount serves h on the host app.test and returns the URL of path. Use it to receive
+// webhooks. With [OnTCP] the URL is on a loopback port, where any program can reach it.
+//
+// A path that ends in a slash also serves everything below it. The longest path that
+// matches is used. The handler sees the whole path. Mounting a path again replaces its
+// handler. A nil handler removes it, so that the path responds 404.
+func (s *Server) Mount(path string, h http.Handler) (url string) {
+	if !strings.HasPrefix(path, "/") {
+		s.fatalf("Mount: the path %q must begin with a slash", path)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if h == nil {
+		delete(s.mounts, path)
+	} else {
+		s.mounts[path] = h
+	}
+	return s.appURL + path
+}
+
+func (s *Server) serveMounted(w http.ResponseWriter, r *http.Request) {
+	if h := s.mounted(r.URL.Path); h != nil {
+		h.ServeHTTP(w, r)
+		return
+	}
+	http.NotFound(w, r)
+}
+
+func (s *Server) mounted(path string) http.Handler {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if h, ok := s.mounts[path]; ok {
+		return h
+	}
+	for prefix := path; prefix != ""; {
+		prefix = prefix[:strings.LastIndexByte(prefix, '/')+1]
+		if h, ok := s.mounts[prefix]; ok {
+			return h
+		}
+		prefix = strings.TrimSuffix(prefix, "/")
+	}
+	return nil
+}
+
+// Client returns a client with the URL and the API key of the server, and a transport
+// that reaches it. opts come after these and override them. An invalid option ends the
+// test, or panics if the server was made by [Start].
+func (s *Server) Client(opts ...reducto.Option) *reducto.Client {
+	client, err := reducto.NewClient(append([]reducto.Option{
+		reducto.WithBaseURL(s.URL()),
+		reducto.WithAPIKey(s.APIKey()),
+		reducto.WithHTTPClient(s.HTTPClient()),
+	}, opts...)...)
+	if err != nil {
+		s.fatalf("Client: %v", err)
+		return nil
+	}
+	return client
 }

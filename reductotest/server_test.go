@@ -1,6 +1,7 @@
 package reductotest_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,16 +16,17 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/reducto-go/reducto"
 	"github.com/reducto-go/reducto/reductotest"
 )
 
-func TestTenHoursTakeNoTime(t *testing.T) {
+func TestVirtualTimePassesAtOnce(t *testing.T) {
 	real := time.Now()
 	synctest.Test(t, func(t *testing.T) {
 		srv := reductotest.NewServer(t, reductotest.WithProcessingTime(10*time.Hour))
 		id := submit(t, srv, "/parse_async", parse("", nil))
 		start := time.Now()
-		for ok(t, srv, "GET", "/job/"+id, nil)["status"] != "Completed" {
+		for getJob(t, srv, id)["status"] != "Completed" {
 			time.Sleep(time.Minute)
 		}
 		assert.InDelta(t, 10*time.Hour, time.Since(start), float64(time.Minute))
@@ -32,7 +34,7 @@ func TestTenHoursTakeNoTime(t *testing.T) {
 	assert.Less(t, time.Since(real), 5*time.Second)
 }
 
-func TestHosts(t *testing.T) {
+func TestHTTPClientReachesOnlyTheServersHosts(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		assert.Equal(t, "http://reducto.test", srv.URL())
 		_, err := srv.HTTPClient().Get("http://example.com/x")
@@ -44,7 +46,7 @@ func TestHosts(t *testing.T) {
 	})
 }
 
-func TestMount(t *testing.T) {
+func TestMountServesTheLongestPath(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		says := func(text string) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, text, " ", r.URL.Path) })
@@ -64,7 +66,7 @@ func TestMount(t *testing.T) {
 	})
 }
 
-func TestNewConnections(t *testing.T) {
+func TestNewConnectionsCountsConnections(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		for range 10 {
 			call(t, srv, "GET", "/version", nil)
@@ -78,31 +80,7 @@ func TestNewConnections(t *testing.T) {
 	})
 }
 
-func TestOptionsAreChecked(t *testing.T) {
-	t.Parallel()
-	for name, opt := range map[string]reductotest.Option{
-		"key":        reductotest.WithAPIKey(""),
-		"processing": reductotest.WithProcessingTime(-1),
-		"deletion":   reductotest.WithDeletionTime(-1),
-		"retry":      reductotest.WithRetrySchedule(time.Second, -1),
-		"timeout":    reductotest.WithWebhookTimeout(0),
-		"job ttl":    reductotest.WithJobTTL(0),
-		"upload ttl": reductotest.WithUploadTTL(0),
-		"link ttl":   reductotest.WithLinkTTL(-1),
-		"max upload": reductotest.WithMaxDirectUpload(0),
-		"url body":   reductotest.WithURLBody(17),
-		"svix":       reductotest.WithSvixSecret("secret"),
-		"svix empty": reductotest.WithSvixSecret("whsec_"),
-	} {
-		_, err := reductotest.Start(opt)
-		assert.Error(t, err, name)
-	}
-	var fake fakeTB
-	assert.Nil(t, reductotest.NewServer(&fake, reductotest.WithAPIKey("")))
-	assert.Contains(t, fake.fatal, "WithAPIKey")
-}
-
-// fakeTB is a TB that goes on after Fatalf.
+// fakeTB is a TB whose Fatalf returns.
 type fakeTB struct {
 	fatal    string
 	logged   []string
@@ -110,18 +88,21 @@ type fakeTB struct {
 	mu       sync.Mutex
 }
 
-func (f *fakeTB) Helper()          {}
+func (f *fakeTB) Helper() {}
+
 func (f *fakeTB) Cleanup(g func()) { f.cleanups = append(f.cleanups, g) }
+
 func (f *fakeTB) Fatalf(format string, args ...any) {
 	f.fatal = fmt.Sprintf(format, args...)
 }
+
 func (f *fakeTB) Logf(format string, args ...any) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.logged = append(f.logged, fmt.Sprintf(format, args...))
 }
 
-func TestWrongUseEndsTheTest(t *testing.T) {
+func TestMisuseEndsTheTest(t *testing.T) {
 	t.Parallel()
 	var fake fakeTB
 	srv := reductotest.NewServer(&fake)
@@ -172,12 +153,12 @@ func TestCloseLeavesNoGoroutine(t *testing.T) {
 	}
 }
 
-// A bubble ends only when all of its goroutines have.
-func TestCloseInABubble(t *testing.T) {
+// The bubble fails the test if a goroutine remains.
+func TestCloseEndsTheGoroutinesOfABubble(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) { occupy(t, srv) })
 }
 
-// occupy leaves requests, jobs and deliveries in all states.
+// occupy makes requests, jobs and deliveries in all states.
 func occupy(t *testing.T, srv *reductotest.Server) {
 	t.Helper()
 	hanging := srv.Mount("/hanging", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -216,7 +197,7 @@ func TestHandlersPanicIsLogged(t *testing.T) {
 	assert.Contains(t, strings.Join(fake.logged, "\n"), "boom")
 }
 
-func TestOnTCP(t *testing.T) {
+func TestOnTCPServesOtherPrograms(t *testing.T) {
 	t.Parallel()
 	srv := reductotest.NewServer(t, reductotest.OnTCP())
 	require.True(t, strings.HasPrefix(srv.URL(), "http://127.0.0.1:"), srv.URL())
@@ -258,7 +239,7 @@ func TestOnTCP(t *testing.T) {
 			"input": upload, "async": m{"webhook": m{"mode": "direct", "url": hook}, "metadata": m{"n": 1}},
 		})
 		assert.JSONEq(t, `{"status":"Completed","job_id":"`+id+`","metadata":{"n":1}}`, <-received)
-		result := ok(t, srv, "GET", "/job/"+id, nil)
+		result := getJob(t, srv, id)
 		assert.Equal(t, "over TCP", at(t, result, "result", "result", "chunks", 0, "content"))
 	}
 	// And the in-memory transport goes to the same places.
@@ -267,88 +248,57 @@ func TestOnTCP(t *testing.T) {
 	assert.NoError(t, resp.Body.Close())
 }
 
-func TestRequestsAreRecorded(t *testing.T) {
-	bubble(t, func(t *testing.T, srv *reductotest.Server) {
-		submit(t, srv, "/parse_async", parse("", nil))
-		call(t, srv, "GET", "/jobs?limit=7", nil)
-		req, _ := http.NewRequest("POST", srv.URL()+"/parse", strings.NewReader(`{"secret":1}`))
-		req.Header.Set("Authorization", "Bearer wrong")
-		_, err := send(srv, req)
+func TestClientReachesTheServer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := reductotest.NewServer(t)
+		client := srv.Client()
+		job, err := client.ParseAsync(t.Context(), reducto.ParseRequest{Input: reducto.URL("https://example.com/a.pdf")})
 		require.NoError(t, err)
+		result, err := job.Wait(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, job.JobID, result.JobID)
+		assert.Empty(t, srv.UnknownFields())
 
-		all := srv.Requests()
-		require.Len(t, all, 3)
-		assert.Equal(t, "POST", all[0].Method)
-		assert.Equal(t, "/parse_async", all[0].Path)
-		assert.Equal(t, "reducto.test", all[0].Host)
-		assert.True(t, all[0].Authorized)
-		assert.Equal(t, "[redacted]", all[0].Header.Get("Authorization"))
-		assert.Equal(t, 200, all[0].StatusCode)
-		assert.EqualValues(t, len(all[0].Body), all[0].BodySize)
-		assert.Equal(t, "7", all[1].Query.Get("limit"))
-		assert.False(t, all[2].Authorized)
-		assert.Equal(t, 401, all[2].StatusCode)
-		assert.Equal(t, `{"secret":1}`, string(all[2].Body), "of a refused request too")
-
-		assert.Len(t, srv.RequestsTo("POST /parse"), 1, "not /parse_async")
-		assert.Len(t, srv.RequestsTo("/"), 3)
-		assert.Len(t, srv.RequestsTo("* /jobs"), 1)
-		assert.Empty(t, srv.RequestsTo("GET storage"))
-		assert.Empty(t, srv.RequestsTo("GET /job"), "not /jobs")
-
-		big := strings.Repeat("x", 300<<10)
-		call(t, srv, "POST", "/upload", multipartFile(t, "file", "a.txt", []byte(big)))
-		last := srv.RequestsTo("POST /upload")[0]
-		assert.Len(t, last.Body, 256<<10)
-		assert.Greater(t, last.BodySize, int64(300<<10))
+		_, err = srv.Client(reducto.WithAPIKey("another")).GetJob(t.Context(), job.JobID)
+		require.ErrorIs(t, err, reducto.ErrUnauthorized, "later options win")
 	})
+	var fake fakeTB
+	srv := reductotest.NewServer(&fake)
+	defer srv.Close()
+	assert.Nil(t, srv.Client(reducto.WithBaseURL("no URL")))
+	assert.Contains(t, fake.fatal, "Client")
 }
 
-func TestViolations(t *testing.T) {
-	bubble(t, func(t *testing.T, srv *reductotest.Server) {
-		upload := ok(t, srv, "POST", "/upload", nil)
-		link, _ := upload["presigned_url"].(string)
-		req, _ := http.NewRequest("PUT", link, strings.NewReader("x"))
-		req.Header.Set("Authorization", "Bearer "+srv.APIKey())
-		r, err := send(srv, req)
-		require.NoError(t, err)
-		assert.Equal(t, 400, r.StatusCode)
-		assert.Contains(t, string(r.body), "InvalidArgument")
-		require.Len(t, srv.Violations(), 1)
-		assert.NotContains(t, srv.Violations()[0], srv.APIKey())
-		assert.NotContains(t, srv.Violations()[0], "Signature")
-	})
-}
+func ExampleServer_Client() {
+	srv, err := reductotest.Start(reductotest.WithProcessingTime(0))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer srv.Close()
 
-func TestAPIKeys(t *testing.T) {
-	bubble(t, func(t *testing.T, srv *reductotest.Server) {
-		assert.Equal(t, "key one", srv.APIKey())
-		call(t, srv, "GET", "/jobs", nil)
-		with := func(header string) reply {
-			req, _ := http.NewRequest("GET", srv.URL()+"/jobs", nil)
-			if header != "" {
-				req.Header.Set("Authorization", header)
-			}
-			r, err := send(srv, req)
-			require.NoError(t, err)
-			return r
+	ctx := context.Background()
+	job, err := srv.Client().ParseAsync(ctx, reducto.ParseRequest{
+		Input: reducto.URL("https://example.com/document.pdf"),
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	result, err := job.Wait(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for block, err := range result.Blocks(ctx) {
+		if err != nil {
+			fmt.Println(err)
+			return
 		}
-		missing := with("")
-		assert.Equal(t, 403, missing.StatusCode)
-		assert.Equal(t, "text/html", missing.Header.Get("Content-Type"))
-		assert.Contains(t, string(missing.body), "nginx")
-		for _, header := range []string{"Bearer wrong", "Basic key one", "Bearer", "Bearer key one and more"} {
-			wrong := with(header)
-			assert.Equal(t, 401, wrong.StatusCode, header)
-			assert.JSONEq(t, `{"error":{"code":401,"name":"AUTH_ERROR","message":"Invalid access token"},"detail":"Invalid access token"}`, string(wrong.body))
-		}
-		assert.Equal(t, 200, with("bearer key one").StatusCode)
-		srv.SetAPIKey("key two")
-		assert.Equal(t, 401, with("Bearer key one").StatusCode)
-		assert.Equal(t, 200, with("Bearer key two").StatusCode)
-		req, _ := http.NewRequest("GET", srv.URL()+"/version", nil)
-		r, err := send(srv, req)
-		require.NoError(t, err)
-		assert.Equal(t, 200, r.StatusCode, "/version needs no key")
-	}, reductotest.WithAPIKey("key one"))
+		fmt.Println(block.Type, "-", block.Content)
+		break
+	}
+	// Output:
+	// Title - # Document from example.com
 }

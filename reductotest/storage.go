@@ -15,13 +15,13 @@ import (
 	"time"
 )
 
-// storageState is the state of uploads and links. The server's mutex guards it.
+// storageState holds uploads and links. The mutex of the server guards it.
 type storageState struct {
 	files     map[string]*file        // by file id
 	puts      map[string]*file        // by path of the presigned upload
 	objects   map[string]storedObject // by path of the link
-	documents map[string][]byte       // by the URL they stand for; nil is a missing one
-	linkEpoch int                     // links of earlier epochs have expired
+	documents map[string][]byte       // by URL; nil cannot be downloaded
+	linkEpoch int                     // links with an earlier epoch have expired
 }
 
 func newStorageState() storageState {
@@ -35,20 +35,20 @@ func newStorageState() storageState {
 type file struct {
 	id      string // "reducto://…"
 	body    []byte
-	stored  bool // false until a presigned upload has come
+	stored  bool // false until the PUT of a presigned upload
 	created time.Time
 }
 
 // storedObject is what a link leads to.
 type storedObject struct {
 	contentType string
-	job         *job // whose end of life is the object's; nil for files
+	job         *job // the object ends with it; nil for files
 	file        *file
 	body        func() []byte
-	value       func() any // instead of body: a result
+	value       func() any // a result, instead of body
 }
 
-// serveStorage is the object storage: presigned uploads and links.
+// serveStorage serves the object storage: presigned uploads and links.
 func (s *Server) serveStorage(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get("Authorization") != "" {
 		s.violation("%s %s%s carried an Authorization header to the object storage", r.Method, r.Host, r.URL.Path)
@@ -118,22 +118,22 @@ func (s *Server) getObject(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(o.body()))
 }
 
-// ExpireLinks lets every link to a result or to an edited document answer as
-// one that has expired: 403 and the storage's XML. The next GET /job gives a fresh one.
+// ExpireLinks makes all links to results and edited documents expire. They respond 403
+// with the XML of the storage. The next GET /job has a new link.
 func (s *Server) ExpireLinks() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.linkEpoch++
 }
 
-// link is a presigned URL for one method on a path. The caller holds the mutex.
+// link returns a presigned URL for a method and a path. The caller holds the mutex.
 func (s *Server) link(method, path string) string {
 	now := time.Now()
 	query := url.Values{}
 	query.Set("X-Amz-Algorithm", "AWS4-HMAC-SHA256")
 	query.Set("X-Amz-Date", now.UTC().Format("20060102T150405Z"))
 	query.Set("X-Amz-Expires", strconv.Itoa(int(math.Ceil(s.cfg.linkTTL.Seconds()))))
-	// The token has the exact end and what ExpireLinks counts.
+	// The token holds the exact expiry and the epoch of ExpireLinks.
 	query.Set("X-Amz-Security-Token", fmt.Sprintf("%d.%d", now.Add(s.cfg.linkTTL).UnixNano(), s.linkEpoch))
 	query.Set("X-Amz-Signature", s.linkSignature(method, path, query))
 	return s.storageURL + path + "?" + query.Encode()
@@ -145,8 +145,8 @@ func (s *Server) linkSignature(method, path string, query url.Values) string {
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
-// checkLink returns the storage's error code and message for a request that
-// its query does not allow.
+// checkLink returns the error code and message of a request that its query does not
+// allow.
 func (s *Server) checkLink(r *http.Request) (code, message string) {
 	query := r.URL.Query()
 	signature := query.Get("X-Amz-Signature")

@@ -3,36 +3,74 @@ package reductotest
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"slices"
 )
 
-// serveSubmission is the calls that process a document.
+// kind is a kind of job. Each has a file result_*.go with its request and its result.
+type kind struct {
+	jobType string
+	request fields // without members for asynchronous calls
+	legacy  fields // members of the request's older form, besides document_url
+	result  func(*Server, *job, *document) (*outcome, *apiError)
+}
+
+var kinds = []*kind{parseKind, extractKind, splitKind, pipelineKind, editKind, classifyKind}
+
+// mode says whether an endpoint waits for the end of its job.
+type mode int
+
+const (
+	syncMode   mode = iota // responds with the result
+	asyncMode              // responds with the job id
+	eitherMode             // asynchronous if the request has an "async" object
+)
+
+// endpoints are the calls that process a document, by path.
+var endpoints = map[string]*endpoint{
+	"/parse":          newEndpoint(parseKind, "SyncParseConfig", eitherMode),
+	"/parse_async":    newEndpoint(parseKind, "AsyncParseConfig", asyncMode),
+	"/extract":        newEndpoint(extractKind, "SyncExtractConfig", eitherMode),
+	"/extract_async":  newEndpoint(extractKind, "AsyncExtractConfig", asyncMode),
+	"/split":          newEndpoint(splitKind, "SyncSplitConfig", syncMode),
+	"/split_async":    newEndpoint(splitKind, "AsyncSplitConfig", asyncMode),
+	"/pipeline":       newEndpoint(pipelineKind, "V3PipelineConfig", syncMode),
+	"/pipeline_async": newEndpoint(pipelineKind, "V3AsyncPipelineConfig", asyncMode),
+	"/edit":           newEndpoint(editKind, "EditConfig", syncMode),
+	"/edit_async":     newEndpoint(editKind, "AsyncEditConfig", asyncMode),
+	"/classify":       newEndpoint(classifyKind, "ClassifyConfig", syncMode),
+}
+
+type endpoint struct {
+	*kind
+	model  string // the name of the request in the API's error messages
+	mode   mode
+	fields fields
+}
+
+func newEndpoint(k *kind, model string, m mode) *endpoint {
+	f := k.request
+	switch {
+	case m == syncMode:
+	case k == editKind:
+		f = f.with("webhook", topLevelWebhook)
+	default:
+		f = f.with("async", asyncSettings)
+	}
+	return &endpoint{kind: k, model: model, mode: m, fields: f}
+}
+
+// serveSubmission serves a call that processes a document.
 func (s *Server) serveSubmission(w http.ResponseWriter, r *http.Request, path string, ep *endpoint) {
 	raw, err := io.ReadAll(r.Body)
 	if err != nil {
 		newAPIError("INVALID_CONFIG", "There was an error reading the body").write(w)
 		return
 	}
-	body, apiErr := decodeObject(raw)
-	if apiErr != nil {
-		apiErr.write(w)
-		return
-	}
-	request, problems, apiErr := s.validate(path, ep, body)
-	switch {
-	case apiErr != nil:
-		apiErr.write(w)
-		return
-	case len(problems) > 0:
-		writeProblems(w, problems)
-		return
-	}
-	j := newJob(ep, raw, body, request)
-	if err := checkReferences(j.refs); err != nil {
-		err.write(w)
+	j, refused := s.readSubmission(path, ep, raw)
+	if refused != nil {
+		refused.write(w)
 		return
 	}
 	s.submit(j)
@@ -43,42 +81,56 @@ func (s *Server) serveSubmission(w http.ResponseWriter, r *http.Request, path st
 	select {
 	case <-j.done:
 		s.writeOutcome(w, r, j)
-	case <-r.Context().Done(): // the client has gone, or the server closes; the job goes on
+	case <-r.Context().Done(): // the client or the server is gone; the job continues
 		panic(http.ErrAbortHandler)
 	}
 }
 
-// writeOutcome answers a synchronous call.
+// writeOutcome responds to a synchronous call.
 func (s *Server) writeOutcome(w http.ResponseWriter, r *http.Request, j *job) {
 	s.mu.Lock()
 	failure := j.failure
-	var answer any
+	var result any
 	if j.outcome != nil {
-		answer = s.renderOutcome(j, j.outcome)
+		result = s.renderOutcome(j, j.outcome)
 	}
 	s.mu.Unlock()
 	switch {
 	case failure != nil:
 		failure.write(w)
-	case answer == nil:
+	case result == nil:
 		newAPIError("JOB_CANCELLED", "The job was cancelled").write(w)
 	default:
-		s.writeResult(w, r, answer)
+		s.writeResult(w, r, result)
 	}
+}
+
+// readSubmission checks a request and makes its job.
+func (s *Server) readSubmission(path string, ep *endpoint, raw []byte) (*job, failure) {
+	body, err := decodeObject(raw)
+	if err != nil {
+		return nil, err
+	}
+	request, refused := s.validate(path, ep, body)
+	if refused != nil {
+		return nil, refused
+	}
+	j := newJob(ep, raw, body, request)
+	if err := checkReferences(j.refs); err != nil {
+		return nil, err
+	}
+	return j, nil
 }
 
 func decodeObject(raw []byte) (map[string]any, *apiError) {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.UseNumber()
 	var v any
-	err := d.Decode(&v)
-	if err == nil {
-		if _, more := d.Token(); more != io.EOF {
-			err = fmt.Errorf("there is something behind the value")
-		}
-	}
-	if err != nil {
+	if err := d.Decode(&v); err != nil {
 		return nil, newAPIError("INVALID_CONFIG", "JSON decode error: %v", err)
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return nil, newAPIError("INVALID_CONFIG", "JSON decode error: there is data after the value")
 	}
 	body, ok := v.(map[string]any)
 	if !ok {
@@ -88,67 +140,54 @@ func decodeObject(raw []byte) (map[string]any, *apiError) {
 }
 
 // validate checks a request and returns it in the current form.
-func (s *Server) validate(path string, ep *endpoint, body map[string]any) (map[string]any, []object, *apiError) {
-	if !ep.edit {
-		if key, mixed := mixes(ep, body); mixed {
-			return nil, nil, newAPIError("INVALID_CONFIG", "document_url cannot be combined with %s", key)
-		}
-		if _, legacy := body["document_url"]; legacy {
-			return fromLegacy(ep, body)
-		}
+func (s *Server) validate(path string, ep *endpoint, body map[string]any) (map[string]any, failure) {
+	if _, legacy := body["document_url"]; legacy && ep.kind != editKind {
+		return fromLegacy(ep, body)
 	}
 	var c checker
-	loc := []any{"body", ep.model}
-	ep.fields.check(&c, loc, body)
+	ep.fields.check(&c, []any{"body", ep.model}, body)
 	if len(c.problems) > 0 {
-		if !ep.edit {
-			// The API tries the older form of the request too, and complains
-			// about both.
+		if ep.kind != editKind {
+			// The API also tries the older form, and reports the problems of both.
 			c.problem("missing", "Field required", []any{"body", ep.model + "New", "document_url"}, body, nil)
 		}
-		return nil, c.problems, nil
+		return nil, c.problems
 	}
-	s.noteUnknown(path, c.unknown)
-	return body, nil, nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, name := range c.unknown {
+		if text := "POST " + path + ": " + name; !slices.Contains(s.unknownFields, text) {
+			s.unknownFields = append(s.unknownFields, text)
+		}
+	}
+	return body, nil
 }
 
-// UnknownFields lists members of requests that this package does not know, as
-// in "POST /parse_async: settings.forceUrl": the API would ignore
-// them in silence, so that they are likely to be mistakes, unless the API has
-// learnt them after this package was written. Each is listed once.
+// UnknownFields returns the members of requests that this package does not know, such
+// as "POST /parse_async: settings.forceUrl". The API ignores unknown members, so each
+// is likely a typing mistake, or newer than this package. Each is listed once.
 func (s *Server) UnknownFields() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.unknownFields)
 }
 
-func (s *Server) noteUnknown(path string, names []string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, name := range names {
-		text := "POST " + path + ": " + name
-		if !slices.Contains(s.unknownFields, text) {
-			s.unknownFields = append(s.unknownFields, text)
-		}
-	}
-}
-
 func newJob(ep *endpoint, raw []byte, body, request map[string]any) *job {
 	j := &job{
-		jobType: ep.jobType, config: string(raw), request: request,
-		sync: !ep.async, persist: lookupBool(request, "settings", "persist_results") || lookupBool(request, "persist_results"),
+		jobType: ep.jobType, config: string(raw), request: request, sync: ep.mode != asyncMode,
+		persist: lookupBool(request, "settings", "persist_results") || lookupBool(request, "persist_results"),
 	}
-	if ep.edit {
-		j.refs = inputs(request["document_url"])
-	} else {
-		j.refs = inputs(request["input"])
+	document := "input"
+	if ep.kind == editKind {
+		document = "document_url"
 	}
+	j.refs = inputs(request[document])
 	switch _, hasAsync := body["async"]; {
-	case !ep.edit && hasAsync && (ep.async || ep.either):
+	case hasAsync && ep.kind != editKind && ep.mode != syncMode:
 		j.sync = false
 		j.hook = hookOf(lookup(body, "async", "webhook"))
 		j.metadata = rawMember(raw, "async", "metadata")
-	case ep.async && body["webhook"] != nil: // edit_async, and the older form of the others
+	case ep.mode == asyncMode && body["webhook"] != nil: // edit_async, and older requests
 		j.hook = hookOf(body["webhook"])
 		j.metadata = rawMember(raw, "webhook", "metadata")
 	}
@@ -156,23 +195,16 @@ func newJob(ep *endpoint, raw []byte, body, request map[string]any) *job {
 }
 
 func hookOf(v any) webhook {
-	h := webhook{mode: lookupString(v, "mode"), url: lookupString(v, "url")}
-	if channels, ok := lookup(v, "channels").([]any); ok {
-		for _, c := range channels {
-			if c, ok := c.(string); ok {
-				h.channels = append(h.channels, c)
-			}
-		}
-	}
+	h := webhook{mode: lookupString(v, "mode"), url: lookupString(v, "url"), channels: lookupStrings(v, "channels")}
 	if h.mode == "disabled" {
 		return webhook{}
 	}
 	return h
 }
 
-// rawMember is a member of JSON objects within each other with its numbers and
-// strings as they are spelled, which decoding would change; only white space is
-// gone. It is nil if there is none.
+// rawMember returns a member of nested JSON objects without white space. Unlike
+// decoding, it keeps the spelling of numbers and strings. It returns nil if there is no
+// such member.
 func rawMember(raw json.RawMessage, path ...string) json.RawMessage {
 	for _, key := range path {
 		var o map[string]json.RawMessage
@@ -181,11 +213,8 @@ func rawMember(raw json.RawMessage, path ...string) json.RawMessage {
 		}
 		raw = o[key]
 	}
-	if raw == nil {
-		return nil
-	}
 	var b bytes.Buffer
-	if json.Compact(&b, raw) != nil {
+	if raw == nil || json.Compact(&b, raw) != nil {
 		return nil
 	}
 	return b.Bytes()

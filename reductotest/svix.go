@@ -33,7 +33,7 @@ func svixKey(secret string) ([]byte, error) {
 	return key, nil
 }
 
-// svixHeaders signs a body as Svix does: HMAC-SHA256 over id, time and body.
+// svixHeaders signs a body as Svix does, with HMAC-SHA256 over id, time and body.
 func svixHeaders(key []byte, id string, at time.Time, body []byte) http.Header {
 	timestamp := strconv.FormatInt(at.Unix(), 10)
 	mac := hmac.New(sha256.New, key)
@@ -46,7 +46,7 @@ func svixHeaders(key []byte, id string, at time.Time, body []byte) http.Header {
 	return h
 }
 
-// SvixSecret is the secret that Svix webhooks are signed with.
+// SvixSecret returns the secret that signs Svix webhooks.
 func (s *Server) SvixSecret() string { return s.cfg.svixSecret }
 
 // svixEndpoint is a receiver of Svix webhooks.
@@ -55,16 +55,16 @@ type svixEndpoint struct {
 	channels []string
 }
 
-// AddSvixEndpoint adds a receiver of the webhooks of jobs that are submitted
-// with mode "svix", which the service's users do in a portal. With channels it
-// receives what was submitted for one of them or for none; without, everything.
+// AddSvixEndpoint adds a receiver of webhooks with mode "svix", as users of the service
+// do in a portal. With channels it receives the webhooks for one of them and those
+// without a channel. Without channels it receives all.
 func (s *Server) AddSvixEndpoint(url string, channels ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.svixEndpoints = append(s.svixEndpoints, svixEndpoint{url, slices.Clone(channels)})
 }
 
-// targets are the URLs that a webhook is for. The caller holds the mutex.
+// targets returns the URLs that receive a webhook. The caller holds the mutex.
 func (s *Server) targets(h webhook) []string {
 	switch h.mode {
 	case "direct":

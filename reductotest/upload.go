@@ -13,8 +13,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// serveUpload is POST /upload: the file itself as multipart, or none, for
-// which a presigned URL is answered.
+// serveUpload serves POST /upload. A multipart body has the file. A request without a
+// file gets a presigned URL.
 func (s *Server) serveUpload(w http.ResponseWriter, r *http.Request) {
 	extension := r.URL.Query().Get("extension")
 	contentType, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
@@ -58,8 +58,8 @@ func (s *Server) uploadDirect(w http.ResponseWriter, parts *multipart.Reader, ex
 		if extension == "" {
 			extension = path.Ext(part.FileName())
 		}
-		// A part without a file name is a form value to the service: it gives
-		// an id and stores nothing.
+		// The service treats a part without a file name as a form value. It
+		// responds with an id and stores nothing.
 		f := s.newFile(extension, body, part.FileName() != "")
 		writeJSON(w, http.StatusOK, obj("file_id", f.id, "presigned_url", nil))
 		return
@@ -89,7 +89,7 @@ func (s *Server) newFile(extension string, body []byte, stored bool) *file {
 	return f
 }
 
-// uploaded is the body of an upload that is there and not expired.
+// uploaded returns an upload that is stored and not expired.
 func (s *Server) uploaded(id string) ([]byte, *file) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -100,7 +100,7 @@ func (s *Server) uploaded(id string) ([]byte, *file) {
 	return f.body, f
 }
 
-// serveDeleteUpload is DELETE /upload/{file_id}.
+// serveDeleteUpload serves DELETE /upload/{file_id}.
 func (s *Server) serveDeleteUpload(w http.ResponseWriter, id string) {
 	s.mu.Lock()
 	f := s.files[id]
@@ -114,15 +114,15 @@ func (s *Server) serveDeleteUpload(w http.ResponseWriter, id string) {
 	writeJSON(w, http.StatusOK, obj("file_id", id))
 }
 
-// PutFile stores a file as an upload of it would and returns its id,
-// "reducto://…". The extension of name becomes the id's.
+// PutFile stores a file like an upload and returns its id, "reducto://…". The id has
+// the extension of name.
 func (s *Server) PutFile(name string, body []byte) (fileID string) {
 	return s.newFile(path.Ext(name), append([]byte{}, body...), true).id
 }
 
-// PutDocument sets what an http or https URL leads to when it is the input of
-// a job. Without it the document is a generated text that names the URL's host
-// and path. A nil body is a document that cannot be downloaded.
+// PutDocument sets the document at an http or https URL, for jobs with this input.
+// Without it the document is a generated text that names the host and the path. A nil
+// body makes the download fail.
 func (s *Server) PutDocument(url string, body []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

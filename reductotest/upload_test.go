@@ -1,8 +1,6 @@
 package reductotest_test
 
 import (
-	"io"
-	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -20,7 +18,7 @@ func textOf(t *testing.T, srv *reductotest.Server, input any) any {
 	return at(t, ok(t, srv, "POST", "/parse", m{"input": input}), "result", "chunks", 0, "content")
 }
 
-func TestDirectUpload(t *testing.T) {
+func TestDirectUploadStoresTheFile(t *testing.T) {
 	const text = "Was hochgeladen wird,\r\n\r\n\r\nkommt zurück: <&> \u2028 \t\n"
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		for _, test := range []struct{ query, name, extension string }{
@@ -37,7 +35,7 @@ func TestDirectUpload(t *testing.T) {
 	})
 }
 
-func TestUploadErrors(t *testing.T) {
+func TestInvalidUploadsAreRefused(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		const multi = "multipart/form-data; boundary=x"
 		for name, body := range map[string]form{
@@ -58,12 +56,12 @@ func TestUploadErrors(t *testing.T) {
 		assert.Equal(t, 404, r.StatusCode)
 		job := submit(t, srv, "/parse_async", m{"input": id})
 		srv.Complete(job)
-		j := ok(t, srv, "GET", "/job/"+job, nil)
+		j := getJob(t, srv, job)
 		assert.Equal(t, []any{"Failed", "INVALID_CONFIG", 400.0}, []any{j["status"], at(t, j, "error", "name"), at(t, j, "error", "code")})
 	})
 }
 
-func TestUploadLimit(t *testing.T) {
+func TestUploadAboveTheLimitResponds413(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		ok(t, srv, "POST", "/upload", multipartFile(t, "file", "a", make([]byte, 200_000)))
 		for _, size := range []int{200_001, 300_000, 3_000_000} {
@@ -75,50 +73,7 @@ func TestUploadLimit(t *testing.T) {
 	}, reductotest.WithMaxDirectUpload(200_000))
 }
 
-func put(t *testing.T, srv *reductotest.Server, link string, body io.Reader) reply {
-	t.Helper()
-	req, err := http.NewRequest("PUT", link, body)
-	require.NoError(t, err)
-	r, err := send(srv, req)
-	require.NoError(t, err)
-	return r
-}
-
-func TestPresignedUpload(t *testing.T) {
-	bubble(t, func(t *testing.T, srv *reductotest.Server) {
-		for _, body := range []any{nil, "{}", ``} {
-			upload := ok(t, srv, "POST", "/upload?extension=.txt", body)
-			link, id := upload["presigned_url"].(string), upload["file_id"].(string)
-			require.True(t, strings.HasPrefix(link, "http://storage.reducto.test/"), link)
-			assert.True(t, strings.HasSuffix(id, ".txt"))
-			assert.Equal(t, 404, call(t, srv, "POST", "/parse", m{"input": id}).StatusCode, "nothing is there yet")
-
-			assert.Equal(t, 501, put(t, srv, link, io.MultiReader(strings.NewReader("of unknown length"))).StatusCode)
-			assert.Equal(t, 403, get(t, srv, link).StatusCode, "the link is for uploading")
-			assert.Equal(t, 403, put(t, srv, link+"0", strings.NewReader("x")).StatusCode)
-			u, _ := url.Parse(link)
-			u.RawQuery = ""
-			r := put(t, srv, u.String(), strings.NewReader("x"))
-			assert.Equal(t, 403, r.StatusCode)
-			assert.Contains(t, string(r.body), "AccessDenied")
-
-			r = put(t, srv, link, strings.NewReader("the text"))
-			assert.Equal(t, 200, r.StatusCode)
-			assert.NotEmpty(t, r.Header.Get("ETag"))
-			assert.Equal(t, "the text", textOf(t, srv, id))
-		}
-		link := ok(t, srv, "POST", "/upload", nil)["presigned_url"].(string)
-		srv.ExpireLinks()
-		assert.Equal(t, 200, put(t, srv, link, strings.NewReader("x")).StatusCode, "ExpireLinks is for downloads")
-		time.Sleep(time.Hour + 1)
-		r := put(t, srv, link, strings.NewReader("x"))
-		assert.Equal(t, 403, r.StatusCode)
-		assert.Contains(t, string(r.body), "Request has expired")
-		assert.Empty(t, srv.Violations())
-	})
-}
-
-func TestUploadsEnd(t *testing.T) {
+func TestUploadsExpireAndCanBeDeleted(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		id := ok(t, srv, "POST", "/upload", multipartFile(t, "file", "a.txt", []byte("x")))["file_id"].(string)
 		assert.Equal(t, m{"file_id": id}, ok(t, srv, "DELETE", "/upload/"+url.PathEscape(id), nil))
@@ -135,43 +90,5 @@ func TestUploadsEnd(t *testing.T) {
 		time.Sleep(time.Hour)
 		assert.Equal(t, 404, call(t, srv, "POST", "/parse", m{"input": third}).StatusCode)
 		assert.Equal(t, 404, call(t, srv, "DELETE", "/upload/"+url.PathEscape(third), nil).StatusCode)
-	})
-}
-
-func TestDocumentsOnTheWeb(t *testing.T) {
-	bubble(t, func(t *testing.T, srv *reductotest.Server) {
-		generated := textOf(t, srv, "https://documents.example/a/b.pdf?X-Amz-Signature=secret")
-		assert.Contains(t, generated, "documents.example")
-		assert.NotContains(t, generated, "secret")
-		srv.PutDocument("https://documents.example/c", []byte("given"))
-		assert.Equal(t, "given", textOf(t, srv, "https://documents.example/c"))
-		srv.PutDocument("https://documents.example/c?secret=1", nil)
-		r := call(t, srv, "POST", "/parse", m{"input": "https://documents.example/c?secret=1"})
-		assert.Equal(t, 400, r.StatusCode)
-		assert.NotContains(t, string(r.body), "secret")
-	})
-}
-
-func TestJobsAsInput(t *testing.T) {
-	bubble(t, func(t *testing.T, srv *reductotest.Server) {
-		first := submit(t, srv, "/parse_async", m{"input": srv.PutFile("a", []byte("from the file"))})
-		srv.SetProcessingTime(0)
-		r := call(t, srv, "POST", "/parse", m{"input": "jobid://nobody"})
-		assert.Equal(t, 404, r.StatusCode)
-		r = call(t, srv, "POST", "/parse", m{"input": "jobid://" + first})
-		assert.Equal(t, 409, r.StatusCode, "it is not complete")
-		srv.Complete(first)
-		assert.Equal(t, "from the file", textOf(t, srv, "jobid://"+first))
-		assert.Equal(t, "from the file\fand more", textOf(t, srv, []any{"jobid://" + first, srv.PutFile("b", []byte("and more"))}))
-		srv.NextResult(m{})
-		planned := submit(t, srv, "/parse_async", m{"input": "jobid://" + first})
-		time.Sleep(time.Second)
-		assert.Equal(t, "from the file", textOf(t, srv, "jobid://"+planned), "also of a job with a result of the test's")
-		srv.FailNext("x", "")
-		failed := submit(t, srv, "/parse_async", m{"input": "jobid://" + first})
-		time.Sleep(time.Second)
-		assert.Equal(t, 400, call(t, srv, "POST", "/parse", m{"input": "jobid://" + failed}).StatusCode)
-		srv.Expire(first)
-		assert.Equal(t, 404, call(t, srv, "POST", "/parse", m{"input": "jobid://" + first}).StatusCode)
 	})
 }

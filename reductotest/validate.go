@@ -4,18 +4,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-// rule checks a decoded JSON value that stands at loc.
+// rule checks the decoded JSON value at the path loc.
 type rule func(c *checker, loc []any, v any)
 
-// checker collects what is wrong with a request.
+// checker collects the problems of a request.
 type checker struct {
-	problems []object // in the form of the wire
+	problems problems
 	unknown  []string // members that no rule names
 }
 
@@ -27,45 +26,31 @@ func (c *checker) problem(kind, message string, loc []any, input any, ctx object
 	c.problems = append(c.problems, p)
 }
 
-// writeProblems answers 422 in the form of the API's framework.
-func writeProblems(w http.ResponseWriter, problems []object) {
-	writeJSON(w, http.StatusUnprocessableEntity, obj("detail", problems))
-}
-
 func at(loc []any, item any) []any { return append(slices.Clone(loc), item) }
 
-func anything(*checker, []any, any) {}
+var (
+	anything rule = func(*checker, []any, any) {}
+	boolean       = ofType[bool]("bool_parsing", "Input should be a valid boolean")
+	text          = ofType[string]("string_type", "Input should be a valid string")
+	number        = ofType[json.Number]("float_parsing", "Input should be a valid number")
+)
 
-func boolean(c *checker, loc []any, v any) {
-	if _, ok := v.(bool); !ok {
-		c.problem("bool_parsing", "Input should be a valid boolean", loc, v, nil)
-	}
-}
-
-func text(c *checker, loc []any, v any) {
-	if _, ok := v.(string); !ok {
-		c.problem("string_type", "Input should be a valid string", loc, v, nil)
-	}
-}
-
-func number(c *checker, loc []any, v any) {
-	if _, ok := v.(json.Number); !ok {
-		c.problem("float_parsing", "Input should be a valid number", loc, v, nil)
+func ofType[T any](kind, message string) rule {
+	return func(c *checker, loc []any, v any) {
+		if _, ok := v.(T); !ok {
+			c.problem(kind, message, loc, v, nil)
+		}
 	}
 }
 
 func integer(c *checker, loc []any, v any) {
-	n, ok := v.(json.Number)
-	if ok {
-		_, err := n.Int64()
-		ok = err == nil
-	}
-	if !ok {
+	n, _ := v.(json.Number)
+	if _, err := n.Int64(); err != nil {
 		c.problem("int_parsing", "Input should be a valid integer", loc, v, nil)
 	}
 }
 
-// between is r for numbers from low to high.
+// between accepts what r accepts, if it is a number from low to high.
 func between(low, high float64, r rule) rule {
 	return func(c *checker, loc []any, v any) {
 		before := len(c.problems)
@@ -117,10 +102,10 @@ func list(r rule) rule {
 	}
 }
 
-// oneOf accepts what any of the rules accepts; otherwise it has the problems of all.
+// oneOf accepts what any of the rules accepts. Otherwise it reports the problems of all.
 func oneOf(rules ...rule) rule {
 	return func(c *checker, loc []any, v any) {
-		var problems []object
+		var all problems
 		for _, r := range rules {
 			var tried checker
 			r(&tried, loc, v)
@@ -128,14 +113,24 @@ func oneOf(rules ...rule) rule {
 				c.unknown = append(c.unknown, tried.unknown...)
 				return
 			}
-			problems = append(problems, tried.problems...)
+			all = append(all, tried.problems...)
 		}
-		c.problems = append(c.problems, problems...)
+		c.problems = append(c.problems, all...)
 	}
 }
 
 // fields are the members of an object. A key that ends in "!" is required.
 type fields map[string]rule
+
+// with returns f with another member.
+func (f fields) with(key string, r rule) fields {
+	g := maps.Clone(f)
+	if g == nil {
+		g = fields{}
+	}
+	g[key] = r
+	return g
+}
 
 func (f fields) check(c *checker, loc []any, v any) {
 	o, ok := v.(map[string]any)
@@ -164,26 +159,19 @@ func (f fields) check(c *checker, loc []any, v any) {
 	}
 }
 
-// tagged checks an object by the rule that its member "mode" selects.
+// tagged checks an object by the fields that its member "mode" selects.
 func tagged(byMode map[string]fields) rule {
 	return func(c *checker, loc []any, v any) {
-		o, ok := v.(map[string]any)
-		if !ok {
-			fields{}.check(c, loc, v)
+		mode := lookupString(v, "mode")
+		if f, known := byMode[mode]; known {
+			f.check(c, at(loc, mode), v)
 			return
 		}
-		mode, _ := o["mode"].(string)
-		f, ok := byMode[mode]
-		if !ok {
-			modes := slices.Sorted(maps.Keys(byMode))
-			enum(modes...)(c, at(loc, "mode"), o["mode"])
-			return
-		}
-		f.check(c, at(loc, mode), v)
+		fields{"mode!": enum(slices.Sorted(maps.Keys(byMode))...)}.check(c, loc, v)
 	}
 }
 
-// intOr is the integer that a decoded JSON value holds, or the default.
+// intOr returns the integer of a decoded JSON value, or a default.
 func intOr(v any, otherwise int) int {
 	if n, ok := v.(json.Number); ok {
 		if i, err := strconv.Atoi(n.String()); err == nil {
@@ -193,7 +181,7 @@ func intOr(v any, otherwise int) int {
 	return otherwise
 }
 
-// lookup follows keys into a decoded JSON object; what is absent is nil.
+// lookup follows keys into a decoded JSON object. It returns nil if one is absent.
 func lookup(v any, keys ...string) any {
 	for _, key := range keys {
 		o, _ := v.(map[string]any)
@@ -210,4 +198,15 @@ func lookupString(v any, keys ...string) string {
 func lookupBool(v any, keys ...string) bool {
 	b, _ := lookup(v, keys...).(bool)
 	return b
+}
+
+// lookupStrings returns the strings of a list.
+func lookupStrings(v any, keys ...string) (list []string) {
+	items, _ := lookup(v, keys...).([]any)
+	for _, item := range items {
+		if s, ok := item.(string); ok {
+			list = append(list, s)
+		}
+	}
+	return list
 }

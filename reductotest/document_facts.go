@@ -10,8 +10,8 @@ import (
 
 // fact is a line "key: value" of a document.
 type fact struct {
-	key   string // as normalKey has it
-	label string // as it is written
+	key   string // by normalKey
+	label string // the key as written
 	value string
 	line  string
 	block block
@@ -19,14 +19,14 @@ type fact struct {
 
 // table is a table in Markdown.
 type table struct {
-	keys  []string // of the header, as normalKey has them
+	keys  []string // the header, by normalKey
 	rows  [][]string
 	block block
 }
 
 var factLine = regexp.MustCompile(`^[\s*>#-]*([^:|]{1,80}?)[\s*]*:[\s*]*(.*?)\s*$`)
 
-// factsOf lists the facts and tables of pages.
+// factsOf returns the facts and tables of pages.
 func factsOf(pages []string, numbers []int) (facts []fact, tables []table) {
 	for i, page := range pages {
 		for _, b := range blocksOf(page, numbers[i], false) {
@@ -72,7 +72,8 @@ func tableOf(b block) (table, bool) {
 	return t, len(t.rows) > 0
 }
 
-// normalKey makes "Invoice number", "invoice_number" and "invoiceNumber" equal.
+// normalKey maps "Invoice number", "invoice_number" and "invoiceNumber" to the same
+// key.
 func normalKey(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsLetter(r) || unicode.IsDigit(r) {
@@ -84,7 +85,7 @@ func normalKey(s string) string {
 
 var numeral = regexp.MustCompile(`-?\d[\d,]*(?:\.\d+)?`)
 
-// parseScalar reads text as the JSON type kind; nil if it is none.
+// parseScalar reads text as a value of a JSON type. It returns nil if it cannot.
 func parseScalar(kind, text string) any {
 	switch kind {
 	case "number", "integer":

@@ -11,10 +11,9 @@ import (
 	"unicode/utf8"
 )
 
-// readPDF is the text of a PDF as far as simple means reach: strings that Tj,
-// TJ, ' and " show in content streams which are plain or Flate-compressed, in
-// fonts with a Latin encoding. Each stream with text is a page. A file without
-// such text is one figure.
+// readPDF reads the text of a PDF. It supports the operators Tj, TJ, ' and " in streams
+// that are plain or compressed by Flate, with a Latin encoding. Each stream with text
+// is a page. A file without such text is one figure.
 func readPDF(body []byte) *document {
 	d := figureDocument(body, "application/pdf")
 	if regexp.MustCompile(`/Encrypt\b`).Match(body) {
@@ -33,10 +32,10 @@ func readPDF(body []byte) *document {
 	return d
 }
 
-// maxStream is how much of a compressed stream is read.
+// maxStream is the number of bytes that readPDF reads of a compressed stream.
 const maxStream = 16 << 20
 
-// pdfStreams lists the streams of a file, decompressed, in the order of the file.
+// pdfStreams returns the decompressed streams in the order of the file.
 func pdfStreams(body []byte) [][]byte {
 	var streams [][]byte
 	for {
@@ -62,7 +61,7 @@ func pdfStreams(body []byte) [][]byte {
 			if err != nil {
 				continue
 			}
-			// What came before an error is still text.
+			// Text before an error is still useful.
 			data, _ = io.ReadAll(io.LimitReader(r, maxStream))
 		case bytes.Contains(dict, []byte("/Filter")):
 			continue
@@ -71,10 +70,10 @@ func pdfStreams(body []byte) [][]byte {
 	}
 }
 
-// pdfText runs the operators of a content stream that show text or begin a line.
+// pdfText runs the operators of a stream that show text or begin a line.
 func pdfText(stream []byte) string {
 	var text strings.Builder
-	var shown []byte // operands since the last operator that are strings
+	var shown []byte // strings since the last operator
 	inText := false
 	newline := func() {
 		if text.Len() > 0 && !strings.HasSuffix(text.String(), "\n") {
@@ -133,7 +132,7 @@ func pdfText(stream []byte) string {
 	return strings.TrimRight(text.String(), "\n")
 }
 
-// pdfString reads a string in parentheses and returns the bytes it took.
+// pdfString reads a string in parentheses. It also returns the number of bytes.
 func pdfString(p []byte) (s []byte, n int) {
 	depth := 0
 	for i := 0; i < len(p); i++ {
@@ -176,8 +175,8 @@ func pdfString(p []byte) (s []byte, n int) {
 	return s, len(p)
 }
 
-// latin makes UTF-8 of a PDF string, of which nothing is known but that it is
-// usually a superset of Latin-1.
+// latin converts a PDF string to UTF-8. It assumes Latin-1, which most encodings
+// extend.
 func latin(p []byte) string {
 	if utf8.Valid(p) {
 		return string(p)

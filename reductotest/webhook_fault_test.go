@@ -13,7 +13,7 @@ import (
 	"github.com/reducto-go/reducto/reductotest"
 )
 
-func TestWebhookFaults(t *testing.T) {
+func TestWebhookFaultsApplyToOneJob(t *testing.T) {
 	for _, test := range []struct {
 		name     string
 		fault    reductotest.WebhookFault
@@ -154,7 +154,7 @@ func attempts(list []reductotest.Delivery) []int {
 	return numbers
 }
 
-func TestAfterNext(t *testing.T) {
+func TestAfterNextWaitsForTheNextWebhook(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		in := &inbox{statuses: []int{200}}
 		hook := srv.Mount("/webhook", in)
@@ -187,7 +187,7 @@ func TestAfterNext(t *testing.T) {
 	})
 }
 
-func TestWebhookFaultFor(t *testing.T) {
+func TestWebhookFaultForOverridesTheQueue(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		in := &inbox{}
 		hook := srv.Mount("/webhook", in)

@@ -2,12 +2,8 @@ package reductotest_test
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
 	"io"
 	"net/http"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -19,7 +15,7 @@ import (
 	"github.com/reducto-go/reducto/reductotest"
 )
 
-// answering reads the request and answers with status.
+// answering reads the request and responds with status.
 func answering(status int) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -27,8 +23,8 @@ func answering(status int) http.Handler {
 	})
 }
 
-// inbox is a receiver that keeps what it receives and answers with the next
-// status, the last one for ever.
+// inbox is a receiver that records requests. It responds with the next status, and
+// repeats the last one.
 type inbox struct {
 	mu       sync.Mutex
 	statuses []int
@@ -66,7 +62,7 @@ func (i *inbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, "answer")
 }
 
-// delays are the times between the requests, rounded.
+// delays returns the rounded times between the requests.
 func (i *inbox) delays() []time.Duration {
 	var list []time.Duration
 	for k := range len(i.times) - 1 {
@@ -75,7 +71,7 @@ func (i *inbox) delays() []time.Duration {
 	return list
 }
 
-// withInbox runs f with a job that has a webhook and is held.
+// withInbox runs f with a held job that has a webhook.
 func withInbox(t *testing.T, in *inbox, f func(t *testing.T, srv *reductotest.Server, id string), opts ...reductotest.Option) {
 	t.Helper()
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
@@ -84,7 +80,7 @@ func withInbox(t *testing.T, in *inbox, f func(t *testing.T, srv *reductotest.Se
 	}, opts...)
 }
 
-func TestDirectWebhook(t *testing.T) {
+func TestDirectWebhookIsDeliveredOnce(t *testing.T) {
 	in := &inbox{}
 	withInbox(t, in, func(t *testing.T, srv *reductotest.Server, id string) {
 		srv.Complete(id)
@@ -115,8 +111,7 @@ func TestFailedJobsHaveAWebhook(t *testing.T) {
 	})
 }
 
-// Numbers, order and spelling of the metadata survive.
-func TestMetadataIsEchoed(t *testing.T) {
+func TestWebhookKeepsTheSpellingOfMetadata(t *testing.T) {
 	for _, metadata := range []string{
 		`null`, `[]`, `"text"`, `12345678901234567890.10`, `{"z":1,"a":1e3,"u":"\u00e9<&>"}`,
 	} {
@@ -133,7 +128,7 @@ func TestMetadataIsEchoed(t *testing.T) {
 	}
 }
 
-func TestEditWebhook(t *testing.T) {
+func TestEditSendsTopLevelWebhook(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		hook := srv.Mount("/webhook", answering(200))
 		id := submit(t, srv, "/edit_async", m{
@@ -146,7 +141,7 @@ func TestEditWebhook(t *testing.T) {
 	})
 }
 
-func TestRetries(t *testing.T) {
+func TestFailedDeliveriesAreRetried(t *testing.T) {
 	for _, test := range []struct {
 		name     string
 		statuses []int
@@ -172,7 +167,7 @@ func TestRetries(t *testing.T) {
 	}
 }
 
-func TestRetrySchedule(t *testing.T) {
+func TestRetryScheduleSetsTheDelays(t *testing.T) {
 	in := &inbox{statuses: []int{500}}
 	withInbox(t, in, func(t *testing.T, srv *reductotest.Server, id string) {
 		srv.Complete(id)
@@ -189,7 +184,7 @@ func TestRetrySchedule(t *testing.T) {
 	})
 }
 
-func TestWebhookTimeout(t *testing.T) {
+func TestSlowReceiverTimesOut(t *testing.T) {
 	in := &inbox{takes: time.Minute}
 	withInbox(t, in, func(t *testing.T, srv *reductotest.Server, id string) {
 		srv.Complete(id)
@@ -204,7 +199,7 @@ func TestWebhookTimeout(t *testing.T) {
 	}, reductotest.WithWebhookTimeout(10*time.Second))
 }
 
-func TestUnreachableReceiver(t *testing.T) {
+func TestUnreachableReceiverIsRetried(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		for _, hook := range []string{"http://nowhere.test/", "::", "gopher://x/"} {
 			id := submit(t, srv, "/parse_async", parse(hook, nil))
@@ -216,68 +211,7 @@ func TestUnreachableReceiver(t *testing.T) {
 	})
 }
 
-func TestSvixWebhooks(t *testing.T) {
-	const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-	key, _ := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
-	signature := func(h http.Header, body string) string {
-		mac := hmac.New(sha256.New, key)
-		mac.Write([]byte(h.Get("svix-id") + "." + h.Get("svix-timestamp") + "." + body))
-		return "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil))
-	}
-	bubble(t, func(t *testing.T, srv *reductotest.Server) {
-		require.Equal(t, secret, srv.SvixSecret())
-		all, orders := &inbox{statuses: []int{500}}, &inbox{}
-		srv.AddSvixEndpoint(srv.Mount("/all", all))
-		srv.AddSvixEndpoint(srv.Mount("/orders", orders), "orders")
-		svix := func(channels ...any) m {
-			channels = append([]any{}, channels...)
-			return m{"input": "https://example.com/a", "async": m{"webhook": m{"mode": "svix", "channels": channels}, "metadata": m{"a": 1}}}
-		}
-		id := submit(t, srv, "/parse_async", svix("invoices"))
-		pass(100 * time.Hour)
-		assert.Equal(t, []time.Duration{
-			5 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour, 10 * time.Hour, 10 * time.Hour,
-		}, all.delays())
-		assert.JSONEq(t, `{"status":"Completed","job_id":"`+id+`","metadata":{"a":1}}`, all.bodies[0])
-		for i, h := range all.headers {
-			assert.Equal(t, signature(h, all.bodies[i]), h.Get("svix-signature"))
-			assert.Equal(t, all.headers[0].Get("svix-id"), h.Get("svix-id"), "the id stays, the time does not")
-		}
-		assert.NotEqual(t, all.headers[0].Get("svix-timestamp"), all.headers[7].Get("svix-timestamp"))
-		assert.Empty(t, orders.bodies)
-
-		all.statuses = nil
-		submit(t, srv, "/parse_async", svix("orders", "x"))
-		submit(t, srv, "/parse_async", svix())
-		pass(time.Hour)
-		assert.Len(t, orders.bodies, 2)
-		assert.Len(t, all.bodies, 10)
-
-		srv.WebhookFault(reductotest.Combine(
-			reductotest.ForgeBefore(reductotest.Forgery{}), reductotest.ForgeBefore(reductotest.Forgery{Secret: "other"}),
-			reductotest.ForgeBefore(reductotest.Forgery{Secret: secret})))
-		submit(t, srv, "/parse_async", svix("z"))
-		pass(time.Hour)
-		require.Len(t, all.bodies, 14)
-		assert.Empty(t, all.headers[10].Get("svix-signature"))
-		assert.NotEqual(t, signature(all.headers[11], all.bodies[11]), all.headers[11].Get("svix-signature"))
-		assert.NotEmpty(t, all.headers[11].Get("svix-signature"))
-		assert.Equal(t, signature(all.headers[12], all.bodies[12]), all.headers[12].Get("svix-signature"))
-		d := srv.Redeliver(id)
-		assert.Equal(t, 200, d.StatusCode)
-		assert.NotEqual(t, all.headers[0].Get("svix-id"), d.Header.Get("svix-id"))
-	}, reductotest.WithSvixSecret(secret))
-	t.Run("default secret", func(t *testing.T) {
-		bubble(t, func(t *testing.T, srv *reductotest.Server) {
-			assert.True(t, strings.HasPrefix(srv.SvixSecret(), "whsec_"))
-			id := submit(t, srv, "/parse_async", m{"input": "https://example.com/a", "async": m{"webhook": m{"mode": "svix"}}})
-			pass(time.Hour)
-			assert.Empty(t, srv.Deliveries(id), "no endpoint, no delivery")
-		})
-	})
-}
-
-func TestDeliver(t *testing.T) {
+func TestDeliverSendsAnyBody(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		in := &inbox{statuses: []int{418}}
 		hook := srv.Mount("/webhook", in)
@@ -293,7 +227,7 @@ func TestDeliver(t *testing.T) {
 	})
 }
 
-func TestAwaitDeliveries(t *testing.T) {
+func TestAwaitDeliveriesCountsResponses(t *testing.T) {
 	in := &inbox{statuses: []int{500}}
 	withInbox(t, in, func(t *testing.T, srv *reductotest.Server, id string) {
 		srv.WebhookFault(reductotest.LoseAttempts(1))

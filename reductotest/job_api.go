@@ -10,33 +10,24 @@ import (
 	"time"
 )
 
-// serveJob is GET /job/{job_id}. Its answer does not have the id.
+// serveJob serves GET /job/{job_id}. The response has no job id.
 func (s *Server) serveJob(w http.ResponseWriter, r *http.Request, id string) {
-	s.mu.Lock()
-	j, failure := s.knownLocked(id, true)
 	var answer object
-	if failure == nil {
-		answer = s.jobLocked(j)
+	if s.withKnown(w, id, true, func(j *job) { answer = s.jobLocked(j) }) {
+		s.writeResult(w, r, answer)
 	}
-	s.mu.Unlock()
-	if failure != nil {
-		failure.write(w)
-		return
-	}
-	s.writeResult(w, r, answer)
 }
 
-// knownLocked is the job of an id, or why the API does not give it. told is
-// whether the answer goes to a reader, who hears of a deletion in progress once
-// at least. The caller holds the mutex.
-func (s *Server) knownLocked(id string, told bool) (*job, *apiError) {
+// knownLocked returns a job, or the error for a job that the API does not know. A read
+// gets the error of a deletion in progress at least once. The caller holds the mutex.
+func (s *Server) knownLocked(id string, read bool) (*job, *apiError) {
 	j := s.jobs[id]
 	switch {
 	case j == nil:
 		return nil, newAPIError("NOT_FOUND", "Job not found")
 	case j.deleted:
-		if told && !j.toldDeleted || time.Since(j.deletedAt) < s.cfg.deletion {
-			j.toldDeleted = j.toldDeleted || told
+		if read && !j.toldDeleted || time.Since(j.deletedAt) < s.cfg.deletion {
+			j.toldDeleted = j.toldDeleted || read
 			return nil, newAPIError("JOB_DELETION_IN_PROGRESS", "The job is being deleted")
 		}
 		return nil, newAPIError("JOB_DELETED", "The job was deleted")
@@ -46,13 +37,27 @@ func (s *Server) knownLocked(id string, told bool) (*job, *apiError) {
 	return j, nil
 }
 
+// withKnown calls f with a job and holds the mutex meanwhile. If the API does not know
+// the job, it responds with the error and reports false.
+func (s *Server) withKnown(w http.ResponseWriter, id string, read bool, f func(*job)) bool {
+	s.mu.Lock()
+	j, unknown := s.knownLocked(id, read)
+	if unknown == nil {
+		f(j)
+	}
+	s.mu.Unlock()
+	if unknown != nil {
+		unknown.write(w)
+	}
+	return unknown == nil
+}
+
 func (s *Server) jobLocked(j *job) object {
 	now := time.Now()
 	status := j.phase(now)
 	var result, reason, failure any
 	switch {
 	case j.pinned != "":
-		status = j.pinned
 	case j.ended() && j.lag > 0:
 		j.lag--
 		status = statusCompleting
@@ -80,7 +85,7 @@ func (s *Server) jobLocked(j *job) object {
 	return append(answer, s.describeLocked(j, status, true)...)
 }
 
-// describeLocked is what GET /job and GET /jobs both say of a job.
+// describeLocked returns the members that GET /job and GET /jobs share.
 func (s *Server) describeLocked(j *job, status string, config bool) object {
 	var pages, duration any
 	if j.ended() && status == j.status {
@@ -105,7 +110,7 @@ func (s *Server) describeLocked(j *job, status string, config bool) object {
 	return append(o, member{"bucket", nil})
 }
 
-// serveJobs is GET /jobs, the latest first.
+// serveJobs serves GET /jobs, the newest job first.
 func (s *Server) serveJobs(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	var c checker
@@ -136,14 +141,14 @@ func (s *Server) serveJobs(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if len(c.problems) > 0 {
-		writeProblems(w, c.problems)
+		c.problems.write(w)
 		return
 	}
 	jobs, next := s.page(cursor, limit, exclude)
 	writeJSON(w, http.StatusOK, obj("jobs", jobs, "next_cursor", next))
 }
 
-// page lists the jobs that were submitted before the one numbered cursor.
+// page lists the jobs that were submitted before the job with the number cursor.
 func (s *Server) page(cursor, limit int, exclude bool) (jobs []object, next any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -159,43 +164,28 @@ func (s *Server) page(cursor, limit int, exclude bool) (jobs []object, next any)
 			return jobs, base64.RawURLEncoding.EncodeToString([]byte(strconv.Itoa(last)))
 		}
 		status := j.phase(now)
-		if j.pinned != "" {
-			status = j.pinned
-		}
 		jobs = append(jobs, append(obj("job_id", j.id, "status", status), s.describeLocked(j, status, !exclude)...))
 		last = j.seq
 	}
 	return jobs, nil
 }
 
-// serveCancel is POST /cancel/{job_id}. What it answers is not specified.
+// serveCancel serves POST /cancel/{job_id}. The API does not specify the response.
 func (s *Server) serveCancel(w http.ResponseWriter, id string) {
-	s.mu.Lock()
-	j, failure := s.knownLocked(id, false)
-	if failure == nil {
-		s.endLocked(j, statusCancelled, nil, nil, nil) // nothing if it has ended
+	if s.withKnown(w, id, false, func(j *job) {
+		s.endLocked(j, statusCancelled, nil, nil, nil) // no effect if it has ended
+	}) {
+		writeJSON(w, http.StatusOK, nil)
 	}
-	s.mu.Unlock()
-	if failure != nil {
-		failure.write(w)
-		return
-	}
-	writeJSON(w, http.StatusOK, nil)
 }
 
-// serveDeleteJob is DELETE /job/{job_id}. A job that runs is cancelled by it.
+// serveDeleteJob serves DELETE /job/{job_id}. It cancels a running job.
 func (s *Server) serveDeleteJob(w http.ResponseWriter, id string) {
-	s.mu.Lock()
-	j, failure := s.knownLocked(id, false)
-	if failure == nil {
+	if s.withKnown(w, id, false, func(j *job) {
 		s.endLocked(j, statusCancelled, nil, nil, nil)
 		j.deleted, j.deletedAt = true, time.Now()
 		j.document, j.outcome = nil, nil
+	}) {
+		writeJSON(w, http.StatusAccepted, obj("job_id", id))
 	}
-	s.mu.Unlock()
-	if failure != nil {
-		failure.write(w)
-		return
-	}
-	writeJSON(w, http.StatusAccepted, obj("job_id", id))
 }

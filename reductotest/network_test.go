@@ -68,7 +68,7 @@ func TestConnBlocksTheWriterOfAFullBuffer(t *testing.T) {
 	})
 }
 
-func TestConnAfterTheEnd(t *testing.T) {
+func TestConnAfterClose(t *testing.T) {
 	t.Parallel()
 	t.Run("peer closed", func(t *testing.T) {
 		t.Parallel()
@@ -148,8 +148,8 @@ func TestConnDeadlines(t *testing.T) {
 		assert.Equal(t, connBuffer, n)
 		assert.Equal(t, 2*time.Hour, time.Since(start))
 
-		// A deadline in the past ends a call that is blocked; a later one makes
-		// the connection usable again.
+		// A deadline in the past ends a blocked call. With a later one the connection
+		// works again.
 		require.NoError(t, client.SetReadDeadline(time.Time{}))
 		var blocked error
 		go func() { _, blocked = client.Read(make([]byte, 1)) }()
@@ -163,7 +163,7 @@ func TestConnDeadlines(t *testing.T) {
 		_, err = client.Read(make([]byte, 1))
 		require.NoError(t, err)
 
-		// A deadline that is replaced does nothing.
+		// A replaced deadline has no effect.
 		require.NoError(t, client.SetReadDeadline(time.Now().Add(time.Second)))
 		require.NoError(t, client.SetReadDeadline(time.Now().Add(time.Hour)))
 		before := time.Now()
@@ -173,9 +173,8 @@ func TestConnDeadlines(t *testing.T) {
 	})
 }
 
-// Many goroutines use both ends and their deadlines at once; the race detector
-// is the judge, and no byte may be lost.
-func TestConnConcurrently(t *testing.T) {
+// Run this test with the race detector. No byte may be lost.
+func TestConnIsSafeForConcurrentUse(t *testing.T) {
 	t.Parallel()
 	client, server := pair()
 	var writers, all sync.WaitGroup

@@ -1,38 +1,14 @@
 package reductotest_test
 
 import (
-	"encoding/json"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
 	"github.com/reducto-go/reducto/reductotest"
 )
 
-func TestRoutes(t *testing.T) {
-	bubble(t, func(t *testing.T, srv *reductotest.Server) {
-		var version, portal string
-		require.NoError(t, json.Unmarshal(call(t, srv, "GET", "/version", nil).body, &version))
-		assert.NotEmpty(t, version)
-		require.NoError(t, json.Unmarshal(call(t, srv, "POST", "/configure_webhook", nil).body, &portal))
-		assert.Contains(t, portal, "https://")
-
-		for _, missing := range []string{"/classify_async", "/", "/nothing", "/job/", "/cancel", "/job"} {
-			assert.Equal(t, 404, call(t, srv, "POST", missing, "{}").StatusCode, missing)
-		}
-		for path, method := range map[string]string{
-			"/parse_async": "GET", "/jobs": "POST", "/upload": "GET", "/version": "POST",
-			"/job/x": "POST", "/cancel/x": "GET", "/upload/x": "GET", "/configure_webhook": "GET",
-		} {
-			r := call(t, srv, method, path, nil)
-			assert.Equal(t, 405, r.StatusCode, path)
-			assert.NotEmpty(t, r.Header.Get("Allow"), path)
-		}
-	})
-}
-
-func TestInvalidRequests(t *testing.T) {
+func TestInvalidRequestsAreRefused(t *testing.T) {
 	const u = "https://example.com/a.pdf"
 	for _, test := range []struct {
 		name, path string
@@ -111,7 +87,7 @@ func TestInvalidRequests(t *testing.T) {
 	}
 }
 
-func TestUnknownFields(t *testing.T) {
+func TestUnknownFieldsAreListedOnce(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		body := parse("", nil)
 		body["settings"] = m{"forceUrl": true, "page_range": []any{m{"start": 1, "last": 2}}}
@@ -125,8 +101,7 @@ func TestUnknownFields(t *testing.T) {
 	})
 }
 
-// Every member that the API documents is accepted.
-func TestWholeRequests(t *testing.T) {
+func TestAllDocumentedFieldsAreAccepted(t *testing.T) {
 	const u = "https://example.com/a.pdf"
 	parsing := m{
 		"enhance": m{"agentic": []any{
@@ -182,31 +157,5 @@ func TestWholeRequests(t *testing.T) {
 				assert.Empty(t, j.WebhookMode)
 			}
 		}
-	})
-}
-
-func TestLegacyRequests(t *testing.T) {
-	bubble(t, func(t *testing.T, srv *reductotest.Server) {
-		srv.PutDocument("https://example.com/a.txt", []byte("Total: 12\fsecond"))
-		hook := m{"mode": "direct", "url": "http://app.test/x", "metadata": m{"a": 1}}
-		id := submit(t, srv, "/parse_async", m{
-			"document_url": "https://example.com/a.txt", "options": m{"chunking": m{"chunk_mode": "page"}}, "webhook": hook,
-		})
-		info := srv.Jobs()[0]
-		assert.Equal(t, "direct", info.WebhookMode)
-		assert.Equal(t, "http://app.test/x", info.WebhookURL)
-		assert.JSONEq(t, `{"a":1}`, string(info.Metadata))
-		srv.Complete(id)
-		assert.Len(t, at(t, ok(t, srv, "GET", "/job/"+id, nil), "result", "result", "chunks"), 2)
-
-		result := ok(t, srv, "POST", "/extract", m{
-			"document_url": []any{"https://example.com/a.txt"}, "schema": m{"type": "object", "properties": m{"total": m{"type": "number"}}},
-		})
-		assert.EqualValues(t, 12, at(t, result, "result", 0, "total"))
-		split := ok(t, srv, "POST", "/split", m{
-			"document_url": "https://example.com/a.txt", "split_description": []any{m{"name": "second", "description": "d"}},
-		})
-		assert.Equal(t, []any{2.0}, at(t, split, "result", "splits", 0, "pages"))
-		ok(t, srv, "POST", "/pipeline", m{"document_url": "https://example.com/a.txt", "pipeline_id": "p", "settings": m{}})
 	})
 }

@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// version is what GET /version answers.
+// version is the response of GET /version.
 const version = "v1.12.12-reductotest"
 
-// serveAPI is the host of the API: authorization, then the routes.
+// serveAPI serves the API: it authorizes, then routes.
 func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 	// Ids are escaped in paths: "reducto://" has slashes.
 	path := r.URL.EscapedPath()

@@ -14,40 +14,40 @@ import (
 const (
 	recordedBody     = 256 << 10 // bytes kept of a request's body
 	recordedRequests = 1 << 16   // requests kept, at least
-	drained          = 1 << 20   // bytes read of a body that nobody wanted
+	drained          = 1 << 20   // bytes read of a body that the handler left
 )
 
-// Request is a request that arrived at the API or at the storage.
+// Request is a request to the API or the storage.
 type Request struct {
 	Method string
-	// Host is the host that the client asked for: reducto.test,
-	// storage.reducto.test or, over TCP, an address.
+	// Host is the requested host: reducto.test, storage.reducto.test or, over TCP, an
+	// address.
 	Host string
-	// Path is decoded; it has no query.
+	// Path is decoded and has no query.
 	Path  string
 	Query url.Values
-	// Header holds "[redacted]" for the value of Authorization.
+	// Header has "[redacted]" as the value of Authorization.
 	Header http.Header
-	// Authorized is whether the request carried the API key.
+	// Authorized reports that the request has the API key.
 	Authorized bool
-	// Body is what was sent, at most its first 256 KiB.
-	Body []byte
-	// BodySize is the number of bytes that were sent and read.
+	// Body is the start of the body, up to 256 KiB.
+	Body Body
+	// BodySize is the number of bytes of the body that the server has read.
 	BodySize int64
-	// StatusCode is what was answered; 0 if nothing was, or not yet.
+	// StatusCode is that of the response. It is 0 without a response.
 	StatusCode int
 	// Time is when the request arrived.
 	Time time.Time
 
-	site string // the host by its name in memory
+	site string // the host's name in memory
 }
 
-// Requests lists the requests that arrived at the API and the storage, oldest
-// first, each as it stands now. The last 65,536 at least are kept.
+// Requests returns the requests to the API and the storage, oldest first. The server
+// keeps at least the last 65,536.
 func (s *Server) Requests() []Request { return s.requestsWhere(func(*Request) bool { return true }) }
 
-// RequestsTo lists the requests that match, such as "POST /parse_async", "GET
-// /job" or "PUT storage". See [Server.Fault] for what matches.
+// RequestsTo returns the requests that match, such as "POST /parse_async", "GET /job" or
+// "PUT storage". [Server.Fault] explains the matches.
 func (s *Server) RequestsTo(match string) []Request {
 	m := s.parseMatch(match)
 	return s.requestsWhere(func(r *Request) bool { return m.matches(r.Method, r.site, r.Path) })
@@ -67,8 +67,8 @@ func (s *Server) requestsWhere(keep func(*Request) bool) []Request {
 	return list
 }
 
-// Violations lists what no client may do, in words: so far, sending an
-// Authorization header to the object storage.
+// Violations describes the requests that no client may send: those to the object storage
+// with an Authorization header.
 func (s *Server) Violations() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -85,7 +85,7 @@ func (s *Server) violation(format string, args ...any) {
 	}
 }
 
-// matcher is a parsed match of Fault and RequestsTo.
+// matcher is the parsed argument of Fault and RequestsTo.
 type matcher struct {
 	method, site, path string
 }
@@ -100,7 +100,7 @@ func (s *Server) parseMatch(match string) matcher {
 		m.site, target = storageHost, rest
 	}
 	if target != "" && !strings.HasPrefix(target, "/") || m.method == "" {
-		s.fatalf("cannot match requests by %q: want a method and a path, such as %q", match, "GET /job")
+		s.fatalf("invalid match %q: use a method and a path, such as %q", match, "GET /job")
 	}
 	m.path = strings.TrimSuffix(target, "/")
 	return m
@@ -114,7 +114,7 @@ func (m matcher) matches(method, site, path string) bool {
 	return ok && (rest == "" || rest[0] == '/')
 }
 
-// observed records the requests to a host and lets faults come before h.
+// observed records the requests to a host and applies faults before h.
 func (s *Server) observed(site string, h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		record := s.record(site, r)
@@ -122,8 +122,7 @@ func (s *Server) observed(site string, h http.Handler) http.Handler {
 		r.Body = body
 		rw := &recordingWriter{ResponseWriter: w, s: s, record: record}
 		s.serveWithFault(rw, r, record, h)
-		// The rest of a body that the handler refused is worth recording, and
-		// reading it keeps the connection.
+		// Record what the handler left of the body. This also keeps the connection.
 		_, _ = io.CopyN(io.Discard, body, drained)
 	})
 }
@@ -131,7 +130,7 @@ func (s *Server) observed(site string, h http.Handler) http.Handler {
 func (s *Server) record(site string, r *http.Request) *Request {
 	header := r.Header.Clone()
 	if header.Get("Authorization") != "" {
-		header.Set("Authorization", "[redacted]")
+		header.Set("Authorization", redacted)
 	}
 	record := &Request{
 		Method: r.Method, Host: r.Host, Path: r.URL.Path, Query: r.URL.Query(),
@@ -146,14 +145,14 @@ func (s *Server) record(site string, r *http.Request) *Request {
 	return record
 }
 
-// authorized is whether r carries the API key as the API wants it.
+// authorized reports whether r has the API key.
 func (s *Server) authorized(r *http.Request) bool {
 	scheme, key, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	return strings.EqualFold(scheme, "Bearer") &&
 		subtle.ConstantTimeCompare([]byte(strings.TrimSpace(key)), []byte(s.APIKey())) == 1
 }
 
-// recordingBody records what is read of a request's body.
+// recordingBody records the body of a request as it is read.
 type recordingBody struct {
 	io.ReadCloser
 	s      *Server
@@ -173,7 +172,7 @@ func (b *recordingBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// recordingWriter records the status of an answer.
+// recordingWriter records the status of a response.
 type recordingWriter struct {
 	http.ResponseWriter
 	s      *Server
@@ -198,5 +197,5 @@ func (w *recordingWriter) Write(p []byte) (int, error) {
 	return w.ResponseWriter.Write(p)
 }
 
-// Unwrap is for http.ResponseController.
+// Unwrap returns the inner writer, for http.ResponseController.
 func (w *recordingWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
