@@ -131,10 +131,6 @@ func pause(ctx context.Context, attempt int) error {
 // free in time.
 var errLocked = errors.New("another connection keeps the database locked, or the pool has none left: end the transactions that are open")
 
-// busySlice is how long SQLite itself waits for another writer, in milliseconds. Not
-// all drivers interrupt it when the context ends, so the Store looks in between.
-const busySlice = 50
-
 // writeWithin runs write in a transaction of SQLite. Its first statement writes, so
 // that the transaction has the lock from the beginning, and cannot fail because it has
 // read before another process wrote. The writers of this Store queue here, which is
@@ -170,20 +166,20 @@ func writeAlone(ctx, waiting context.Context, conn *sql.Conn, write func(tx *sql
 		return err
 	}
 	defer restore()
-	for {
-		err := transact(ctx, conn, write)
-		if !busy(err) {
-			return err
-		}
-		if waiting.Err() != nil {
+	for attempt := 0; ; attempt++ {
+		if pause(waiting, min(attempt, 6)) != nil {
 			return context.Cause(waiting)
+		}
+		if err := transact(ctx, conn, write); !busy(err) {
+			return err
 		}
 	}
 }
 
 // prepareWriter checks that what the connection writes is durable, because settings of
-// SQLite are a connection's, and the pool opens connections at any time. It makes the
-// connection wait in slices, until restore.
+// SQLite are a connection's, and the pool opens connections at any time. Until restore,
+// the connection does not wait for another writer by itself: not all drivers interrupt
+// that when the context ends, and the clock of a testing/synctest bubble would stop.
 func prepareWriter(ctx context.Context, conn *sql.Conn) (restore func(), err error) {
 	// These are short, and a context that can end costs a goroutine for each.
 	ctx = context.WithoutCancel(ctx)
@@ -199,7 +195,7 @@ func prepareWriter(ctx context.Context, conn *sql.Conn) (restore func(), err err
 			discard(conn)
 		}
 	}
-	if _, err := conn.ExecContext(ctx, fmt.Sprintf("PRAGMA busy_timeout = %d", busySlice)); err != nil {
+	if _, err := conn.ExecContext(ctx, "PRAGMA busy_timeout = 0"); err != nil {
 		restore()
 		return nil, err
 	}
@@ -207,7 +203,7 @@ func prepareWriter(ctx context.Context, conn *sql.Conn) (restore func(), err err
 }
 
 // transact runs write in one transaction. Its begin and commit are not interrupted, so
-// that their result is known. The begin takes up to busySlice.
+// that their result is known.
 func transact(ctx context.Context, conn *sql.Conn, write func(tx *sql.Tx) error) error {
 	tx, err := conn.BeginTx(context.WithoutCancel(ctx), nil)
 	if err != nil {
