@@ -54,10 +54,9 @@ var submitChecks = []check{
 		e.submit("s")
 		e.bind("s", "j1", 1)
 		e.submit("s")
-		e.bind("s", "j2", 1)
-		e.wantJobs("s", "j1", "j2")
-		e.refused(completed("j3", "s"))
 		e.accepted(completed("j2", "s"), "s")
+		e.bind("s", "j2", 1)
+		e.refused(completed("j3", "s"))
 		e.duplicate(completed("j1", "s"), "s", received)
 		e.wantJobs("s", "j2", "j1")
 	}},
