@@ -142,7 +142,7 @@ func (g *generator) metadata() []byte {
 
 func (g *generator) notification() inbox.Notification {
 	if g.IntN(8) == 0 {
-		return notFound(g.submission())
+		return inbox.Notification{SubmissionID: g.submission(), Outcome: webhook.OutcomeUnknown, Source: inbox.SourcePoll, Hold: g.duration()}
 	}
 	return inbox.Notification{
 		JobID: g.job(), SubmissionID: pick(g, "", g.submission(), g.submission(), g.submission()),
