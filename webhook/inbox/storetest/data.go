@@ -79,14 +79,6 @@ var dataChecks = []check{
 		records, _, err := e.Store.Claim(e.ctx, 1, lease)
 		e.ok(err)
 		spoil(records)
-		e.do("pass 6h")
-		records, err = e.Store.Overdue(e.ctx, 1, func(*inbox.Record) time.Duration { return time.Hour })
-		e.ok(err)
-		spoil(records)
 		e.do(`state j = claimed j; has j Metadata={"a":1}; state p = pending jp; has p Metadata={"b":2}`)
-		stats, err := e.Store.Stats(e.ctx)
-		e.ok(err)
-		stats.Count[done] = 99
-		e.do("count = pending=1 claimed=1 due=1")
 	}},
 }
