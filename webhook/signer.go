@@ -104,6 +104,9 @@ func NewSigner(keys []Key, opts ...SignerOption) (*Signer, error) {
 	}
 	cfg := signerConfig{life: DefaultTokenLife}
 	for _, opt := range opts {
+		if opt == nil {
+			return refuse("options", "an option is nil")
+		}
 		if err := opt(&cfg); err != nil {
 			return refuse("options", err.Error())
 		}
