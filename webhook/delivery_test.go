@@ -130,6 +130,7 @@ func TestDeliveryFetchesTheJobOnce(t *testing.T) {
 			all.Wait()
 			assert.Len(t, srv.RequestsTo("GET /job/"+jobA), 2)
 
+			assert.ErrorIs(t, d.CompleteTx(ctx, nil), webhook.ErrTxUnsupported)
 			srv.Expire(jobA)
 			_, err = d.Job(ctx)
 			assert.NoError(t, err, "it was fetched before it expired")

@@ -32,7 +32,7 @@ func ExampleNewSecret() {
 	fmt.Println(err)
 	// Output:
 	// webhook.Secret([redacted])
-	// reducto: webhook.NewSecret: current: it is shorter than 16 bytes, and could be guessed: make one with openssl rand -hex 32
+	// reducto: webhook.NewSecret: current: it is shorter than 16 bytes and could be guessed: make one with openssl rand -hex 32
 }
 
 // The second step of a rotation sends the new secret, and still accepts jobs that

@@ -203,7 +203,7 @@ func TestNewSignerRefusesBadKeys(t *testing.T) {
 		field string
 		want  string
 	}{
-		{nil, nil, "keys", "there is none"},
+		{nil, nil, "keys", "there are none"},
 		{[]webhook.Key{{ID: "", Secret: keyOf("k1")}}, nil, "keys[0]", "its ID"},
 		{[]webhook.Key{{ID: "a.b", Secret: keyOf("k1")}}, nil, "keys[0]", "its ID"},
 		{[]webhook.Key{{ID: "a b", Secret: keyOf("k1")}}, nil, "keys[0]", "its ID"},
