@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/reducto-go/reducto/webhook"
+	"github.com/reducto-go/reducto/webhook/inbox"
 )
 
 // The process dies when the delivery is in the store and not yet answered.
@@ -17,7 +17,7 @@ func TestScenario27_KilledAfterInsertBeforeAnswer(t *testing.T) {
 	child := s.start(0, pointReceived)
 	job := s.submit(child)
 	s.awaitDeath(child)
-	assert.Equal(t, webhook.StateReceived, s.record().State)
+	assert.Equal(t, inbox.StateReceived, s.record().State)
 	assert.NotContains(t, s.answers(job), 200)
 
 	s.start(0, "")
@@ -41,14 +41,14 @@ func TestScenario28_KilledAfterAnswerBeforeClaim(t *testing.T) {
 	s.fleet.kill(child)
 	require.Equal(t, []int{200}, s.answers(job))
 	r := s.record()
-	assert.Equal(t, webhook.StateReceived, r.State)
+	assert.Equal(t, inbox.StateReceived, r.State)
 	assert.Zero(t, r.Attempt)
 	assert.Zero(t, s.effects())
 
 	s.start(0, "")
 	r = s.awaitDone()
 	assert.Equal(t, 1, r.Attempt)
-	assert.Equal(t, webhook.SourceWebhook, r.Source, "no sweep was needed")
+	assert.Equal(t, inbox.SourceWebhook, r.Source, "no sweep was needed")
 	assert.Equal(t, 1, s.effects())
 	assert.Equal(t, []int{200}, s.answers(job), "nor another delivery")
 }
@@ -60,7 +60,7 @@ func TestScenario29_KilledBetweenClaimAndCompletion(t *testing.T) {
 	s.submit(child)
 	s.awaitDeath(child)
 	claimed := s.record()
-	assert.Equal(t, webhook.StateClaimed, claimed.State)
+	assert.Equal(t, inbox.StateClaimed, claimed.State)
 	require.Equal(t, 1, claimed.Attempt)
 
 	s.start(0, "")
@@ -87,7 +87,7 @@ func TestScenario30_StoppedPastLeaseThenCompletes(t *testing.T) {
 			s := newStage(t, onPostgres, test.tx)
 			stopped := s.start(0, pointStopped)
 			s.submit(stopped)
-			s.await("claimed", func(r webhook.Record) bool { return r.Attempt == 1 })
+			s.await("claimed", func(r inbox.Record) bool { return r.Attempt == 1 })
 			s.start(1, "")
 			done := s.awaitDone()
 			require.Equal(t, 2, done.Attempt)
@@ -116,7 +116,7 @@ func TestScenario31_StoppedPastLeaseThenFails(t *testing.T) {
 			s := newStage(t, onPostgres, test.tx)
 			stopped := s.start(0, pointStoppedFails)
 			s.submit(stopped)
-			s.await("claimed", func(r webhook.Record) bool { return r.Attempt == 1 })
+			s.await("claimed", func(r inbox.Record) bool { return r.Attempt == 1 })
 			s.start(1, "")
 			done := s.awaitDone()
 
@@ -130,9 +130,9 @@ func TestScenario31_StoppedPastLeaseThenFails(t *testing.T) {
 			s := newStage(t, onPostgres, test.tx)
 			first := s.start(0, pointStoppedFails)
 			s.submit(first)
-			s.await("claimed", func(r webhook.Record) bool { return r.Attempt == 1 })
+			s.await("claimed", func(r inbox.Record) bool { return r.Attempt == 1 })
 			second := s.start(1, pointStopped)
-			claimed := s.await("claimed again", func(r webhook.Record) bool { return r.Attempt == 2 })
+			claimed := s.await("claimed again", func(r inbox.Record) bool { return r.Attempt == 2 })
 
 			require.NoError(t, resume(first.cmd.Process))
 			s.awaitFenced()
@@ -164,7 +164,7 @@ func TestScenario32_KilledAfterEffectBeforeCompletion(t *testing.T) {
 			s.submit(child)
 			s.awaitDeath(child)
 			assert.Zero(t, s.effects())
-			assert.Equal(t, webhook.StateClaimed, s.record().State)
+			assert.Equal(t, inbox.StateClaimed, s.record().State)
 			s.start(0, "")
 			assert.Equal(t, 2, s.awaitDone().Attempt)
 			assert.Equal(t, 1, s.effects())
@@ -176,7 +176,7 @@ func TestScenario32_KilledAfterEffectBeforeCompletion(t *testing.T) {
 			s.awaitDeath(child)
 			assert.Equal(t, 1, s.effects())
 			done := s.record()
-			assert.Equal(t, webhook.StateDone, done.State)
+			assert.Equal(t, inbox.StateDone, done.State)
 			s.start(0, "")
 			s.settleDown()
 			assert.Equal(t, done, s.record())
@@ -196,9 +196,9 @@ func TestForgottenPromiseIsFound(t *testing.T) {
 	require.Equal(t, []int{200}, s.answers(job))
 	f, err := s.gather(t.Context(), false)
 	require.NoError(t, err)
-	l := settle(f)
+	l := newLedger(f)
 	assert.False(t, l.ok())
-	assert.Len(t, l.Forgotten, 2, "%s", l)
+	assert.Len(t, l.AckLost, 2, "%s", l)
 	assert.Equal(t, []string{s.plan.Submissions[0].ID}, l.Lost)
 }
 

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/reducto-go/reducto/webhook"
+	"github.com/reducto-go/reducto/webhook/inbox"
 )
 
 // stage is a world for one job, in which nothing goes wrong but what the test does.
@@ -69,9 +69,9 @@ func (s *stage) awaitDeath(p *process) {
 
 // record is the job's record, as it is in the database. When it was read does not
 // count.
-func (s *stage) record() webhook.Record {
+func (s *stage) record() inbox.Record {
 	s.t.Helper()
-	list, err := s.db.records(s.t.Context(), webhook.Filter{})
+	list, err := s.db.records(s.t.Context(), inbox.Filter{})
 	require.NoError(s.t, err)
 	require.Len(s.t, list, 1)
 	list[0].ReadAt = time.Time{}
@@ -79,27 +79,27 @@ func (s *stage) record() webhook.Record {
 }
 
 // await waits until the record is as it should be.
-func (s *stage) await(what string, ok func(r webhook.Record) bool) webhook.Record {
+func (s *stage) await(what string, ok func(r inbox.Record) bool) inbox.Record {
 	s.t.Helper()
 	for end := time.Now().Add(15 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		list, err := s.db.records(s.t.Context(), webhook.Filter{})
+		list, err := s.db.records(s.t.Context(), inbox.Filter{})
 		if err == nil && len(list) == 1 && ok(list[0]) {
 			return s.record()
 		}
 	}
 	s.t.Fatalf("the record is never %s: %+v", what, s.record())
-	return webhook.Record{}
+	return inbox.Record{}
 }
 
-func (s *stage) awaitDone() webhook.Record {
+func (s *stage) awaitDone() inbox.Record {
 	s.t.Helper()
-	return s.await("done", func(r webhook.Record) bool { return r.State == webhook.StateDone })
+	return s.await("done", func(r inbox.Record) bool { return r.State == inbox.StateDone })
 }
 
 // awaitFenced waits until a child was refused for its token.
 func (s *stage) awaitFenced() {
 	s.t.Helper()
-	for end := time.Now().Add(10 * time.Second); s.fleet.metric(webhook.MetricFenced) == 0; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(10 * time.Second); s.fleet.metric(inbox.MetricFenced) == 0; time.Sleep(20 * time.Millisecond) {
 		require.True(s.t, time.Now().Before(end), "nobody was refused")
 	}
 }
