@@ -1,4 +1,4 @@
-// A program that breaks the inbox, to see whether anything is lost.
+// The crash harness of the Inbox.
 module github.com/reducto-go/reducto/internal/chaos
 
 go 1.26.0

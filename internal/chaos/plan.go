@@ -1,10 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -116,7 +116,7 @@ func planDisruptions(seed uint64, p profile) []disruption {
 	}
 	r.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 	if p.Gentle { // its jobs are submitted before, and a pause needs a call that runs
-		slices.SortStableFunc(list, func(a, b disruption) int { return strings.Compare(b.Kind, a.Kind) })
+		slices.SortStableFunc(list, func(a, b disruption) int { return cmp.Compare(lateness(a), lateness(b)) })
 	}
 	for i := range list {
 		mean := p.Window / time.Duration(len(list))
@@ -124,6 +124,14 @@ func planDisruptions(seed uint64, p profile) []disruption {
 		list[i].Slot = r.IntN(p.Children)
 	}
 	return list
+}
+
+// lateness orders the disruptions of a gentle run: pauses come first.
+func lateness(d disruption) int {
+	if d.Kind == disruptPause {
+		return 0
+	}
+	return 1
 }
 
 // jobPlan is what happens to a job.

@@ -56,12 +56,13 @@ func (r *run) do(ctx context.Context, dir string, out io.Writer) (err error) {
 	disruptor := &disruptor{world: w, counts: map[string]int{}}
 	w.attack(attack, submitter, disruptor)
 	fmt.Fprintf(out, "%s: attacked for %v\n", r.name(), time.Since(began).Round(time.Second))
-	if drained := time.Now().Add(drainFor(r.Profile)); limit.Before(drained) {
+	attacked := time.Now()
+	if drained := attacked.Add(drainFor(r.Profile)); limit.Before(drained) {
 		limit = drained
 	}
 	draining, cancel := context.WithDeadline(ctx, limit)
 	defer cancel()
-	quiet := w.awaitQuiet(draining)
+	quiet := w.awaitQuiet(draining, attacked.Add(hold+lease))
 	if quiet {
 		if err := w.fleet.end(); err != nil {
 			w.fleet.trouble("%v", err)
@@ -124,11 +125,12 @@ func sleepOr(ctx context.Context, d time.Duration, done <-chan struct{}) {
 	}
 }
 
-// awaitQuiet waits until every submission has its outcome and all records are done. It
-// reports false if the time is over.
-func (w *world) awaitQuiet(ctx context.Context) bool {
+// awaitQuiet waits until every submission has its outcome and all records are done, but
+// not less than until earliest: a held delivery or a lost lease can have a late effect.
+// It reports false if the time is over.
+func (w *world) awaitQuiet(ctx context.Context, earliest time.Time) bool {
 	for {
-		if w.service.quiet() && w.settled(ctx) {
+		if time.Now().After(earliest) && w.service.quiet() && w.settled(ctx) {
 			return true
 		}
 		if !sleep(ctx, 250*time.Millisecond) {

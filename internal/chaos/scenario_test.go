@@ -11,8 +11,8 @@ import (
 	"github.com/reducto-go/reducto/webhook/inbox"
 )
 
-// The process dies when the delivery is in the store and not yet answered.
-func TestScenario27_KilledAfterInsertBeforeAnswer(t *testing.T) {
+// Scenario 27.
+func TestKillBetweenCommitAndAnswerCallsFuncOnce(t *testing.T) {
 	s := newStage(t, onSQLite, false)
 	child := s.start(0, pointReceived)
 	job := s.submit(child)
@@ -26,13 +26,13 @@ func TestScenario27_KilledAfterInsertBeforeAnswer(t *testing.T) {
 	r := s.awaitDone()
 	assert.Equal(t, 1, r.Attempt, "one call")
 	require.Eventually(t, func() bool { return slices.Contains(s.answers(job), 200) }, time.Minute, 50*time.Millisecond,
-		"the sender's repetition is a duplicate; one can come while nobody listens")
+		"the service's retry is a duplicate, if it does not come while the child is down")
 	s.settleDown()
 	assert.Equal(t, 1, s.effects())
 }
 
-// The process dies when the delivery was answered, and nobody has claimed it.
-func TestScenario28_KilledAfterAnswerBeforeClaim(t *testing.T) {
+// Scenario 28.
+func TestKillBetweenAnswerAndClaimLosesNothing(t *testing.T) {
 	s := newStage(t, onSQLite, false)
 	child := s.start(0, pointIdle)
 	job := s.submit(child)
@@ -48,13 +48,13 @@ func TestScenario28_KilledAfterAnswerBeforeClaim(t *testing.T) {
 	s.start(0, "")
 	r = s.awaitDone()
 	assert.Equal(t, 1, r.Attempt)
-	assert.Equal(t, inbox.SourceWebhook, r.Source, "no sweep was needed")
+	assert.Equal(t, inbox.SourceWebhook, r.Source, "the reconciler was not needed")
 	assert.Equal(t, 1, s.effects())
-	assert.Equal(t, []int{200}, s.answers(job), "nor another delivery")
+	assert.Equal(t, []int{200}, s.answers(job), "nor was another delivery")
 }
 
-// The process dies when the user's function was called, and has done nothing.
-func TestScenario29_KilledBetweenClaimAndCompletion(t *testing.T) {
+// Scenario 29.
+func TestKillBetweenClaimAndCompletionCallsFuncAgainAfterLease(t *testing.T) {
 	s := newStage(t, onSQLite, false)
 	child := s.start(0, pointClaimed)
 	s.submit(child)
@@ -67,14 +67,14 @@ func TestScenario29_KilledBetweenClaimAndCompletion(t *testing.T) {
 	r := s.awaitDone()
 	assert.Equal(t, claimed.Token+1, r.Token)
 	assert.Equal(t, 2, r.Attempt)
-	assert.False(t, r.FinishedAt.Before(claimed.DueAt), "not before its lease was over")
+	assert.False(t, r.FinishedAt.Before(claimed.DueAt), "not before the lease ended")
 	assert.Equal(t, 1, s.effects())
 }
 
-// The process is stopped for longer than its lease, another completes, and the
-// first goes on and succeeds too. Nothing but the store's fence holds it back:
-// this child believes that it still has the lease.
-func TestScenario30_StoppedPastLeaseThenCompletes(t *testing.T) {
+// Scenario 30. A process is stopped for longer than its lease, and another completes the
+// record. Then the first continues, and its function succeeds too. It believes that it
+// still has the lease, so only the fencing token refuses its completion.
+func TestStopPastLeaseThenSuccessIsFenced(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		tx      bool
@@ -96,15 +96,15 @@ func TestScenario30_StoppedPastLeaseThenCompletes(t *testing.T) {
 			require.NoError(t, resume(stopped.cmd.Process))
 			s.awaitFenced()
 			s.settleDown()
-			assert.Equal(t, done, s.record(), "the record is as the second left it")
+			assert.Equal(t, done, s.record(), "the second completion stands")
 			assert.Equal(t, test.effects, s.effects())
 		})
 	}
 }
 
-// The same, and the first fails when it goes on: that does not give the record
-// back, neither when the second has completed it, nor while it is at it.
-func TestScenario31_StoppedPastLeaseThenFails(t *testing.T) {
+// Scenario 31. As above, but the first function fails. That does not make the record due
+// again, whether the second process has completed it or still works.
+func TestStopPastLeaseThenFailureIsFenced(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		tx   bool
@@ -136,8 +136,8 @@ func TestScenario31_StoppedPastLeaseThenFails(t *testing.T) {
 
 			require.NoError(t, resume(first.cmd.Process))
 			s.awaitFenced()
-			s.fleet.kill(first) // it could claim the record when this lease is over
-			assert.Equal(t, claimed, s.record(), "the second's claim is as it was")
+			s.fleet.kill(first) // or it could claim the record after this lease
+			assert.Equal(t, claimed, s.record(), "the second claim stands")
 			require.NoError(t, resume(second.cmd.Process))
 			assert.Equal(t, 2, s.awaitDone().Attempt)
 			assert.Equal(t, 1, s.effects())
@@ -145,10 +145,10 @@ func TestScenario31_StoppedPastLeaseThenFails(t *testing.T) {
 	}
 }
 
-// The process dies when its effect is made and its record not completed.
-func TestScenario32_KilledAfterEffectBeforeCompletion(t *testing.T) {
+// Scenario 32.
+func TestKillBetweenEffectAndCompletion(t *testing.T) {
 	for _, store := range []string{onSQLite, onPostgres} {
-		t.Run(store+", no transaction: the effect may be repeated", func(t *testing.T) {
+		t.Run(store+", no transaction: the effect is repeated", func(t *testing.T) {
 			s := newStage(t, store, false)
 			child := s.start(0, pointEffect)
 			s.submit(child)
@@ -158,7 +158,7 @@ func TestScenario32_KilledAfterEffectBeforeCompletion(t *testing.T) {
 			assert.Equal(t, 2, s.awaitDone().Attempt)
 			assert.Equal(t, 2, s.effects())
 		})
-		t.Run(store+", CompleteTx before commit: neither happened", func(t *testing.T) {
+		t.Run(store+", CompleteTx, before commit: there is no effect", func(t *testing.T) {
 			s := newStage(t, store, true)
 			child := s.start(0, pointEffect)
 			s.submit(child)
@@ -169,7 +169,7 @@ func TestScenario32_KilledAfterEffectBeforeCompletion(t *testing.T) {
 			assert.Equal(t, 2, s.awaitDone().Attempt)
 			assert.Equal(t, 1, s.effects())
 		})
-		t.Run(store+", CompleteTx after commit: both happened", func(t *testing.T) {
+		t.Run(store+", CompleteTx, after commit: the record is done", func(t *testing.T) {
 			s := newStage(t, store, true)
 			child := s.start(0, pointCommitted)
 			s.submit(child)
@@ -185,9 +185,9 @@ func TestScenario32_KilledAfterEffectBeforeCompletion(t *testing.T) {
 	}
 }
 
-// A child that answers before it has kept anything is found out, also where a
-// sweep would make up for it.
-func TestForgottenPromiseIsFound(t *testing.T) {
+// The harness finds a child that answers before it stores a delivery, even if the
+// reconciler would find the job later.
+func TestHarnessFindsLostAcknowledgement(t *testing.T) {
 	s := newStage(t, onSQLite, false)
 	child := s.start(0, pointForgets)
 	job := s.submit(child)
@@ -202,7 +202,7 @@ func TestForgottenPromiseIsFound(t *testing.T) {
 	assert.Equal(t, []string{s.plan.Submissions[0].ID}, l.Lost)
 }
 
-// A small run of the whole.
+// The whole harness, in small.
 func TestChaosSQLite(t *testing.T) {
 	t.Parallel()
 	smoke(t, onSQLite, 1)
