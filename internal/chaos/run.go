@@ -54,15 +54,16 @@ func (r *run) do(ctx context.Context, dir string, out io.Writer) (err error) {
 	}
 	submitter := &submitter{world: w}
 	disruptor := &disruptor{world: w, counts: map[string]int{}}
+	attackBegan := time.Now()
 	w.attack(attack, submitter, disruptor)
 	fmt.Fprintf(out, "%s: attacked for %v\n", r.name(), time.Since(began).Round(time.Second))
-	attacked := time.Now()
-	if drained := attacked.Add(drainFor(r.Profile)); limit.Before(drained) {
+	attackEnded := time.Now()
+	if drained := attackEnded.Add(drainFor(r.Profile, attackEnded.Sub(attackBegan))); limit.Before(drained) {
 		limit = drained
 	}
 	draining, cancel := context.WithDeadline(ctx, limit)
 	defer cancel()
-	quiet := w.awaitQuiet(draining, attacked.Add(hold+lease))
+	quiet := w.awaitQuiet(draining, attackEnded.Add(hold+lease))
 	if quiet {
 		if err := w.fleet.end(); err != nil {
 			w.fleet.trouble("%v", err)

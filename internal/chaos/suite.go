@@ -16,7 +16,7 @@ import (
 const (
 	// pollLock is how long a killed reconciler keeps its lock.
 	pollLock = 30 * time.Second
-	// overrun is how much longer than its window an attack takes.
+	// overrun is how much longer than its window an attack usually takes.
 	overrun = 20 * time.Second
 	// margin is for the work itself.
 	margin = 15 * time.Second
@@ -26,10 +26,10 @@ const (
 // Each varies by a fifth.
 var pollPauses = []time.Duration{time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 15 * time.Minute}
 
-// drainFor returns how long a run lasts at least after its attack has ended. A record
-// can wait for Bind, and then for the end of a lease. A job whose delivery was lost
-// waits for the first poll after the attack.
-func drainFor(p profile) time.Duration {
+// drainFor returns how long a run lasts at least after an attack of the given length. A
+// record can wait for Bind, and then for the end of a lease. A job whose delivery was
+// lost waits for the first poll after the attack.
+func drainFor(p profile, attack time.Duration) time.Duration {
 	if p.Gentle {
 		return hold + lease + margin
 	}
@@ -37,7 +37,7 @@ func drainFor(p profile) time.Duration {
 	at := pollAfter // the earliest time of a poll, after the submission
 	for _, pause := range pollPauses {
 		wait = pause * 6 / 5
-		if at += pause * 4 / 5; at > p.Window+overrun {
+		if at += pause * 4 / 5; at > attack {
 			break
 		}
 	}
@@ -45,7 +45,7 @@ func drainFor(p profile) time.Duration {
 }
 
 // leastFor returns the least time for a run.
-func leastFor(p profile) time.Duration { return p.Window + overrun + drainFor(p) }
+func leastFor(p profile) time.Duration { return p.Window + overrun + drainFor(p, p.Window+overrun) }
 
 // longestWindow returns the longest window of a run that takes at most limit. It is
 // zero if none is long enough.
