@@ -49,67 +49,11 @@ func inconsistent(r inbox.Record) string {
 	return ""
 }
 
-// wantRecord compares the record with want, except for its times and token.
-func (e *env) wantRecord(want inbox.Record) {
-	e.Helper()
-	if got, w := describe(timeless(e.record(want.Key))), describe(timeless(want)); got != w {
-		e.Errorf("there is %s\nwant     %s", got, w)
-	}
-}
-
 func timeless(r inbox.Record) inbox.Record {
 	r = normal(r)
 	r.SubmittedAt, r.ReceivedAt, r.FinishedAt, r.DueAt, r.ReadAt = time.Time{}, time.Time{}, time.Time{}, time.Time{}, time.Time{}
 	r.Token = 0
 	return r
-}
-
-func (e *env) wantState(key string, want inbox.State) {
-	e.Helper()
-	if got := e.record(key).State; got != want {
-		e.Errorf("%s is %s, want %s", key, got, want)
-	}
-}
-
-func (e *env) wantNone(keys ...string) {
-	e.Helper()
-	for _, key := range keys {
-		if r := e.find(key); r != nil {
-			e.Errorf("there is %s, want no such record", describe(*r))
-		}
-	}
-}
-
-// wantJobs compares the jobs of a record. The first is JobID, empty if there is none.
-func (e *env) wantJobs(key, jobID string, others ...string) {
-	e.Helper()
-	r := e.record(key)
-	equal(e, "JobID of "+key, r.JobID, jobID)
-	want := others
-	if jobID != "" {
-		want = append([]string{jobID}, others...)
-	}
-	equalAll(e, "JobIDs of "+key, sorted(r.JobIDs), sorted(want))
-}
-
-// wantDueIn compares the time until the record's DueAt.
-func (e *env) wantDueIn(key string, want time.Duration) {
-	e.Helper()
-	r := e.record(key)
-	near(e, "time until "+key+" is due", r.DueAt.Sub(r.ReadAt), want)
-}
-
-func (e *env) wantOverdue(keys ...string) {
-	e.Helper()
-	equalAll(e, "overdue", keysOf(e.overdue(len(keys)+10, 9*time.Hour)), keys)
-}
-
-// unchanged wants f to change no record, and to remove those with these keys.
-func (e *env) unchanged(f func(), removed ...string) {
-	e.Helper()
-	want := slices.DeleteFunc(e.all(), func(r inbox.Record) bool { return slices.Contains(removed, r.Key) })
-	f()
-	e.wantAll(want)
 }
 
 func (e *env) wantAll(want []inbox.Record) {
@@ -130,13 +74,6 @@ func equal[T comparable](e *env, what string, got, want T) {
 func equalAll[T comparable](e *env, what string, got, want []T) {
 	e.Helper()
 	if !slices.Equal(got, want) {
-		e.Errorf("%s: %v, want %v", what, got, want)
-	}
-}
-
-func near(e *env, what string, got, want time.Duration) {
-	e.Helper()
-	if (got - want).Abs() > slack {
 		e.Errorf("%s: %v, want %v", what, got, want)
 	}
 }
@@ -205,12 +142,19 @@ func describeNotification(n inbox.Notification) string {
 		n.JobID, n.SubmissionID, n.Status, n.Outcome, head(string(n.Metadata)), n.Source, n.Hold)
 }
 
+// describeResult prints a result as scripts do.
 func describeResult(r inbox.ReceiveResult) string {
-	kind := map[inbox.ReceiveKind]string{inbox.Accepted: "Accepted", inbox.Duplicate: "Duplicate", inbox.Refused: "Refused"}[r.Kind]
-	if kind == "" {
-		kind = fmt.Sprintf("ReceiveKind(%d)", r.Kind)
+	switch {
+	case r == (inbox.ReceiveResult{Kind: inbox.Refused}):
+		return "refused"
+	case r == (inbox.ReceiveResult{Kind: inbox.Accepted, Key: r.Key, State: received}):
+		return "accepted " + r.Key
+	case r == (inbox.ReceiveResult{Kind: inbox.Duplicate, Key: r.Key, State: r.State}):
+		return fmt.Sprintf("duplicate %s %s", r.Key, r.State)
+	case r.Kind == inbox.Duplicate:
+		return fmt.Sprintf("duplicate %s %s conflict", r.Key, r.State)
 	}
-	return fmt.Sprintf("{%s Conflict:%v Key:%s State:%s}", kind, r.Conflict, r.Key, r.State)
+	return fmt.Sprintf("%+v", r)
 }
 
 // head returns the beginning of a long text.
