@@ -8,8 +8,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/reducto-go/reducto/webhook"
-	"github.com/reducto-go/reducto/webhook/sqlstore"
+	"github.com/reducto-go/reducto/webhook/inbox"
+	"github.com/reducto-go/reducto/webhook/inbox/sqlstore"
 )
 
 // measureClaims compares claiming and completing records for 64 workers: by each of
@@ -56,11 +56,11 @@ const claimLease = time.Hour
 
 // fill receives n jobs.
 func fill(ctx context.Context, store *sqlstore.Store, n int) error {
-	arrivals := make([]webhook.Arrival, n)
-	for i := range arrivals {
-		arrivals[i] = loneArrival(newJob())
+	list := make([]inbox.Notification, n)
+	for i := range list {
+		list[i] = notificationOf(newJob())
 	}
-	for part := range slices.Chunk(arrivals, 256) {
+	for part := range slices.Chunk(list, 256) {
 		if _, err := store.Receive(ctx, part); err != nil {
 			return err
 		}
@@ -82,11 +82,11 @@ func complete(ctx context.Context, store *sqlstore.Store, n int) (claimed int, e
 	if err != nil {
 		return 0, err
 	}
-	verdicts := make([]webhook.Verdict, len(records))
+	completions := make([]inbox.Completion, len(records))
 	for i, r := range records {
-		verdicts[i] = webhook.Verdict{Lease: webhook.Lease{Key: r.Key, Token: r.Token}, State: webhook.StateDone}
+		completions[i] = inbox.Completion{Lease: inbox.Lease{Key: r.Key, Token: r.Token}, State: inbox.StateDone}
 	}
-	held, err := store.Finish(ctx, verdicts)
+	held, err := store.Finish(ctx, completions)
 	if err == nil && slices.Contains(held, false) {
 		err = errors.New("a claim was lost")
 	}

@@ -14,7 +14,7 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 	_ "modernc.org/sqlite"             // the driver "sqlite"
 
-	"github.com/reducto-go/reducto/webhook/sqlstore"
+	"github.com/reducto-go/reducto/webhook/inbox/sqlstore"
 )
 
 // postgresVariable names the server, as for tests.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/reducto-go/reducto"
 	"github.com/reducto-go/reducto/webhook"
+	"github.com/reducto-go/reducto/webhook/inbox"
 )
 
 // measureDurable measures everything about deliveries that are kept.
@@ -46,27 +47,31 @@ func (r *run) measureStores(ctx context.Context, databases []*database) error {
 	return r.measureClaims(ctx, databases)
 }
 
-// counting counts the commits of a store's intake, and what they take in.
+// counting counts the batches that an Inbox gives its store, and their deliveries.
+// Each batch is a commit.
 type counting struct {
-	webhook.Store
-	commits, arrivals atomic.Int64
+	inbox.Store
+	commits, deliveries atomic.Int64
 }
 
-func (c *counting) Receive(ctx context.Context, arrivals []webhook.Arrival) ([]webhook.Receipt, error) {
+func (c *counting) Receive(ctx context.Context, list []inbox.Notification) ([]inbox.ReceiveResult, error) {
 	c.commits.Add(1)
-	c.arrivals.Add(int64(len(arrivals)))
-	return c.Store.Receive(ctx, arrivals)
+	c.deliveries.Add(int64(len(list)))
+	return c.Store.Receive(ctx, list)
 }
 
-// Overlaps is the store's: a wrapper would hide that it says so.
-func (c *counting) Overlaps() bool {
-	o, ok := c.Store.(webhook.Overlapper)
-	return ok && o.Overlaps()
+// Capabilities returns those of the store, which the embedded interface hides.
+func (c *counting) Capabilities() inbox.Capabilities {
+	store, ok := c.Store.(inbox.Capable)
+	if !ok {
+		return inbox.Capabilities{}
+	}
+	return store.Capabilities()
 }
 
-// taken are how many commits and arrivals there have been since it was last called.
-func (c *counting) taken() (commits, arrivals float64) {
-	return float64(c.commits.Swap(0)), float64(c.arrivals.Swap(0))
+// taken returns the commits and deliveries since it was last called.
+func (c *counting) taken() (commits, deliveries float64) {
+	return float64(c.commits.Swap(0)), float64(c.deliveries.Swap(0))
 }
 
 // intake is a handler and what it did.
@@ -89,11 +94,11 @@ func intakes(secret *webhook.Secret, databases []*database) ([]*intake, error) {
 	list := []*intake{{name: "none", handler: handler}}
 	for _, d := range databases {
 		store := &counting{Store: d.store}
-		inbox, err := webhook.NewInbox(secret, store, nothingToDo)
+		in, err := inbox.New(secret, store, nothingToDo)
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, &intake{name: d.name, handler: inbox, store: store})
+		list = append(list, &intake{name: d.name, handler: in, store: store})
 	}
 	return list, nil
 }
@@ -151,11 +156,11 @@ func (c *intake) take(ctx context.Context, secret *webhook.Secret, n int, counts
 	}
 	batch := 0.0
 	if c.store != nil {
-		commits, arrivals := c.store.taken()
-		if arrivals != float64(n) {
-			return fmt.Errorf("%g of %d deliveries came to the store", arrivals, n)
+		commits, received := c.store.taken()
+		if received != float64(n) {
+			return fmt.Errorf("the store received %g of %d deliveries", received, n)
 		}
-		batch = arrivals / commits
+		batch = received / commits
 	}
 	if counts {
 		c.rates = append(c.rates, rate)
@@ -182,13 +187,13 @@ func (r *run) measureLone(ctx context.Context, databases []*database) error {
 			var bare, whole time.Duration
 			for range r.lone {
 				began := time.Now()
-				receipts, err := c.store.Store.Receive(ctx, []webhook.Arrival{loneArrival(newJob())})
+				results, err := c.store.Store.Receive(ctx, []inbox.Notification{notificationOf(newJob())})
 				bare += time.Since(began)
 				if err != nil {
 					return err
 				}
-				if receipts[0].Kind != webhook.ReceiptAccepted {
-					return errors.New("the store has not accepted a new job")
+				if results[0].Kind != inbox.Accepted {
+					return errors.New("the store did not accept a new job")
 				}
 				request := testRequest(secret, newJob())
 				w := &freeWriter{header: http.Header{}}
@@ -209,11 +214,11 @@ func (r *run) measureLone(ctx context.Context, databases []*database) error {
 	return nil
 }
 
-// loneArrival is what an Inbox tells its store of a delivery.
-func loneArrival(job string) webhook.Arrival {
-	return webhook.Arrival{
+// notificationOf returns the notification that an Inbox makes of a job's delivery.
+func notificationOf(job string) inbox.Notification {
+	return inbox.Notification{
 		JobID: job, SubmissionID: submissionOf(job),
-		Status: reducto.StatusCompleted, Outcome: webhook.OutcomeCompleted, Source: webhook.SourceWebhook,
+		Status: reducto.StatusCompleted, Outcome: webhook.OutcomeCompleted, Source: inbox.SourceWebhook,
 		Metadata: []byte(`{"user_id":"123"}`),
 	}
 }

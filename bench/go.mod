@@ -10,7 +10,7 @@ require (
 	github.com/google/go-github/v84 v84.0.0
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/reducto-go/reducto v0.0.0
-	github.com/reducto-go/reducto/webhook/sqlstore v0.0.0
+	github.com/reducto-go/reducto/webhook/inbox/sqlstore v0.0.0
 	github.com/stretchr/testify v1.12.1
 	github.com/stripe/stripe-go/v82 v82.5.1
 	github.com/svix/svix-webhooks v1.44.0
@@ -46,5 +46,5 @@ require (
 
 replace (
 	github.com/reducto-go/reducto => ..
-	github.com/reducto-go/reducto/webhook/sqlstore => ../webhook/sqlstore
+	github.com/reducto-go/reducto/webhook/inbox/sqlstore => ../webhook/inbox/sqlstore
 )

@@ -32,11 +32,11 @@ const (
 
 // receiver is a handler and a delivery that it takes.
 type receiver struct {
-	name    string
-	handler http.Handler
-	header  http.Header
-	body    []byte
-	heard   *heard // of the last delivery; nil if the handler understands nothing
+	name     string
+	handler  http.Handler
+	header   http.Header
+	body     []byte
+	reported *reported // of the last delivery; nil if the handler understands nothing
 	// forgeable says that the handler verifies nothing.
 	forgeable bool
 	// next makes the body that of another job; nil if every delivery is the same.
@@ -100,9 +100,9 @@ func receivers() ([]*receiver, error) {
 // ours is a Handler of this library and a delivery for it, which is always the same
 // one, unless it is to be the first of its job each time.
 func ours(name string, v webhook.Verifier, first bool) (*receiver, error) {
-	r := &receiver{name: name, heard: new(heard)}
+	r := &receiver{name: name, reported: new(reported)}
 	h, err := webhook.NewHandler(v, func(_ context.Context, d *webhook.Delivery) error {
-		*r.heard = heard{d.JobID, string(d.Status)}
+		*r.reported = reported{d.JobID, string(d.Status)}
 		return nil
 	})
 	if err != nil {
@@ -142,14 +142,14 @@ func byHand(as *receiver) ([]*receiver, error) {
 			w.WriteHeader(http.StatusOK)
 		}
 	})
-	parse := &receiver{name: peerByHand, forgeable: true, heard: new(heard)}
+	parse := &receiver{name: peerByHand, forgeable: true, reported: new(reported)}
 	parse.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if raw, ok := readAll(w, r); ok {
 			w.WriteHeader(parse.unmarshal(raw))
 		}
 	})
 	// What is missing there, as one writes it first.
-	whole := &receiver{name: peerByHand + ", secret, set of ids", heard: new(heard)}
+	whole := &receiver{name: peerByHand + ", secret, set of ids", reported: new(reported)}
 	var mu sync.Mutex
 	seen := map[string]bool{}
 	whole.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -169,7 +169,7 @@ func byHand(as *receiver) ([]*receiver, error) {
 		mu.Lock()
 		seen[d.JobID] = true
 		mu.Unlock()
-		*whole.heard = heard{d.JobID, d.Status}
+		*whole.reported = reported{d.JobID, d.Status}
 		w.WriteHeader(http.StatusOK)
 	})
 	list := []*receiver{read, parse, whole}
@@ -179,13 +179,13 @@ func byHand(as *receiver) ([]*receiver, error) {
 	return list, nil
 }
 
-// unmarshal hears what a body says, and returns the status to answer.
+// unmarshal reads a body, and returns the status to answer.
 func (c *receiver) unmarshal(body []byte) int {
 	var d plainDelivery
 	if err := json.Unmarshal(body, &d); err != nil {
 		return http.StatusBadRequest
 	}
-	*c.heard = heard{d.JobID, d.Status}
+	*c.reported = reported{d.JobID, d.Status}
 	return http.StatusOK
 }
 
@@ -194,7 +194,7 @@ func svixReceiver(as *receiver) (*receiver, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &receiver{name: peerSvix, header: as.header, body: as.body, heard: new(heard)}
+	c := &receiver{name: peerSvix, header: as.header, body: as.body, reported: new(reported)}
 	c.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		raw, err := io.ReadAll(r.Body)
 		if err != nil || v.Verify(raw, r.Header) != nil {
@@ -212,7 +212,7 @@ func stripeReceiver(as *receiver) (*receiver, error) {
 	event := fmt.Appendf(nil, `{"id":"evt_1","object":"event","type":"job.completed","data":{"object":%s}}`, as.body)
 	signed := stripe.GenerateTestSignedPayload(&stripe.UnsignedPayload{Payload: event, Secret: benchSecret, Timestamp: time.Now()})
 	c := &receiver{
-		name: "stripe-go ConstructEvent", body: event, heard: new(heard),
+		name: "stripe-go ConstructEvent", body: event, reported: new(reported),
 		header: http.Header{"Stripe-Signature": {signed.Header}},
 	}
 	c.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -229,7 +229,7 @@ func stripeReceiver(as *receiver) (*receiver, error) {
 		}
 		job, _ := e.Data.Object["job_id"].(string)
 		status, _ := e.Data.Object["status"].(string)
-		*c.heard = heard{job, status}
+		*c.reported = reported{job, status}
 		w.WriteHeader(http.StatusOK)
 	})
 	return c, nil
@@ -239,7 +239,7 @@ func githubReceiver(as *receiver) (*receiver, error) {
 	mac := hmac.New(sha256.New, []byte(benchSecret))
 	_, _ = mac.Write(as.body)
 	c := &receiver{
-		name: "go-github ValidatePayload + json.Unmarshal", body: as.body, heard: new(heard),
+		name: "go-github ValidatePayload + json.Unmarshal", body: as.body, reported: new(reported),
 		header: http.Header{
 			"Content-Type":        {"application/json"},
 			"X-Hub-Signature-256": {"sha256=" + hex.EncodeToString(mac.Sum(nil))},
@@ -256,7 +256,7 @@ func githubReceiver(as *receiver) (*receiver, error) {
 	return c, nil
 }
 
-// check delivers once, compares what was heard with what encoding/json reads, and
+// check delivers once, compares what the handler read with what encoding/json reads, and
 // sees that a forgery is refused by who verifies.
 func (c *receiver) check() error {
 	body := c.body
@@ -276,7 +276,7 @@ func (c *receiver) check() error {
 	if status := c.serveOnce(c.body); status != http.StatusOK {
 		return fmt.Errorf("%s: a delivery was answered %d", c.name, status)
 	}
-	if c.heard != nil && *c.heard != (heard{want.JobID, want.Status}) {
+	if c.reported != nil && *c.reported != (reported{want.JobID, want.Status}) {
 		return &mismatchError{c.name, "a delivery"}
 	}
 	if c.forgeable {

@@ -23,7 +23,7 @@ func TestReceiversAreChecked(t *testing.T) {
 	}
 	for want, c := range map[string]*receiver{
 		"answered 500":   {handler: answering(500), forgeable: true},
-		"does not agree": {handler: answering(200), forgeable: true, heard: new(heard)},
+		"does not agree": {handler: answering(200), forgeable: true, reported: new(reported)},
 		"forged":         {handler: answering(200)},
 	} {
 		c.name, c.header, c.body = "bad", like.header, like.body

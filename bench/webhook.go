@@ -20,8 +20,8 @@ const benchSecret = "0f4b1c9a7e2d5836" + "4a6f8c0e1b3d5f79"
 
 var svixSecret = "whsec_" + base64.StdEncoding.EncodeToString([]byte(benchSecret))
 
-// heard is what a delivery said.
-type heard struct{ JobID, Status string }
+// reported is the job and the status in a delivery.
+type reported struct{ JobID, Status string }
 
 // measureWebhook measures everything about deliveries that are not kept.
 func measureWebhook(ctx context.Context, r *run) error {

@@ -186,9 +186,9 @@ func (s *sdk) testSvixWebhooks(t *testing.T) {
 		assert.Empty(t, calls)
 	})
 	t.Run("another secret", func(t *testing.T) {
-		stranger, err := webhook.NewSvix("whsec_QW5vdGhlciBzZWNyZXQsIG5vdCB0aGVpcnM=")
+		other, err := webhook.NewSvix("whsec_QW5vdGhlciBzZWNyZXQsIG5vdCB0aGVpcnM=")
 		require.NoError(t, err)
-		refuses, calls := receiver(t, srv, stranger)
+		refuses, calls := receiver(t, srv, other)
 		srv.Mount("/svix", refuses)
 		id := s.submit(t, srv, "parse.runJob", p.withWebhook(object{"mode": "svix", "channels": []any{"invoices"}}, nil))
 		assert.Equal(t, http.StatusUnauthorized, answered(t, srv, id).StatusCode)

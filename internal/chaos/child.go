@@ -18,10 +18,11 @@ import (
 
 	"github.com/reducto-go/reducto"
 	"github.com/reducto-go/reducto/webhook"
-	"github.com/reducto-go/reducto/webhook/sqlstore"
+	"github.com/reducto-go/reducto/webhook/inbox"
+	"github.com/reducto-go/reducto/webhook/inbox/sqlstore"
 )
 
-// childMain is the program of a child. It returns the exit code.
+// childMain runs a child, and returns the exit code.
 func childMain() int {
 	in := bufio.NewReader(os.Stdin)
 	line, err := in.ReadBytes('\n')
@@ -30,10 +31,10 @@ func childMain() int {
 		err = json.Unmarshal(line, &cfg)
 	}
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "chaos: this is for the parent process to start:", err)
+		fmt.Fprintln(os.Stderr, "chaos: only a parent process can start a child:", err)
 		return 2
 	}
-	go func() { // the parent is gone
+	go func() { // exits with the parent
 		_, _ = io.Copy(io.Discard, in)
 		os.Exit(3)
 	}()
@@ -45,7 +46,7 @@ func childMain() int {
 	return 0
 }
 
-// events writes events, and is a webhook.Observer.
+// events writes events to the parent. It implements inbox.Observer.
 type events struct {
 	mu  sync.Mutex
 	out *json.Encoder
@@ -54,31 +55,32 @@ type events struct {
 func (e *events) event(v event) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	_ = e.out.Encode(v) // a parent that is gone ends this process otherwise
+	_ = e.out.Encode(v) // if the parent has exited, this process exits by itself
 }
 
-// Count implements webhook.Observer.
+// Count implements inbox.Observer.
 func (e *events) Count(name, label string, n int64) {
 	switch name {
-	case webhook.MetricKeys, webhook.MetricPolls:
+	case inbox.MetricKeys, inbox.MetricPolls:
 		return
-	case webhook.MetricDeliveries, webhook.MetricHandled, webhook.MetricOutcomes:
+	case inbox.MetricDeliveries, inbox.MetricHandled, inbox.MetricOutcomes:
 		name += " " + label
 	}
 	e.event(event{Metric: name, Count: n})
 }
 
-// Observe implements webhook.Observer.
+// Observe implements inbox.Observer.
 func (e *events) Observe(string, float64) {}
 
-// Gauge implements webhook.Observer.
+// Gauge implements inbox.Observer.
 func (e *events) Gauge(string, string, float64) {}
 
 // child is a process with an Inbox.
 type child struct {
 	cfg    childConfig
 	log    *slog.Logger
-	inbox  *webhook.Inbox
+	inbox  *inbox.Inbox
+	store  *pointStore
 	client *reducto.Client
 	work   *work
 }
@@ -107,14 +109,20 @@ func runChild(cfg childConfig, say *events) error {
 	if err != nil {
 		return err
 	}
-	c := &child{cfg: cfg, log: log, work: &work{cfg: cfg, db: db}}
-	c.inbox, err = webhook.NewInbox(signer, &pointStore{Store: store, point: cfg.Point}, c.work.process,
-		webhook.WithLease(lease),
-		webhook.WithBackoff(50*time.Millisecond, time.Second),
-		webhook.WithSweeps(firstLook, 50),
-		webhook.WithPoll(100*time.Millisecond),
-		webhook.WithLogger(log),
-		webhook.WithObserver(say),
+	c := &child{
+		cfg: cfg, log: log, store: &pointStore{Store: store, point: cfg.Point},
+		work: &work{cfg: cfg, db: db, say: say},
+	}
+	c.inbox, err = inbox.New(signer, c.store, c.work.process,
+		inbox.WithLease(lease),
+		inbox.WithHold(hold),
+		inbox.WithMinBackoff(50*time.Millisecond),
+		inbox.WithMaxBackoff(time.Second),
+		inbox.WithPollAfter(pollAfter),
+		inbox.WithPollRate(50),
+		inbox.WithClaimInterval(100*time.Millisecond),
+		inbox.WithLogger(log),
+		inbox.WithObserver(say),
 	)
 	if err != nil {
 		return err
@@ -129,7 +137,7 @@ func runChild(cfg childConfig, say *events) error {
 	return c.serve(ctx, say)
 }
 
-// openStore opens the store, again if somebody broke the connection.
+// openStore opens the store. It retries if the connection breaks.
 func openStore(ctx context.Context, open func() (*sqlstore.Store, error)) (store *sqlstore.Store, err error) {
 	for range 5 {
 		if store, err = open(); err == nil {
@@ -142,8 +150,8 @@ func openStore(ctx context.Context, open func() (*sqlstore.Store, error)) (store
 	return nil, err
 }
 
-// serve runs until the parent says that it is over, and then ends as a program
-// should: first the server, then the Inbox.
+// serve runs until the parent sends SIGTERM. Then it shuts down the server, and after
+// it the Inbox.
 func (c *child) serve(ctx context.Context, say *events) error {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -174,16 +182,16 @@ func (c *child) serve(ctx context.Context, say *events) error {
 	return err
 }
 
-// submit does what the parent asks for.
+// submit submits the job that the parent orders.
 func (c *child) submit(w http.ResponseWriter, r *http.Request) {
 	var o order
 	if err := json.NewDecoder(r.Body).Decode(&o); err != nil {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
-	// A parent that does not wait any longer changes nothing.
+	// The submission goes on if the parent stops waiting.
 	jobID, err := submitJob(context.WithoutCancel(r.Context()), c.client, o)
-	a := answer{JobID: jobID}
+	a := answer{JobID: jobID, Answered: c.store.isAnswered(o.ID)}
 	if err != nil {
 		var unknown *reducto.UnknownOutcomeError
 		a.Unknown, a.Error = errors.As(err, &unknown), err.Error()

@@ -2,15 +2,20 @@ package main
 
 import "time"
 
+// The options of the children's Inboxes.
 const (
-	// lease is short, so that a paused child is overtaken within seconds.
+	// lease is short, so that another child takes over from a paused one within seconds.
 	lease = 2 * time.Second
-	// firstLook is when a sweep looks for a job whose webhook has not come.
-	firstLook = 2 * time.Second
+	// hold is how long a delivery waits for Bind. It is short, so that a killed child's
+	// submissions are processed within seconds.
+	hold = 5 * time.Second
+	// pollAfter is when the reconciler polls for the first time.
+	pollAfter = 2 * time.Second
 )
 
-// childConfig is what a child is told on its standard input, as one line of JSON.
-// It ends when that input does, so that none outlives its parent.
+// childConfig configures a child. The parent writes it to the child's standard input,
+// as one line of JSON. The child exits when that input is closed, so it does not
+// outlive its parent.
 type childConfig struct {
 	Slot, Generation int
 	Database         address
@@ -20,54 +25,55 @@ type childConfig struct {
 	Secret           string
 	Tx               bool
 	Seed             uint64
-	// Unsteady has the user's function fail now and then.
+	// Unsteady makes the user's function fail now and then.
 	Unsteady bool
-	// Point is where the child does something to itself; see the constants.
+	// Point is where the child kills or stops itself, or misbehaves. Empty: nowhere.
 	Point string
 	Log   string // a file
 }
 
-// The points at which a child can be told to end itself, to stop itself, or to do
-// wrong.
+// The points of a child.
 const (
-	// pointReceived: a delivery is in the store, and not yet answered. It dies.
+	// pointReceived: a delivery is stored, but not answered. The child kills itself.
 	pointReceived = "received"
-	// pointIdle: it takes deliveries in, and claims nothing.
+	// pointIdle: the child receives deliveries, and claims nothing.
 	pointIdle = "idle"
-	// pointClaimed: the user's function is called, and has done nothing. It dies.
+	// pointClaimed: the user's function begins. The child kills itself.
 	pointClaimed = "claimed"
-	// pointEffect: the effect is made and the record not completed; with CompleteTx
-	// both are and the transaction is not committed. It dies.
+	// pointEffect: the effect is written, but the record is not completed. With
+	// CompleteTx the transaction is not committed. The child kills itself.
 	pointEffect = "effect"
-	// pointCommitted: the transaction is committed, which the Inbox does not know. It
-	// dies.
+	// pointCommitted: the transaction is committed, but the function has not returned.
+	// The child kills itself.
 	pointCommitted = "committed"
-	// pointStopped: the user's function is called; it stops, and when it is continued
-	// goes on to its success.
+	// pointStopped: the user's function begins. The child stops itself. After it is
+	// continued, the function succeeds.
 	pointStopped = "stopped"
-	// pointStoppedFails: the same, and goes on to fail.
+	// pointStoppedFails is pointStopped, but the function fails.
 	pointStoppedFails = "stopped, then fails"
-	// pointForgets: deliveries are answered 200 and not kept. This is what the harness
-	// has to find.
+	// pointForgets: the child answers deliveries 200, but does not store them. The
+	// harness must find this.
 	pointForgets = "forgets"
 )
 
-// stops reports whether the child stops itself, rather than ending.
+// stops reports whether the child stops itself at point.
 func stops(point string) bool { return point == pointStopped || point == pointStoppedFails }
 
-// event is what a child says on its standard output, one line of JSON each. What
-// it says before it is killed is not lost: it is in the pipe.
+// event is a message of a child to its parent. The child writes it to its standard
+// output as a line of JSON. A kill does not lose events that are in the pipe.
 type event struct {
-	// Ready is the child's address, once.
+	// Ready is the child's address. The child sends it once.
 	Ready string `json:",omitempty"`
 	// Metric and Count are a measurement.
 	Metric string `json:",omitempty"`
 	Count  int64  `json:",omitempty"`
-	// Failed is why it gives up.
+	// Calls is 1 when a call of the user's function begins, and -1 when it ends.
+	Calls int64 `json:",omitempty"`
+	// Failed is the error with which the child exits.
 	Failed string `json:",omitempty"`
 }
 
-// order is a submission that a child is asked for, and answer what became of it.
+// order tells a child to submit a job, and answer is the child's reply.
 type (
 	order struct {
 		ID       string
@@ -77,8 +83,11 @@ type (
 		Silent   bool
 	}
 	answer struct {
-		JobID   string
-		Unknown bool
-		Error   string
+		JobID string
+		// Answered says that the submission was sent once, and that the API's answer is in
+		// the store.
+		Answered bool
+		Unknown  bool
+		Error    string
 	}
 )

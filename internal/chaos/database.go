@@ -13,8 +13,8 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 	_ "modernc.org/sqlite"             // the driver "sqlite"
 
-	"github.com/reducto-go/reducto/webhook"
-	"github.com/reducto-go/reducto/webhook/sqlstore"
+	"github.com/reducto-go/reducto/webhook/inbox"
+	"github.com/reducto-go/reducto/webhook/inbox/sqlstore"
 )
 
 // The databases that a run can be on.
@@ -23,13 +23,13 @@ const (
 	onPostgres = "postgres"
 )
 
-// address is where a database is. It is told to children.
+// address is the address of a database. Children get it in their configuration.
 type address struct {
 	Kind string
 	DSN  string
 }
 
-// open opens the database under a name that its server shows.
+// open opens the database. PostgreSQL shows the name for its connections.
 func (a address) open(name string) (*sql.DB, error) {
 	if a.Kind == onSQLite {
 		db, err := sql.Open("sqlite", a.DSN)
@@ -37,7 +37,7 @@ func (a address) open(name string) (*sql.DB, error) {
 	}
 	u, err := url.Parse(a.DSN)
 	if err != nil {
-		return nil, fmt.Errorf("the address of PostgreSQL is no URL") // it may hold a password
+		return nil, fmt.Errorf("the address of PostgreSQL is not a URL") // it may hold a password
 	}
 	q := u.Query()
 	q.Set("application_name", name)
@@ -46,7 +46,7 @@ func (a address) open(name string) (*sql.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db.SetMaxOpenConns(8) // the server is others' too
+	db.SetMaxOpenConns(8) // others use the server too
 	db.SetMaxIdleConns(8)
 	return db, nil
 }
@@ -58,7 +58,7 @@ func (a address) dialect() sqlstore.Dialect {
 	return sqlstore.PostgreSQL
 }
 
-// database is the database of a run, as the parent sees it.
+// database is the database of a run, in the parent.
 type database struct {
 	address
 	db     *sql.DB
@@ -99,10 +99,10 @@ func (d *database) prepare(ctx context.Context) (err error) {
 	return err
 }
 
-// application is the name under which a child's connections are known.
+// application returns the application_name of a child's connections.
 func (d *database) application(slot int) string { return fmt.Sprintf("%s_%d", d.schema, slot) }
 
-// postgresAddress is the server for tests.
+// postgresAddress returns the address of the server.
 func postgresAddress() string {
 	for _, name := range []string{"REDUCTO_TEST_POSTGRES", "TEST_POSTGRES_URL"} {
 		if v := os.Getenv(name); v != "" {
@@ -112,7 +112,7 @@ func postgresAddress() string {
 	return "postgres://postgres@127.0.0.1:5432/test?sslmode=disable"
 }
 
-// noPostgresError: there is no server to test with.
+// noPostgresError says that there is no server.
 type noPostgresError struct{ err error }
 
 func (e *noPostgresError) Error() string {
@@ -121,7 +121,7 @@ func (e *noPostgresError) Error() string {
 
 func (e *noPostgresError) Unwrap() error { return e.err }
 
-// inCI reports whether everything that is needed has to be there.
+// inCI reports whether this is a CI run, in which nothing may be left out.
 func inCI() bool { return os.Getenv("CI") != "" || os.Getenv("REDUCTO_CI") != "" }
 
 func (d *database) makeSchema(ctx context.Context) error {
@@ -164,14 +164,14 @@ func (d *database) close() error {
 	return err
 }
 
-// drop breaks a child's connections, and returns how many there were.
+// drop breaks the connections of a child, and returns their number.
 func (d *database) drop(ctx context.Context, slot int) (n int, err error) {
 	err = d.db.QueryRowContext(ctx, `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
 		WHERE application_name = $1 AND pid <> pg_backend_pid()`, d.application(slot)).Scan(&n)
 	return n, err
 }
 
-// effect is what the user's function did.
+// effect is an effect of the user's function.
 type effect struct {
 	Submission, Job, Outcome string
 	N, Attempt               int
@@ -183,7 +183,7 @@ type execer interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 }
 
-// write makes the effect visible to the world.
+// write writes the effect to the database.
 func (e *effect) write(ctx context.Context, to execer) error {
 	// Both databases number parameters in this way.
 	_, err := to.ExecContext(ctx, `INSERT INTO chaos_effects (submission, job, outcome, n, attempt, child)
@@ -191,7 +191,7 @@ func (e *effect) write(ctx context.Context, to execer) error {
 	return err
 }
 
-// effects are all effects so far.
+// effects returns all effects.
 func (d *database) effects(ctx context.Context) ([]effect, error) {
 	rows, err := d.db.QueryContext(ctx, `SELECT submission, job, outcome, n, attempt, child FROM chaos_effects`)
 	if err != nil {
@@ -209,11 +209,11 @@ func (d *database) effects(ctx context.Context) ([]effect, error) {
 	return list, rows.Err()
 }
 
-// records are all records that f chooses.
-func (d *database) records(ctx context.Context, f webhook.Filter) ([]webhook.Record, error) {
+// records returns all records that f selects.
+func (d *database) records(ctx context.Context, f inbox.Filter) ([]inbox.Record, error) {
 	const page = 500
 	f.Limit = page
-	var list []webhook.Record
+	var list []inbox.Record
 	for {
 		found, err := d.store.List(ctx, f)
 		if err != nil {

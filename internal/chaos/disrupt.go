@@ -11,14 +11,15 @@ import (
 type disruptor struct {
 	world *world
 
-	mu     sync.Mutex
-	counts map[string]int
-	broken int // connections
-	going  sync.WaitGroup
+	mu      sync.Mutex
+	counts  map[string]int
+	holding int // pauses of a child that held a claim
+	broken  int // connections
+	going   sync.WaitGroup
 }
 
-// run carries them out until they are all done, or ctx ends. When it returns every
-// child is up and continued, unless ctx ended.
+// run carries out the disruptions. When it returns, every child is up and continued,
+// unless ctx ended.
 func (d *disruptor) run(ctx context.Context, list []disruption) {
 	defer d.going.Wait()
 	for _, one := range list {
@@ -31,7 +32,7 @@ func (d *disruptor) run(ctx context.Context, list []disruption) {
 			if p, ok = d.world.fleet.seize(one.Slot); ok {
 				break
 			}
-			if !sleep(ctx, 20*time.Millisecond) { // all are being broken already
+			if !sleep(ctx, 20*time.Millisecond) { // every child is being disrupted
 				return
 			}
 		}
@@ -51,17 +52,13 @@ func (d *disruptor) carryOut(ctx context.Context, one disruption, p *process) er
 	switch one.Kind {
 	case disruptKill:
 		d.world.fleet.kill(p)
-		d.world.checkPromises(ctx)
+		d.world.checkAcked(ctx)
 		if !sleep(ctx, one.For) {
 			return ctx.Err()
 		}
 		return d.world.fleet.start(ctx, p.cfg.Slot, "")
 	case disruptPause:
-		if err := pause(p.cmd.Process); err != nil {
-			return err
-		}
-		sleep(ctx, one.For)
-		return resume(p.cmd.Process)
+		return d.pauseHolding(ctx, p, one.For)
 	case disruptDrop:
 		n, err := d.world.db.drop(ctx, p.cfg.Slot)
 		d.mu.Lock()
@@ -70,4 +67,35 @@ func (d *disruptor) carryOut(ctx context.Context, one disruption, p *process) er
 		return err
 	}
 	return fmt.Errorf("no such disruption: %q", one.Kind)
+}
+
+// holdTimeout is how long a pause waits for a child to hold a claim.
+const holdTimeout = 20 * time.Second
+
+// pauseHolding stops a child while it calls the user's function, and continues it
+// after the time. So the lease ends while the child holds the claim.
+func (d *disruptor) pauseHolding(ctx context.Context, p *process, length time.Duration) error {
+	waiting, cancel := context.WithTimeout(ctx, holdTimeout)
+	defer cancel()
+	for {
+		for p.calls.Load() == 0 && sleep(waiting, time.Millisecond) { //nolint:revive // polls
+		}
+		if err := pause(p.cmd.Process); err != nil {
+			return err
+		}
+		sleep(ctx, 20*time.Millisecond) // until the events before the stop are read
+		if p.calls.Load() > 0 {
+			break
+		}
+		if err := resume(p.cmd.Process); err != nil || waiting.Err() != nil {
+			return err // no call ran all the time
+		}
+	}
+	d.mu.Lock()
+	d.holding++
+	d.mu.Unlock()
+	sleep(ctx, length)
+	err := resume(p.cmd.Process)
+	sleep(ctx, 200*time.Millisecond) // so that its events arrive before the next disruption
+	return err
 }

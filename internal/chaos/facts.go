@@ -6,32 +6,31 @@ import (
 	"strconv"
 
 	"github.com/reducto-go/reducto/reductotest"
-	"github.com/reducto-go/reducto/webhook"
+	"github.com/reducto-go/reducto/webhook/inbox"
 )
 
-// facts are what is left when a run is over: what the service knows, what the
-// database holds, and what the parent saw.
+// facts are the state at the end of a run: of the service, of the database and of the
+// parent.
 type facts struct {
 	Submissions []submission
 	Jobs        []reductotest.JobInfo
 	Owners      map[string]string // submissions by job
 	Deliveries  []reductotest.Delivery
-	Records     []webhook.Record
+	Records     []inbox.Record
 	Effects     []effect
 
-	Hurt        map[string]int // faults of webhooks by kind
-	Answers     map[string]int // of the API by status
-	Tx          bool
-	Broken      []string // promises, see world.checkPromises
-	Troubles    []string // what no child may do
-	Quarantined int
-	Acked       []string
+	Faults   map[string]int // of webhooks, by kind
+	Answers  map[string]int // of the API, by status
+	Tx       bool
+	Acked    []string // submissions with a delivery that was answered 2xx
+	AckLost  []string // deliveries that were answered 2xx, and not stored; see world.checkAcked
+	Troubles []string // errors that no child may have
 }
 
-// gather collects the facts of a world that is quiet.
+// gather collects the facts of a run.
 func (w *world) gather(ctx context.Context, tx bool) (*facts, error) {
-	w.checkPromises(ctx)
-	records, err := w.db.records(ctx, webhook.Filter{})
+	w.checkAcked(ctx)
+	records, err := w.db.records(ctx, inbox.Filter{})
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +42,7 @@ func (w *world) gather(ctx context.Context, tx bool) (*facts, error) {
 	f := &facts{
 		Submissions: w.plan.Submissions, Jobs: jobs, Owners: map[string]string{}, Answers: map[string]int{},
 		Deliveries: w.service.AllDeliveries(), Records: records, Effects: effects,
-		Tx: tx, Quarantined: w.front.quarantined(), Acked: w.front.acknowledged(0),
+		Tx: tx, Acked: w.balancer.acknowledged(0),
 	}
 	for _, r := range w.service.Requests() {
 		status := "none"
@@ -53,13 +52,13 @@ func (w *world) gather(ctx context.Context, tx bool) (*facts, error) {
 		f.Answers[status]++
 	}
 	w.service.mu.Lock()
-	f.Hurt = maps.Clone(w.service.hurt)
+	f.Faults = maps.Clone(w.service.faults)
 	w.service.mu.Unlock()
 	for i := range jobs {
 		f.Owners[jobs[i].ID] = w.service.submissionID(&jobs[i])
 	}
 	w.mu.Lock()
-	f.Broken = append(f.Broken, w.promises...)
+	f.AckLost = append(f.AckLost, w.ackLost...)
 	w.mu.Unlock()
 	w.fleet.mu.Lock()
 	f.Troubles = append(f.Troubles, w.fleet.troubles...)

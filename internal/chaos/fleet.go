@@ -10,32 +10,31 @@ import (
 	"sync"
 )
 
-// fleet is the children of a run.
+// fleet has the children of a run.
 type fleet struct {
-	base  childConfig
-	dir   string
-	front *front
+	base     childConfig
+	dir      string
+	balancer *balancer
 
 	mu       sync.Mutex
 	random   *rand.Rand
-	slots    []*process // nil where one is down
-	busy     []bool     // something is being done to that child
-	started  []int      // how many there have been, by slot
+	slots    []*process // nil if the child of the slot is down
+	busy     []bool     // the child of the slot is being disrupted
+	started  []int      // how many children each slot has had
 	metrics  map[string]int64
-	troubles []string // what no child may do
+	troubles []string // errors that no child may have
 }
 
-func newFleet(base childConfig, children int, dir string, f *front) *fleet {
+func newFleet(base childConfig, children int, dir string, b *balancer) *fleet {
 	return &fleet{
-		base: base, dir: dir, front: f,
+		base: base, dir: dir, balancer: b,
 		random: stream(base.Seed, "fleet"),
 		slots:  make([]*process, children), busy: make([]bool, children), started: make([]int, children),
 		metrics: map[string]int64{},
 	}
 }
 
-// start starts the child of a slot, which does something to itself at point unless
-// that is empty.
+// start starts the child of a slot, with a point or none.
 func (f *fleet) start(ctx context.Context, slot int, point string) error {
 	f.mu.Lock()
 	f.started[slot]++
@@ -44,35 +43,36 @@ func (f *fleet) start(ctx context.Context, slot int, point string) error {
 	f.mu.Unlock()
 	cfg.Application = fmt.Sprintf("%s%d", cfg.Application, slot)
 	cfg.Log = filepath.Join(f.dir, fmt.Sprintf("child-%d.log", slot))
-	p, err := startProcess(ctx, cfg, f.hear)
+	p, err := startProcess(ctx, cfg, f.onEvent)
 	if err != nil {
 		return err
 	}
 	if point != "" {
-		p.meant.Store(true) // to die
+		p.meant.Store(true)
 	}
 	f.mu.Lock()
 	f.slots[slot] = p
 	f.mu.Unlock()
-	f.front.add(slot, p.address)
-	go f.mind(ctx, p)
+	f.balancer.add(slot, p.address)
+	go f.watch(ctx, p)
 	return nil
 }
 
-// mind notes a child's end, and starts another if nobody meant it.
-func (f *fleet) mind(ctx context.Context, p *process) {
+// watch waits for a child's exit. If the exit was not meant, watch reports it and starts
+// another child.
+func (f *fleet) watch(ctx context.Context, p *process) {
 	<-p.exited
-	f.gone(p)
+	f.remove(p)
 	if p.meant.Load() {
 		return
 	}
-	f.trouble("child %d.%d ended by itself: %v", p.cfg.Slot, p.cfg.Generation, p.err)
+	f.trouble("child %d.%d exited by itself: %v", p.cfg.Slot, p.cfg.Generation, p.err)
 	if err := f.start(ctx, p.cfg.Slot, ""); err != nil && ctx.Err() == nil {
 		f.trouble("%v", err)
 	}
 }
 
-func (f *fleet) hear(e event) {
+func (f *fleet) onEvent(e event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if e.Metric != "" {
@@ -89,14 +89,14 @@ func (f *fleet) trouble(format string, args ...any) {
 	f.troubles = append(f.troubles, fmt.Sprintf(format, args...))
 }
 
-// metric is the sum of a metric over all children, as far as they said it.
+// metric returns the sum of a metric over all children.
 func (f *fleet) metric(name string) int64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.metrics[name]
 }
 
-// any is a random child that is up, nil if there is none.
+// any returns a random child that is up, or nil.
 func (f *fleet) any() *process {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -112,15 +112,15 @@ func (f *fleet) any() *process {
 	return up[f.random.IntN(len(up))]
 }
 
-// get is the child of a slot.
+// get returns the child of a slot.
 func (f *fleet) get(slot int) *process {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.slots[slot]
 }
 
-// seize reserves a child that is up and that nothing is being done to: that of the
-// slot, or the next.
+// seize reserves a child that is up and is not being disrupted: the child of the slot,
+// or of the next one.
 func (f *fleet) seize(slot int) (*process, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -140,15 +140,15 @@ func (f *fleet) release(slot int) {
 	f.busy[slot] = false
 }
 
-// kill kills a child. No delivery goes to it any more.
+// kill kills a child, and removes it.
 func (f *fleet) kill(p *process) {
 	p.kill()
-	f.gone(p)
+	f.remove(p)
 }
 
-// gone takes note that a child has ended.
-func (f *fleet) gone(p *process) {
-	f.front.removeAddress(p.cfg.Slot, p.address)
+// remove removes a child that has exited.
+func (f *fleet) remove(p *process) {
+	f.balancer.removeAddress(p.cfg.Slot, p.address)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.slots[p.cfg.Slot] == p {
@@ -156,7 +156,7 @@ func (f *fleet) gone(p *process) {
 	}
 }
 
-// end has all children shut down, as a deployment would.
+// end shuts all children down.
 func (f *fleet) end() error {
 	f.mu.Lock()
 	list := slices.Clone(f.slots)
@@ -171,14 +171,14 @@ func (f *fleet) end() error {
 			if err := p.end(); err != nil {
 				errs[i] = fmt.Errorf("child %d.%d did not shut down well: %w", p.cfg.Slot, p.cfg.Generation, err)
 			}
-			f.gone(p)
+			f.remove(p)
 		})
 	}
 	all.Wait()
 	return errors.Join(errs...)
 }
 
-// clear kills whatever is left.
+// clear kills all children.
 func (f *fleet) clear() {
 	f.mu.Lock()
 	list := slices.Clone(f.slots)

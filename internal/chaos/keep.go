@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// keepFacts writes down what a ledger was made of, for whoever looks for the
-// reason. Records and bodies hold nothing but what this program made up.
+// keepFacts writes the facts behind a ledger to a file. Records and bodies have only
+// data of this program.
 func keepFacts(dir string, f *facts) error {
 	type delivery struct {
 		Job, Body    string

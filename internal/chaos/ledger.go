@@ -5,48 +5,51 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/reducto-go/reducto/reductotest"
 	"github.com/reducto-go/reducto/webhook"
+	"github.com/reducto-go/reducto/webhook/inbox"
 )
 
-// ledger is the account of a run.
+// ledger is the result of a run.
 type ledger struct {
 	Submitted int // submissions that the service has a job for
-	Jobs      int // that the service accepted, those of repeated submissions included
-	// Outcomes are those that the user's function saw, by submission: its first effect.
+	Jobs      int // all jobs of the service: a repeated submission can have several
+	// Outcomes has the outcome of each submission's first effect.
 	Outcomes map[string]int
-	// Effects says how many submissions have how many effects.
+	// Effects has the number of submissions by their number of effects.
 	Effects map[int]int
 	Repeats int // effects beyond the first of a submission
 
-	Acknowledged int // submissions of which a genuine delivery was answered 2xx
+	Acknowledged int // submissions with a genuine delivery that was answered 2xx
 	Delivered    map[string]int
-	Hurt         map[string]int // faults of webhooks by kind
-	Answers      map[string]int // of the API by status
+	Faults       map[string]int // of webhooks, by kind
+	Answers      map[string]int // of the API, by status
 	Forged       int            // deliveries
-	Quarantined  int
-	Swept        int // records whose end a sweep found, for want of a delivery
-	Asked        int // records of jobs without a webhook
+	Reconciled   int            // records whose end the reconciler found, although they have a webhook
+	Polled       int            // records of jobs without a webhook
 
-	// What must be empty.
-	Lost          []string // submissions whose outcome the user's function has not seen
-	Unfinished    []string // records that are not done
-	Forgotten     []string // what was answered 2xx, and lost then
-	ForgedAnswers []string // forged deliveries that were answered 2xx
-	Foreign       []string // effects of jobs that are not the submission's
-	Wrong         []string // effects with an outcome that the job did not have
-	Repeated      []string // effects that CompleteTx should have kept from being repeated
-	Troubles      []string
+	// These must be empty.
+	Lost       []string // submissions without an effect
+	NotDue     []string // records that waited for their time when the run ended
+	Unfinished []string // other records that are not done
+	AckLost    []string // deliveries that were answered 2xx, and lost
+	ForgedOK   []string // forged deliveries that were answered 2xx
+	Foreign    []string // effects of jobs of other submissions
+	Wrong      []string // effects with an outcome that the job does not have
+	Repeated   []string // effects that were repeated in spite of CompleteTx
+	Troubles   []string
+
+	waiting map[string]bool // submissions of NotDue
 }
 
-// settle makes the account.
-func settle(f *facts) *ledger {
+// newLedger returns the ledger of a run.
+func newLedger(f *facts) *ledger {
 	l := &ledger{
 		Outcomes: map[string]int{}, Effects: map[int]int{}, Delivered: map[string]int{},
-		Hurt: f.Hurt, Answers: f.Answers,
-		Jobs: len(f.Jobs), Quarantined: f.Quarantined,
-		Forgotten: slices.Clone(f.Broken), Troubles: slices.Clone(f.Troubles),
+		Faults: f.Faults, Answers: f.Answers, Jobs: len(f.Jobs), waiting: map[string]bool{},
+		AckLost: slices.Clone(f.AckLost), Troubles: slices.Clone(f.Troubles),
 	}
 	jobs := make(map[string]*reductotest.JobInfo, len(f.Jobs))
 	submitted := map[string]bool{}
@@ -54,6 +57,7 @@ func settle(f *facts) *ledger {
 		jobs[f.Jobs[i].ID] = &f.Jobs[i]
 		submitted[f.Owners[f.Jobs[i].ID]] = true
 	}
+	l.checkRecords(f, submitted)
 	effects := map[string][]effect{}
 	for _, e := range f.Effects {
 		effects[e.Submission] = append(effects[e.Submission], e)
@@ -67,7 +71,6 @@ func settle(f *facts) *ledger {
 		l.count(f, sub, effects[sub.ID])
 	}
 	l.checkAcknowledged(f, effects)
-	l.checkRecords(f)
 	l.countDeliveries(f)
 	return l
 }
@@ -76,7 +79,9 @@ func settle(f *facts) *ledger {
 func (l *ledger) count(f *facts, sub submission, effects []effect) {
 	l.Effects[len(effects)]++
 	if len(effects) == 0 {
-		l.Lost = append(l.Lost, sub.ID)
+		if !l.waiting[sub.ID] {
+			l.Lost = append(l.Lost, sub.ID)
+		}
 		return
 	}
 	l.Outcomes[effects[0].Outcome]++
@@ -86,15 +91,15 @@ func (l *ledger) count(f *facts, sub submission, effects []effect) {
 	}
 }
 
-// checkEffect checks that an effect is of a job of its submission, and what became
-// of that job.
+// checkEffect checks that an effect has a job and the metadata of its submission, and the
+// outcome of that job.
 func (l *ledger) checkEffect(f *facts, job *reductotest.JobInfo, e effect) {
 	if job == nil || f.Owners[e.Job] != e.Submission {
 		l.Foreign = append(l.Foreign, fmt.Sprintf("%+v", e))
 		return
 	}
 	if e.N < 0 || e.N >= len(f.Submissions) || f.Submissions[e.N].ID != e.Submission {
-		l.Wrong = append(l.Wrong, fmt.Sprintf("the metadata of %+v is another's", e))
+		l.Wrong = append(l.Wrong, fmt.Sprintf("the metadata of %+v is another submission's", e))
 	}
 	if strings.EqualFold(e.Outcome, job.Status) || job.Expired && e.Outcome == string(webhook.OutcomeExpired) {
 		return
@@ -107,24 +112,29 @@ func (l *ledger) checkAcknowledged(f *facts, effects map[string][]effect) {
 	slices.Sort(acked)
 	for _, id := range slices.Compact(acked) {
 		l.Acknowledged++
-		if len(effects[id]) == 0 {
-			l.Forgotten = append(l.Forgotten, fmt.Sprintf("a delivery of %s was answered 2xx, and its outcome never seen", id))
+		if len(effects[id]) == 0 && !l.waiting[id] {
+			l.AckLost = append(l.AckLost, fmt.Sprintf("a delivery of %s was answered 2xx, and it has no effect", id))
 		}
 	}
 }
 
-func (l *ledger) checkRecords(f *facts) {
+func (l *ledger) checkRecords(f *facts, submitted map[string]bool) {
 	for i := range f.Records {
 		r := &f.Records[i]
-		if r.State != webhook.StateDone && len(r.JobIDs) > 0 {
+		switch {
+		case r.State == inbox.StateDone || len(r.JobIDs) == 0 && !submitted[r.SubmissionID]: // or it was never sent
+		case (r.State == inbox.StatePending || r.State == inbox.StateReceived) && r.DueAt.After(r.ReadAt):
+			l.waiting[r.SubmissionID] = true
+			l.NotDue = append(l.NotDue, fmt.Sprintf("record %s is %s, due in %v", r.Key, r.State, r.DueAt.Sub(r.ReadAt).Round(time.Second)))
+		default:
 			l.Unfinished = append(l.Unfinished, fmt.Sprintf("record %s is %s: %s", r.Key, r.State, r.Error))
 		}
 		switch {
-		case r.Source != webhook.SourceSweep:
+		case r.Source != inbox.SourcePoll:
 		case r.Webhook:
-			l.Swept++
+			l.Reconciled++
 		default:
-			l.Asked++
+			l.Polled++
 		}
 	}
 }
@@ -144,15 +154,13 @@ func (l *ledger) countDeliveries(f *facts) {
 			continue
 		}
 		l.Forged++
-		// With a wrong secret. A genuine token with a wrong job is judged by its
-		// consequences: see Foreign, and front.quarantined.
-		if d.StatusCode/100 == 2 && strings.Contains(string(d.Body), forgedSecret) {
-			l.ForgedAnswers = append(l.ForgedAnswers, string(d.Body))
+		if d.StatusCode/100 == 2 {
+			l.ForgedOK = append(l.ForgedOK, string(d.Body))
 		}
 	}
 }
 
-// must is a list that has to be empty.
+// must is a list that must be empty.
 type must struct {
 	name string
 	list []string
@@ -161,37 +169,37 @@ type must struct {
 func (l *ledger) musts() []must {
 	return []must{
 		{"lost", l.Lost},
+		{"not due when the time was over", l.NotDue},
 		{"not done", l.Unfinished},
-		{"2xx answered and then lost", l.Forgotten},
-		{"forged accepted", slices.Concat(l.ForgedAnswers, l.Foreign)},
+		{"acknowledged, then lost", l.AckLost},
+		{"forged accepted", slices.Concat(l.ForgedOK, l.Foreign)},
 		{"wrong outcomes", l.Wrong},
 		{"effects repeated despite CompleteTx", l.Repeated},
-		{"children in trouble", l.Troubles},
+		{"errors of children", l.Troubles},
 	}
 }
 
-// ok reports whether every must is kept.
+// ok reports whether all these lists are empty.
 func (l *ledger) ok() bool {
 	return !slices.ContainsFunc(l.musts(), func(m must) bool { return len(m.list) > 0 })
 }
 
-// String is the account, for people.
+// String returns the ledger as text.
 func (l *ledger) String() string {
 	var b strings.Builder
 	line := func(name string, value any) { fmt.Fprintf(&b, "  %-46s %v\n", name, value) }
 	line("submissions with a job", l.Submitted)
 	line("jobs accepted by the service", l.Jobs)
-	line("outcomes seen", fmt.Sprintf("%d (%s)", sum(l.Outcomes), list(l.Outcomes)))
+	line("outcomes", fmt.Sprintf("%d (%s)", sum(l.Outcomes), list(l.Outcomes)))
 	line("submissions by number of effects", list(l.Effects))
 	line("effects repeated", l.Repeats)
 	line("answers of the API", list(l.Answers))
-	line("faults of webhooks", list(l.Hurt))
+	line("faults of webhooks", list(l.Faults))
 	line("deliveries by answer", list(l.Delivered))
 	line("forged deliveries", l.Forged)
-	line("replays in quarantine", l.Quarantined)
-	line("submissions acknowledged with 2xx", l.Acknowledged)
-	line("ends found by sweeps only", l.Swept)
-	line("ends of jobs without a webhook", l.Asked)
+	line("submissions acknowledged", l.Acknowledged)
+	line("ends found by the reconciler", l.Reconciled)
+	line("ends of jobs without a webhook", l.Polled)
 	for _, m := range l.musts() {
 		line(m.name+" (must be 0)", len(m.list))
 		for i, one := range m.list {
@@ -212,7 +220,7 @@ func sum[K comparable](m map[K]int) (n int) {
 	return n
 }
 
-// list is a map in the order of its keys.
+// list returns a map as text, in the order of its keys.
 func list[K int | string](m map[K]int) string {
 	var parts []string
 	for _, k := range slices.Sorted(maps.Keys(m)) {

@@ -2,14 +2,15 @@ package main
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 
 	"github.com/reducto-go/reducto/reductotest"
-	"github.com/reducto-go/reducto/webhook"
+	"github.com/reducto-go/reducto/webhook/inbox"
 )
 
-// goodFacts are those of a run in which all went well.
+// goodFacts returns the facts of a run that kept all guarantees.
 func goodFacts() *facts {
 	return &facts{
 		Tx:          true,
@@ -19,10 +20,10 @@ func goodFacts() *facts {
 			{ID: "b1", Status: "Completed", Expired: true},
 		},
 		Owners: map[string]string{"a1": "a", "a2": "a", "b1": "b"},
-		Records: []webhook.Record{
-			{Key: "a", SubmissionID: "a", State: webhook.StateDone, JobIDs: []string{"a1", "a2"}, Source: webhook.SourceSweep, Webhook: true},
-			{Key: "b", SubmissionID: "b", State: webhook.StateDone, JobIDs: []string{"b1"}, Source: webhook.SourceWebhook},
-			{Key: "c", SubmissionID: "c", State: webhook.StatePending}, // never reached the service
+		Records: []inbox.Record{
+			{Key: "a", SubmissionID: "a", State: inbox.StateDone, JobIDs: []string{"a1", "a2"}, Source: inbox.SourcePoll, Webhook: true},
+			{Key: "b", SubmissionID: "b", State: inbox.StateDone, JobIDs: []string{"b1"}, Source: inbox.SourceWebhook},
+			{Key: "c", SubmissionID: "c", State: inbox.StatePending}, // never reached the service
 		},
 		Effects: []effect{
 			{Submission: "a", Job: "a2", Outcome: "completed", N: 0},
@@ -38,7 +39,7 @@ func goodFacts() *facts {
 
 func TestLedger(t *testing.T) {
 	t.Parallel()
-	l := settle(goodFacts())
+	l := newLedger(goodFacts())
 	assert.True(t, l.ok(), "%s", l)
 	assert.Equal(t, 2, l.Submitted)
 	assert.Equal(t, 3, l.Jobs)
@@ -47,11 +48,11 @@ func TestLedger(t *testing.T) {
 	assert.Equal(t, map[string]int{"200": 1, "lost": 1, "broken": 1, "401": 1}, l.Delivered)
 	assert.Equal(t, 1, l.Acknowledged)
 	assert.Equal(t, 1, l.Forged)
-	assert.Equal(t, 1, l.Swept)
+	assert.Equal(t, 1, l.Reconciled)
 	assert.Contains(t, l.String(), "completed: 1, expired: 1")
 }
 
-func TestLedgerFindsWhatIsBroken(t *testing.T) {
+func TestLedgerFindsBrokenGuarantees(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name string
@@ -59,27 +60,36 @@ func TestLedgerFindsWhatIsBroken(t *testing.T) {
 		find func(l *ledger) []string
 	}{
 		{"lost", func(f *facts) { f.Effects = f.Effects[1:] }, func(l *ledger) []string { return l.Lost }},
-		{"lost after 2xx", func(f *facts) { f.Effects = f.Effects[:1] }, func(l *ledger) []string { return l.Forgotten }},
-		{"forgotten for a while", func(f *facts) { f.Broken = []string{"b"} }, func(l *ledger) []string { return l.Forgotten }},
-		{"not done", func(f *facts) { f.Records[0].State = webhook.StateClaimed }, func(l *ledger) []string { return l.Unfinished }},
-		{"dead", func(f *facts) { f.Records[0].State = webhook.StateDead }, func(l *ledger) []string { return l.Unfinished }},
+		{"lost after 2xx", func(f *facts) { f.Effects = f.Effects[:1] }, func(l *ledger) []string { return l.AckLost }},
+		{"not stored for a while", func(f *facts) { f.AckLost = []string{"b"} }, func(l *ledger) []string { return l.AckLost }},
+		{"not due", func(f *facts) {
+			r := &f.Records[0]
+			r.State, r.ReadAt, r.DueAt = inbox.StateReceived, time.Unix(100, 0), time.Unix(101, 0)
+			f.Effects, f.Acked = f.Effects[1:], []string{"a", "b"}
+		}, func(l *ledger) []string { return l.NotDue }},
+		{"not done", func(f *facts) { f.Records[0].State = inbox.StateClaimed }, func(l *ledger) []string { return l.Unfinished }},
+		{"dead", func(f *facts) { f.Records[0].State = inbox.StateDead }, func(l *ledger) []string { return l.Unfinished }},
 		{"twice with CompleteTx", func(f *facts) { f.Effects = append(f.Effects, f.Effects[0]) }, func(l *ledger) []string { return l.Repeated }},
 		{"wrong outcome", func(f *facts) { f.Effects[0].Outcome = "failed" }, func(l *ledger) []string { return l.Wrong }},
 		{"expired without reason", func(f *facts) { f.Effects[0].Outcome = "expired" }, func(l *ledger) []string { return l.Wrong }},
-		{"another's metadata", func(f *facts) { f.Effects[0].N = 1 }, func(l *ledger) []string { return l.Wrong }},
-		{"a job that is not there", func(f *facts) { f.Effects[0].Job = "x" }, func(l *ledger) []string { return l.Foreign }},
-		{"another's job", func(f *facts) { f.Effects[0].Job = "b1" }, func(l *ledger) []string { return l.Foreign }},
-		{"forged", func(f *facts) { f.Deliveries[3].StatusCode = 200 }, func(l *ledger) []string { return l.ForgedAnswers }},
+		{"metadata of another submission", func(f *facts) { f.Effects[0].N = 1 }, func(l *ledger) []string { return l.Wrong }},
+		{"unknown job", func(f *facts) { f.Effects[0].Job = "x" }, func(l *ledger) []string { return l.Foreign }},
+		{"job of another submission", func(f *facts) { f.Effects[0].Job = "b1" }, func(l *ledger) []string { return l.Foreign }},
+		{"forged", func(f *facts) { f.Deliveries[3].StatusCode = 200 }, func(l *ledger) []string { return l.ForgedOK }},
 		{"a child that crashed", func(f *facts) { f.Troubles = []string{"x"} }, func(l *ledger) []string { return l.Troubles }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			f := goodFacts()
 			test.do(f)
-			l := settle(f)
+			l := newLedger(f)
 			assert.False(t, l.ok())
 			assert.Len(t, test.find(l), 1)
 			assert.Contains(t, l.String(), test.find(l)[0])
+			if test.name == "not due" {
+				assert.Empty(t, l.Lost, "it can still be processed")
+				assert.Empty(t, l.AckLost)
+			}
 		})
 	}
 }
@@ -89,8 +99,8 @@ func TestLedgerCountsRepeats(t *testing.T) {
 	f := goodFacts()
 	f.Tx = false
 	f.Effects = append(f.Effects, f.Effects[0], f.Effects[0])
-	l := settle(f)
-	assert.True(t, l.ok(), "repeats are what is promised without CompleteTx")
+	l := newLedger(f)
+	assert.True(t, l.ok(), "without CompleteTx effects may be repeated")
 	assert.Equal(t, 2, l.Repeats)
 	assert.Equal(t, map[int]int{1: 1, 3: 1}, l.Effects)
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestMain lets the test binary be the children of its own runs.
+// TestMain makes the test binary the children of its runs.
 func TestMain(m *testing.M) {
 	if len(os.Args) == 2 && os.Args[1] == childFlag {
 		os.Exit(childMain())
@@ -25,11 +25,13 @@ func TestCommandRefuses(t *testing.T) {
 		assert.Contains(t, out.String(), "-seed", args)
 	}
 	var out strings.Builder
-	require.ErrorContains(t, command(t.Context(), []string{"-ci", "-budget", "1m"}, &out), "too short")
+	require.ErrorContains(t, command(t.Context(), []string{"-ci", "-budget", "1m"}, &out), "-budget 1m0s is too short")
+	require.ErrorContains(t, command(t.Context(), []string{"-jobs", "200", "-kills", "10", "-duration", "90s"}, &out),
+		"-duration 1m30s is too short for 200 jobs and 10 kills")
 }
 
-// Without PostgreSQL a run on it fails with what to do, several leave it out, and
-// in CI that is a failure.
+// Without PostgreSQL a single run fails, and its error says what to do. Several runs leave
+// it out, but fail in CI.
 func TestCommandWithoutPostgres(t *testing.T) {
 	t.Setenv("REDUCTO_TEST_POSTGRES", "postgres://nobody@127.0.0.1:1/none?sslmode=disable")
 	t.Setenv("CI", "")

@@ -1,33 +1,32 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"slices"
 	"time"
 )
 
-// profile is how much happens in a run, and how bad it gets.
+// profile is the size of a run, and how much goes wrong in it.
 type profile struct {
 	Jobs     int
 	Children int
 	Kills    int
 	Pauses   int
 	Drops    int
-	// Window is for how long faults happen. After it the run has calm, in which
-	// everything that is not lost has to end.
+	// Window is how long faults happen. After it the run waits for drainFor, in which
+	// every submission must end.
 	Window time.Duration
-	// Gentle leaves out what takes the inbox a minute or more to get over by design,
-	// so that a run can end within seconds: lost webhooks that only a sweep makes up
-	// for, lost answers to submissions, kills while jobs are being submitted, tokens
-	// that are replayed before their own delivery has arrived.
+	// Gentle leaves out the faults from which the Inbox recovers by polling, which takes
+	// a minute or more: lost webhooks, lost answers to submissions, and kills while jobs
+	// are submitted. So a run can end within seconds.
 	Gentle bool
-	// Harmless has nothing go wrong by itself, for tests that do it.
+	// Harmless leaves out all faults. It is for tests that make their own.
 	Harmless bool
 }
 
-// plan is everything that goes wrong in a run, and when. It is made of the seed
-// alone.
+// plan has everything that goes wrong in a run, and when. It depends on the seed alone.
 type plan struct {
 	Seed        uint64
 	Profile     profile
@@ -35,17 +34,17 @@ type plan struct {
 	Disruptions []disruption
 }
 
-// submission is a job that a child is told to submit.
+// submission is a job that a child is to submit.
 type submission struct {
 	ID   string
-	N    int // also its metadata, which has to come back
+	N    int // in the metadata, which must come back
 	At   time.Duration
 	Kind string
-	// Resubmit is reducto.WithResubmit. Again sends the submission anew, under its id,
-	// when its outcome is unknown, although there may be a job. Those without are
-	// sent anew only if there is none.
+	// Resubmit is reducto.WithResubmit. Again repeats the submission, under its id, if
+	// its outcome is unknown, although there may be a job. Without Again it is repeated
+	// only if there is none.
 	Resubmit, Again bool
-	// Silent has no webhook: only asking tells its end.
+	// Silent: it has no webhook.
 	Silent bool
 }
 
@@ -58,18 +57,19 @@ const (
 
 // disruption is something that happens to a child.
 type disruption struct {
-	// After is the time since the one before.
+	// After is the time since the previous disruption.
 	After time.Duration
 	Kind  string
-	// Slot is the child, or the next one that is up.
+	// Slot is the slot of the child. If that is down, it is the next one.
 	Slot int
-	// For is how long a paused child stays so, or a killed one stays away.
+	// For is how long the child is paused, or how long after its kill another starts.
 	For time.Duration
 }
 
 // The kinds of disruptions.
 const (
-	disruptKill  = "kill"
+	disruptKill = "kill"
+	// disruptPause stops a child that holds a claim, for longer than the lease.
 	disruptPause = "pause"
 	disruptDrop  = "drop connections"
 )
@@ -115,6 +115,9 @@ func planDisruptions(seed uint64, p profile) []disruption {
 		list = append(list, disruption{Kind: disruptDrop})
 	}
 	r.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+	if p.Gentle { // its jobs are submitted before, and a pause needs a call that runs
+		slices.SortStableFunc(list, func(a, b disruption) int { return cmp.Compare(lateness(a), lateness(b)) })
+	}
 	for i := range list {
 		mean := p.Window / time.Duration(len(list))
 		list[i].After = between(r, mean/2, mean*3/2)
@@ -123,16 +126,24 @@ func planDisruptions(seed uint64, p profile) []disruption {
 	return list
 }
 
-// fate is how a job goes.
-type fate struct {
-	// Takes is from its submission to its end.
+// lateness orders the disruptions of a gentle run: pauses come first.
+func lateness(d disruption) int {
+	if d.Kind == disruptPause {
+		return 0
+	}
+	return 1
+}
+
+// jobPlan is what happens to a job.
+type jobPlan struct {
+	// Takes is the time from the submission to the end.
 	Takes time.Duration
 	End   string
-	// ReadLag is how many answers say that it runs after it has ended.
+	// ReadLag is how many answers of the API say that the job runs after it has ended.
 	ReadLag int
-	Webhook []hookFault
-	// Repeats are when the webhook is sent once more, after the end.
-	Repeats []time.Duration
+	Faults  []hookFault // of the webhook
+	// Redeliveries are times after the end at which the webhook is sent once more.
+	Redeliveries []time.Duration
 }
 
 // How jobs end.
@@ -140,7 +151,7 @@ const (
 	endComplete = "complete"
 	endFail     = "fail"
 	endCancel   = "cancel"
-	endExpire   = "expire" // completes, and is forgotten while children read that it runs
+	endExpire   = "expire" // completes, and expires while the API still says that it runs
 )
 
 // hookFault is something that goes wrong with a job's webhook.
@@ -148,11 +159,13 @@ type hookFault struct {
 	Kind string
 	N    int
 	For  time.Duration
-	// Early has a token replayed before any delivery of its own was answered, by
-	// somebody who sees what is on its way and can hold it up. Otherwise it is replayed
-	// as it leaks: out of a delivery that has arrived.
+	// Early replays the token before the job's own delivery. Otherwise the token is
+	// replayed after that delivery has arrived.
 	Early bool
 }
+
+// replays reports whether the fault uses the job's token for another job.
+func (h hookFault) replays() bool { return h.Kind == hookReplayed || h.Kind == hookCrossed }
 
 // The faults of webhooks.
 const (
@@ -164,8 +177,8 @@ const (
 	hookLate        = "delayed"
 	hookContradicts = "contradicted"
 	hookForged      = "forged"
-	hookReplayed    = "replayed for another job"
-	hookCrossed     = "replayed for another's job"
+	hookReplayed    = "token replayed for an unknown job"
+	hookCrossed     = "token replayed for another submission's job"
 	hookCorrupt     = "corrupt"
 	hookTorn        = "corrupt at first"
 	hookBroken      = "answer lost at first"
@@ -173,40 +186,40 @@ const (
 	hookSlow        = "slow body"
 )
 
-// fateOf is the fate of a submission's nth job.
-func (p *plan) fateOf(id string, nth int) fate {
+// jobOf returns the plan of a submission's nth job.
+func (p *plan) jobOf(id string, nth int) jobPlan {
 	if p.Profile.Harmless {
-		return fate{Takes: 100 * time.Millisecond, End: endComplete}
+		return jobPlan{Takes: 100 * time.Millisecond, End: endComplete}
 	}
 	r := stream(p.Seed, fmt.Sprintf("job %d of %s", nth, id))
-	f := fate{
+	j := jobPlan{
 		Takes: between(r, 150*time.Millisecond, 1500*time.Millisecond),
 		End:   choose(r, []weighted[string]{{endComplete, 80}, {endFail, 12}, {endCancel, 5}, {endExpire, 3}}),
 	}
 	if p.Profile.Gentle {
-		f.Takes = between(r, 500*time.Millisecond, 4*time.Second)
-		if f.End != endFail {
-			f.End = endComplete
+		j.Takes = between(r, 500*time.Millisecond, 4*time.Second)
+		if j.End != endFail {
+			j.End = endComplete
 		}
 	}
 	if r.IntN(12) == 0 {
-		f.ReadLag = 1 + r.IntN(3)
+		j.ReadLag = 1 + r.IntN(3)
 	}
-	if f.End == endExpire {
-		f.ReadLag = 8
+	if j.End == endExpire {
+		j.ReadLag = 8
 	}
 	for range r.IntN(3) {
-		f.Webhook = append(f.Webhook, drawHookFault(r))
+		j.Faults = append(j.Faults, drawHookFault(r))
 	}
 	if p.Profile.Gentle {
-		f.Webhook = slices.DeleteFunc(f.Webhook, func(h hookFault) bool {
+		j.Faults = slices.DeleteFunc(j.Faults, func(h hookFault) bool {
 			return h.Kind == hookLost || h.Kind == hookCorrupt || h.Kind == hookReordered
 		})
 	}
-	if f.End != endCancel && r.IntN(8) == 0 {
-		f.Repeats = append(f.Repeats, between(r, 500*time.Millisecond, 5*time.Second))
+	if j.End != endCancel && r.IntN(8) == 0 {
+		j.Redeliveries = append(j.Redeliveries, between(r, 500*time.Millisecond, 5*time.Second))
 	}
-	return f
+	return j
 }
 
 func drawHookFault(r *rand.Rand) hookFault {
@@ -248,7 +261,7 @@ const (
 	answerLate    = "late"
 )
 
-// submitFaults are those of the first n requests that submit something.
+// submitFaults returns the faults of the first n submissions.
 func (p *plan) submitFaults(n int) []answerFault {
 	choices := []weighted[string]{
 		{answerRight, 74}, {answerLimited, 6}, {answerStatus, 6}, {answerLost, 8}, {answerDropped, 2}, {answerLate, 4},
@@ -259,7 +272,7 @@ func (p *plan) submitFaults(n int) []answerFault {
 	return drawAnswerFaults(stream(p.Seed, "submit"), choices, n)
 }
 
-// readFaults are those of the first n requests for one thing.
+// readFaults returns the faults of the first n requests for what.
 func (p *plan) readFaults(what string, n int) []answerFault {
 	return drawAnswerFaults(stream(p.Seed, "read "+what), []weighted[string]{
 		{answerRight, 82}, {answerLimited, 4}, {answerStatus, 6}, {answerDropped, 2}, {answerTorn, 3}, {answerLate, 3},

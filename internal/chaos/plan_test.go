@@ -17,31 +17,30 @@ func TestSeedReproducesPlan(t *testing.T) {
 	assert.Equal(t, one.submitFaults(500), same.submitFaults(500))
 	assert.NotEqual(t, one.submitFaults(500), other.submitFaults(500))
 	assert.Equal(t, one.readFaults("/job", 500), same.readFaults("/job", 500))
-	// The fate of a job depends on nothing but the seed, its submission and its number,
-	// in whatever order they are asked for.
-	last := one.fateOf(one.Submissions[199].ID, 1)
+	// The plan of a job depends on the seed, its submission and its number alone.
+	last := one.jobOf(one.Submissions[199].ID, 1)
 	for _, sub := range same.Submissions {
-		assert.Equal(t, one.fateOf(sub.ID, 0), same.fateOf(sub.ID, 0))
+		assert.Equal(t, one.jobOf(sub.ID, 0), same.jobOf(sub.ID, 0))
 	}
-	assert.Equal(t, last, same.fateOf(one.Submissions[199].ID, 1))
+	assert.Equal(t, last, same.jobOf(one.Submissions[199].ID, 1))
 	cfg := childConfig{Seed: 7, Unsteady: true}
 	for attempt := range 20 {
-		mood, takes, fetches := moodOf(&cfg, "x", attempt)
-		mood2, takes2, fetches2 := moodOf(&cfg, "x", attempt)
-		assert.Equal(t, []any{mood, takes, fetches}, []any{mood2, takes2, fetches2})
+		behavior, takes, fetches := behaviorOf(&cfg, "x", attempt)
+		behavior2, takes2, fetches2 := behaviorOf(&cfg, "x", attempt)
+		assert.Equal(t, []any{behavior, takes, fetches}, []any{behavior2, takes2, fetches2})
 	}
 }
 
-func TestPlanHasEverything(t *testing.T) {
+func TestPlanHasEveryFault(t *testing.T) {
 	t.Parallel()
 	p := newPlan(1, profileFor(onPostgres, 2000, 100, time.Minute))
 	ends, hooks, disruptions := map[string]int{}, map[string]int{}, map[string]int{}
 	ids := map[string]bool{}
 	for _, sub := range p.Submissions {
 		ids[sub.ID] = true
-		f := p.fateOf(sub.ID, 0)
+		f := p.jobOf(sub.ID, 0)
 		ends[f.End]++
-		for _, h := range f.Webhook {
+		for _, h := range f.Faults {
 			hooks[h.Kind]++
 		}
 	}
@@ -65,16 +64,16 @@ func TestPlanHasEverything(t *testing.T) {
 	assert.Len(t, answers, 7)
 }
 
-// What a gentle run must not have takes it minutes.
+// A gentle run has no fault from which the Inbox recovers in minutes.
 func TestGentlePlan(t *testing.T) {
 	t.Parallel()
 	p := newPlan(1, profile{Jobs: 500, Children: 1, Window: time.Second, Gentle: true})
 	for _, sub := range p.Submissions {
 		require.Zero(t, sub.At)
 		require.False(t, sub.Silent)
-		f := p.fateOf(sub.ID, 0)
+		f := p.jobOf(sub.ID, 0)
 		require.Contains(t, []string{endComplete, endFail}, f.End)
-		for _, h := range f.Webhook {
+		for _, h := range f.Faults {
 			require.NotContains(t, []string{hookLost, hookCorrupt, hookReordered}, h.Kind)
 		}
 	}

@@ -16,24 +16,24 @@ import (
 	"time"
 )
 
-// process is a child as its parent sees it.
+// process is a running child.
 type process struct {
 	cfg     childConfig
 	cmd     *exec.Cmd
 	stdin   io.Closer
 	address string
-	exited  chan struct{} // closed when it has, and all that it said was heard
-	err     error         // how; read it after that
-	meant   atomic.Bool   // whether it is meant to end
+	exited  chan struct{} // closed after it has exited and all of its events are read
+	err     error         // of the exit; read it after exited is closed
+	meant   atomic.Bool   // it is meant to exit
+	calls   atomic.Int64  // calls of the user's function that run
 }
 
-// startTimeout is generous: the race detector is slow, and other runs share the
-// machine.
+// startTimeout is long, as the race detector is slow and other runs share the machine.
 const startTimeout = 30 * time.Second
 
-// startProcess starts this program as a child, and returns when it serves. What it
-// says goes to hear.
-func startProcess(ctx context.Context, cfg childConfig, hear func(event)) (*process, error) {
+// startProcess starts this program as a child, and returns when it serves. It passes
+// the child's events to onEvent.
+func startProcess(ctx context.Context, cfg childConfig, onEvent func(event)) (*process, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -42,7 +42,7 @@ func startProcess(ctx context.Context, cfg childConfig, hear func(event)) (*proc
 	if err != nil {
 		return nil, err
 	}
-	// It does not end with ctx: a child that is to be stopped is told so.
+	// The child outlives ctx: kill and end stop it.
 	p := &process{cfg: cfg, cmd: exec.Command(self, childFlag), exited: make(chan struct{})}
 	stdin, err := p.cmd.StdinPipe()
 	if err != nil {
@@ -57,21 +57,22 @@ func startProcess(ctx context.Context, cfg childConfig, hear func(event)) (*proc
 	if err != nil {
 		return nil, err
 	}
-	p.cmd.Stderr = stderr // a crash belongs to what it said before
+	p.cmd.Stderr = stderr // so that a panic is in the log
 	err = p.cmd.Start()
-	_ = stderr.Close() // it is the child's now
+	_ = stderr.Close() // the child has its own copy
 	if err != nil {
 		return nil, err
 	}
 	ready := make(chan event, 1)
-	go p.listen(stdout, func(e event) {
+	go p.readEvents(stdout, func(e event) {
+		p.calls.Add(e.Calls)
 		if e.Ready != "" || e.Failed != "" {
 			select {
 			case ready <- e:
 			default:
 			}
 		}
-		hear(e)
+		onEvent(e)
 	})
 	_, err = stdin.Write(append(line, '\n'))
 	timeout := time.NewTimer(startTimeout)
@@ -83,9 +84,9 @@ func startProcess(ctx context.Context, cfg childConfig, hear func(event)) (*proc
 		}
 		p.address = e.Ready
 	case <-p.exited:
-		err = fmt.Errorf("it ended: %w", errors.Join(err, p.err))
+		err = fmt.Errorf("it exited: %w", errors.Join(err, p.err))
 	case <-timeout.C:
-		err = errors.New("it does not begin to serve")
+		err = errors.New("it did not begin to serve")
 	case <-ctx.Done():
 		err = ctx.Err()
 	}
@@ -96,19 +97,19 @@ func startProcess(ctx context.Context, cfg childConfig, hear func(event)) (*proc
 	return p, nil
 }
 
-func (p *process) listen(stdout io.Reader, hear func(event)) {
+func (p *process) readEvents(stdout io.Reader, onEvent func(event)) {
 	lines := bufio.NewScanner(stdout)
 	for lines.Scan() {
 		var e event
 		if json.Unmarshal(lines.Bytes(), &e) == nil {
-			hear(e)
+			onEvent(e)
 		}
 	}
 	p.err = p.cmd.Wait()
 	close(p.exited)
 }
 
-// kill ends it as a power cut would, and waits until it is gone.
+// kill sends SIGKILL, and waits until the child has exited.
 func (p *process) kill() {
 	p.meant.Store(true)
 	_ = p.cmd.Process.Kill()
@@ -116,7 +117,7 @@ func (p *process) kill() {
 	<-p.exited
 }
 
-// end has it shut down. The error is how it ended, if not well.
+// end sends SIGTERM, and waits. The error is the child's.
 func (p *process) end() error {
 	p.meant.Store(true)
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
@@ -134,7 +135,7 @@ func (p *process) end() error {
 	}
 }
 
-// submit has the child submit a job.
+// submit tells the child to submit a job.
 func (p *process) submit(ctx context.Context, o order) (answer, error) {
 	body, err := json.Marshal(o)
 	if err != nil {
@@ -156,5 +157,5 @@ func (p *process) submit(ctx context.Context, o order) (answer, error) {
 	return a, err
 }
 
-// controlClient uses a connection once: the next child has another address.
+// controlClient uses each connection once, as each child has another address.
 var controlClient = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}

@@ -6,17 +6,16 @@ import (
 	"time"
 )
 
-// stream is the random numbers that a seed has for one purpose. Each purpose has
-// its own, so that what one of them draws does not depend on when another did:
-// that is what lets a seed reproduce its faults although processes interleave
-// differently each time.
+// stream returns the random numbers of a seed for one purpose. Each purpose has its own
+// stream, so the numbers do not depend on the order in which purposes draw. So a seed
+// reproduces its faults, although processes interleave differently each time.
 func stream(seed uint64, purpose string) *rand.Rand {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(purpose))
 	return rand.New(rand.NewPCG(seed, h.Sum64()))
 }
 
-// between is a random duration from low to high.
+// between returns a random duration from low to high.
 func between(r *rand.Rand, low, high time.Duration) time.Duration {
 	return low + time.Duration(r.Int64N(int64(high-low)+1))
 }
@@ -27,7 +26,7 @@ type weighted[T any] struct {
 	weight int
 }
 
-// choose draws one of the choices.
+// choose returns one of the choices.
 func choose[T any](r *rand.Rand, choices []weighted[T]) T {
 	total := 0
 	for _, c := range choices {

@@ -9,21 +9,23 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/reducto-go/reducto/webhook"
+	"github.com/reducto-go/reducto/webhook/inbox"
 )
 
-// errBroken: a run has ended, and something that must hold does not.
-var errBroken = errors.New("the ledger shows what must not be")
+// errBroken says that a guarantee was broken.
+var errBroken = errors.New("a guarantee is broken, see the ledger")
 
-// run is one run of the harness: a store, and a way to complete.
+// run is one run of the harness, in one configuration.
 type run struct {
 	options
 	Profile profile
 	Seed    uint64
-	Limit   time.Duration // of everything
+	Limit   time.Duration // of the run, unless the attack ends too late for drainFor
+
+	fenced int64 // claims lost and completions refused, set by do
 }
 
-// name is what the run is called.
+// name returns the name of the configuration.
 func (r *run) name() string {
 	way := "no transaction"
 	if r.Tx {
@@ -32,11 +34,12 @@ func (r *run) name() string {
 	return r.Store + ", " + way
 }
 
-// do runs it, with its files in dir, and writes the ledger to out. The error is
-// errBroken, or why there is no ledger.
+// do does the run with its files in dir, and writes the ledger to out. The error is
+// errBroken if a guarantee is broken. Any other error means that there is no ledger.
 func (r *run) do(ctx context.Context, dir string, out io.Writer) (err error) {
 	began := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, r.Limit)
+	limit := began.Add(r.Limit)
+	attack, cancel := context.WithDeadline(ctx, limit)
 	defer cancel()
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -51,23 +54,34 @@ func (r *run) do(ctx context.Context, dir string, out io.Writer) (err error) {
 	}
 	submitter := &submitter{world: w}
 	disruptor := &disruptor{world: w, counts: map[string]int{}}
-	w.attack(ctx, submitter, disruptor)
-	fmt.Fprintf(out, "%s: calm after %v\n", r.name(), time.Since(began).Round(time.Second))
-	quiet := w.awaitQuiet(ctx)
+	attackBegan := time.Now()
+	w.attack(attack, submitter, disruptor)
+	fmt.Fprintf(out, "%s: attacked for %v\n", r.name(), time.Since(began).Round(time.Second))
+	attackEnded := time.Now()
+	if drained := attackEnded.Add(drainFor(r.Profile, attackEnded.Sub(attackBegan))); limit.Before(drained) {
+		limit = drained
+	}
+	draining, cancel := context.WithDeadline(ctx, limit)
+	defer cancel()
+	quiet := w.awaitQuiet(draining, attackEnded.Add(hold+lease))
 	if quiet {
 		if err := w.fleet.end(); err != nil {
 			w.fleet.trouble("%v", err)
 		}
 	}
-	// The time may be over; the account is made all the same.
+	if r.Profile.Pauses > 0 && disruptor.holding == 0 {
+		w.fleet.trouble("no child was paused while it held a claim")
+	}
+	// The ledger is made even if the time is over.
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
 	f, err := w.gather(ending, r.Tx)
 	if err != nil {
-		return fmt.Errorf("%s: there is no account: %w", r.name(), err)
+		return fmt.Errorf("%s: there is no ledger: %w", r.name(), err)
 	}
-	l := settle(f)
-	text := r.account(l, w, submitter, disruptor, quiet, time.Since(began))
+	r.fenced = w.fleet.metric(inbox.MetricFenced)
+	l := newLedger(f)
+	text := r.report(l, w, submitter, disruptor, quiet, time.Since(began))
 	if _, err := io.WriteString(out, text); err != nil {
 		return err
 	}
@@ -80,7 +94,7 @@ func (r *run) do(ctx context.Context, dir string, out io.Writer) (err error) {
 	return errors.Join(fmt.Errorf("%s, seed %d: %w", r.name(), r.Seed, errBroken), keepFacts(dir, f))
 }
 
-// attack has the plan's faults happen while its jobs are submitted.
+// attack submits the jobs of the plan, and carries out its faults.
 func (w *world) attack(ctx context.Context, s *submitter, d *disruptor) {
 	if w.plan.Profile.Gentle {
 		w.service.breakAnswers()
@@ -94,7 +108,7 @@ func (w *world) attack(ctx context.Context, s *submitter, d *disruptor) {
 			s.run(ctx)
 		}()
 		d.run(ctx, w.plan.Disruptions)
-		// Submissions that failed are repeated, and the faults may not go on for ever.
+		// Failed submissions are repeated, so the faults must end before them.
 		sleepOr(ctx, 10*time.Second, done)
 		w.service.ClearFaults()
 		<-done
@@ -112,11 +126,12 @@ func sleepOr(ctx context.Context, d time.Duration, done <-chan struct{}) {
 	}
 }
 
-// awaitQuiet waits until every submission has its outcome and nothing is left to
-// do. It reports false if the time is over.
-func (w *world) awaitQuiet(ctx context.Context) bool {
+// awaitQuiet waits until every submission has its outcome and all records are done, but
+// not less than until earliest: a held delivery or a lost lease can have a late effect.
+// It reports false if the time is over.
+func (w *world) awaitQuiet(ctx context.Context, earliest time.Time) bool {
 	for {
-		if w.service.quiet() && w.settled(ctx) {
+		if time.Now().After(earliest) && w.service.quiet() && w.settled(ctx) {
 			return true
 		}
 		if !sleep(ctx, 250*time.Millisecond) {
@@ -125,16 +140,16 @@ func (w *world) awaitQuiet(ctx context.Context) bool {
 	}
 }
 
-// settled reports whether no record of a job waits for anything.
+// settled reports whether the record of every job is done or dead.
 func (w *world) settled(ctx context.Context) bool {
-	open, err := w.db.records(ctx, webhook.Filter{
-		States: []webhook.State{webhook.StatePending, webhook.StateReceived, webhook.StateClaimed},
+	open, err := w.db.records(ctx, inbox.Filter{
+		States: []inbox.State{inbox.StatePending, inbox.StateReceived, inbox.StateClaimed},
 	})
 	if err != nil {
 		return false
 	}
 	for i := range open {
-		// A submission that was recorded and never reached the service has no end.
+		// A submission that was recorded, but never sent, does not end.
 		if len(w.service.jobsOf(open[i].SubmissionID)) > 0 {
 			return false
 		}
@@ -155,13 +170,14 @@ func (w *world) settled(ctx context.Context) bool {
 	return true
 }
 
-// dead reports whether a record was given up: nothing more will come of it.
+// dead reports whether the record of a submission is dead or done.
 func (w *world) dead(ctx context.Context, id string) bool {
-	found, err := w.db.records(ctx, webhook.Filter{Keys: []string{id}, States: []webhook.State{webhook.StateDead, webhook.StateDone}})
+	found, err := w.db.records(ctx, inbox.Filter{Keys: []string{id}, States: []inbox.State{inbox.StateDead, inbox.StateDone}})
 	return err == nil && len(found) > 0
 }
 
-func (r *run) account(l *ledger, w *world, s *submitter, d *disruptor, quiet bool, took time.Duration) string {
+// report returns the ledger with the facts of the run.
+func (r *run) report(l *ledger, w *world, s *submitter, d *disruptor, quiet bool, took time.Duration) string {
 	verdict := "ok"
 	if !quiet {
 		verdict = "FAILED: the time was over before all was done"
@@ -169,11 +185,12 @@ func (r *run) account(l *ledger, w *world, s *submitter, d *disruptor, quiet boo
 		verdict = "FAILED"
 	}
 	p := r.Profile
-	return fmt.Sprintf("%s: %s\n  %-46s %d\n  %-46s %v, %v of them under attack\n  %-46s %d, %d orders, %d of unknown outcome\n"+
-		"  %-46s %d kills, %d pauses past the lease, %d drops of %d connections\n%s  %-46s %d refused for their token, %d panics, %d not committed\n",
+	return fmt.Sprintf("%s: %s\n  %-46s %d\n  %-46s %v, faults planned for %v\n  %-46s %d, %d orders, %d of unknown outcome\n"+
+		"  %-46s %d kills, %d pauses past the lease (%d of a child with a claim), %d drops of %d connections\n"+
+		"%s  %-46s %d claims lost or completions refused, %d panics, %d not committed\n",
 		r.name(), verdict, "seed", r.Seed, "time", took.Round(time.Second), p.Window,
 		"submissions", len(w.plan.Submissions), s.orders, s.unknown,
-		"disruptions", d.counts[disruptKill], d.counts[disruptPause], d.counts[disruptDrop], d.broken,
-		l, "as far as the children could tell", w.fleet.metric(webhook.MetricFenced),
-		w.fleet.metric(webhook.MetricHandled+" panicked"), w.fleet.metric(webhook.MetricHandled+" not_committed"))
+		"disruptions", d.counts[disruptKill], d.counts[disruptPause], d.holding, d.counts[disruptDrop], d.broken,
+		l, "measured by the children", r.fenced,
+		w.fleet.metric(inbox.MetricHandled+" panicked"), w.fleet.metric(inbox.MetricHandled+" not_committed"))
 }

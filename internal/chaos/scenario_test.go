@@ -8,16 +8,16 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/reducto-go/reducto/webhook"
+	"github.com/reducto-go/reducto/webhook/inbox"
 )
 
-// The process dies when the delivery is in the store and not yet answered.
-func TestScenario27_KilledAfterInsertBeforeAnswer(t *testing.T) {
+// Scenario 27.
+func TestKillBetweenCommitAndAnswerCallsFuncOnce(t *testing.T) {
 	s := newStage(t, onSQLite, false)
 	child := s.start(0, pointReceived)
 	job := s.submit(child)
 	s.awaitDeath(child)
-	assert.Equal(t, webhook.StateReceived, s.record().State)
+	assert.Equal(t, inbox.StateReceived, s.record().State)
 	assert.NotContains(t, s.answers(job), 200)
 
 	s.start(0, "")
@@ -26,13 +26,13 @@ func TestScenario27_KilledAfterInsertBeforeAnswer(t *testing.T) {
 	r := s.awaitDone()
 	assert.Equal(t, 1, r.Attempt, "one call")
 	require.Eventually(t, func() bool { return slices.Contains(s.answers(job), 200) }, time.Minute, 50*time.Millisecond,
-		"the sender's repetition is a duplicate; one can come while nobody listens")
+		"the service's retry is a duplicate, if it does not come while the child is down")
 	s.settleDown()
 	assert.Equal(t, 1, s.effects())
 }
 
-// The process dies when the delivery was answered, and nobody has claimed it.
-func TestScenario28_KilledAfterAnswerBeforeClaim(t *testing.T) {
+// Scenario 28.
+func TestKillBetweenAnswerAndClaimLosesNothing(t *testing.T) {
 	s := newStage(t, onSQLite, false)
 	child := s.start(0, pointIdle)
 	job := s.submit(child)
@@ -41,40 +41,40 @@ func TestScenario28_KilledAfterAnswerBeforeClaim(t *testing.T) {
 	s.fleet.kill(child)
 	require.Equal(t, []int{200}, s.answers(job))
 	r := s.record()
-	assert.Equal(t, webhook.StateReceived, r.State)
+	assert.Equal(t, inbox.StateReceived, r.State)
 	assert.Zero(t, r.Attempt)
 	assert.Zero(t, s.effects())
 
 	s.start(0, "")
 	r = s.awaitDone()
 	assert.Equal(t, 1, r.Attempt)
-	assert.Equal(t, webhook.SourceWebhook, r.Source, "no sweep was needed")
+	assert.Equal(t, inbox.SourceWebhook, r.Source, "the reconciler was not needed")
 	assert.Equal(t, 1, s.effects())
-	assert.Equal(t, []int{200}, s.answers(job), "nor another delivery")
+	assert.Equal(t, []int{200}, s.answers(job), "nor was another delivery")
 }
 
-// The process dies when the user's function was called, and has done nothing.
-func TestScenario29_KilledBetweenClaimAndCompletion(t *testing.T) {
+// Scenario 29.
+func TestKillBetweenClaimAndCompletionCallsFuncAgainAfterLease(t *testing.T) {
 	s := newStage(t, onSQLite, false)
 	child := s.start(0, pointClaimed)
 	s.submit(child)
 	s.awaitDeath(child)
 	claimed := s.record()
-	assert.Equal(t, webhook.StateClaimed, claimed.State)
+	assert.Equal(t, inbox.StateClaimed, claimed.State)
 	require.Equal(t, 1, claimed.Attempt)
 
 	s.start(0, "")
 	r := s.awaitDone()
 	assert.Equal(t, claimed.Token+1, r.Token)
 	assert.Equal(t, 2, r.Attempt)
-	assert.False(t, r.FinishedAt.Before(claimed.DueAt), "not before its lease was over")
+	assert.False(t, r.FinishedAt.Before(claimed.DueAt), "not before the lease ended")
 	assert.Equal(t, 1, s.effects())
 }
 
-// The process is stopped for longer than its lease, another completes, and the
-// first goes on and succeeds too. Nothing but the store's fence holds it back:
-// this child believes that it still has the lease.
-func TestScenario30_StoppedPastLeaseThenCompletes(t *testing.T) {
+// Scenario 30. A process is stopped for longer than its lease, and another completes the
+// record. Then the first continues, and its function succeeds too. It believes that it
+// still has the lease, so only the fencing token refuses its completion.
+func TestStopPastLeaseThenSuccessIsFenced(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		tx      bool
@@ -87,7 +87,7 @@ func TestScenario30_StoppedPastLeaseThenCompletes(t *testing.T) {
 			s := newStage(t, onPostgres, test.tx)
 			stopped := s.start(0, pointStopped)
 			s.submit(stopped)
-			s.await("claimed", func(r webhook.Record) bool { return r.Attempt == 1 })
+			s.await("claimed", func(r inbox.Record) bool { return r.Attempt == 1 })
 			s.start(1, "")
 			done := s.awaitDone()
 			require.Equal(t, 2, done.Attempt)
@@ -96,15 +96,15 @@ func TestScenario30_StoppedPastLeaseThenCompletes(t *testing.T) {
 			require.NoError(t, resume(stopped.cmd.Process))
 			s.awaitFenced()
 			s.settleDown()
-			assert.Equal(t, done, s.record(), "the record is as the second left it")
+			assert.Equal(t, done, s.record(), "the second completion stands")
 			assert.Equal(t, test.effects, s.effects())
 		})
 	}
 }
 
-// The same, and the first fails when it goes on: that does not give the record
-// back, neither when the second has completed it, nor while it is at it.
-func TestScenario31_StoppedPastLeaseThenFails(t *testing.T) {
+// Scenario 31. As above, but the first function fails. That does not make the record due
+// again, whether the second process has completed it or still works.
+func TestStopPastLeaseThenFailureIsFenced(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		tx   bool
@@ -116,7 +116,7 @@ func TestScenario31_StoppedPastLeaseThenFails(t *testing.T) {
 			s := newStage(t, onPostgres, test.tx)
 			stopped := s.start(0, pointStoppedFails)
 			s.submit(stopped)
-			s.await("claimed", func(r webhook.Record) bool { return r.Attempt == 1 })
+			s.await("claimed", func(r inbox.Record) bool { return r.Attempt == 1 })
 			s.start(1, "")
 			done := s.awaitDone()
 
@@ -130,14 +130,14 @@ func TestScenario31_StoppedPastLeaseThenFails(t *testing.T) {
 			s := newStage(t, onPostgres, test.tx)
 			first := s.start(0, pointStoppedFails)
 			s.submit(first)
-			s.await("claimed", func(r webhook.Record) bool { return r.Attempt == 1 })
+			s.await("claimed", func(r inbox.Record) bool { return r.Attempt == 1 })
 			second := s.start(1, pointStopped)
-			claimed := s.await("claimed again", func(r webhook.Record) bool { return r.Attempt == 2 })
+			claimed := s.await("claimed again", func(r inbox.Record) bool { return r.Attempt == 2 })
 
 			require.NoError(t, resume(first.cmd.Process))
 			s.awaitFenced()
-			s.fleet.kill(first) // it could claim the record when this lease is over
-			assert.Equal(t, claimed, s.record(), "the second's claim is as it was")
+			s.fleet.kill(first) // or it could claim the record after this lease
+			assert.Equal(t, claimed, s.record(), "the second claim stands")
 			require.NoError(t, resume(second.cmd.Process))
 			assert.Equal(t, 2, s.awaitDone().Attempt)
 			assert.Equal(t, 1, s.effects())
@@ -145,10 +145,10 @@ func TestScenario31_StoppedPastLeaseThenFails(t *testing.T) {
 	}
 }
 
-// The process dies when its effect is made and its record not completed.
-func TestScenario32_KilledAfterEffectBeforeCompletion(t *testing.T) {
+// Scenario 32.
+func TestKillBetweenEffectAndCompletion(t *testing.T) {
 	for _, store := range []string{onSQLite, onPostgres} {
-		t.Run(store+", no transaction: the effect may be repeated", func(t *testing.T) {
+		t.Run(store+", no transaction: the effect is repeated", func(t *testing.T) {
 			s := newStage(t, store, false)
 			child := s.start(0, pointEffect)
 			s.submit(child)
@@ -158,25 +158,25 @@ func TestScenario32_KilledAfterEffectBeforeCompletion(t *testing.T) {
 			assert.Equal(t, 2, s.awaitDone().Attempt)
 			assert.Equal(t, 2, s.effects())
 		})
-		t.Run(store+", CompleteTx before commit: neither happened", func(t *testing.T) {
+		t.Run(store+", CompleteTx, before commit: there is no effect", func(t *testing.T) {
 			s := newStage(t, store, true)
 			child := s.start(0, pointEffect)
 			s.submit(child)
 			s.awaitDeath(child)
 			assert.Zero(t, s.effects())
-			assert.Equal(t, webhook.StateClaimed, s.record().State)
+			assert.Equal(t, inbox.StateClaimed, s.record().State)
 			s.start(0, "")
 			assert.Equal(t, 2, s.awaitDone().Attempt)
 			assert.Equal(t, 1, s.effects())
 		})
-		t.Run(store+", CompleteTx after commit: both happened", func(t *testing.T) {
+		t.Run(store+", CompleteTx, after commit: the record is done", func(t *testing.T) {
 			s := newStage(t, store, true)
 			child := s.start(0, pointCommitted)
 			s.submit(child)
 			s.awaitDeath(child)
 			assert.Equal(t, 1, s.effects())
 			done := s.record()
-			assert.Equal(t, webhook.StateDone, done.State)
+			assert.Equal(t, inbox.StateDone, done.State)
 			s.start(0, "")
 			s.settleDown()
 			assert.Equal(t, done, s.record())
@@ -185,9 +185,9 @@ func TestScenario32_KilledAfterEffectBeforeCompletion(t *testing.T) {
 	}
 }
 
-// A child that answers before it has kept anything is found out, also where a
-// sweep would make up for it.
-func TestForgottenPromiseIsFound(t *testing.T) {
+// The harness finds a child that answers before it stores a delivery, even if the
+// reconciler would find the job later.
+func TestHarnessFindsLostAcknowledgement(t *testing.T) {
 	s := newStage(t, onSQLite, false)
 	child := s.start(0, pointForgets)
 	job := s.submit(child)
@@ -196,13 +196,13 @@ func TestForgottenPromiseIsFound(t *testing.T) {
 	require.Equal(t, []int{200}, s.answers(job))
 	f, err := s.gather(t.Context(), false)
 	require.NoError(t, err)
-	l := settle(f)
+	l := newLedger(f)
 	assert.False(t, l.ok())
-	assert.Len(t, l.Forgotten, 2, "%s", l)
-	assert.Equal(t, []string{s.plan.Submissions[0].ID}, l.Lost)
+	assert.Len(t, l.AckLost, 1, "%s", l)
+	assert.Len(t, l.NotDue, 1, "the reconciler would find the job later")
 }
 
-// A small run of the whole.
+// The whole harness, in small.
 func TestChaosSQLite(t *testing.T) {
 	t.Parallel()
 	smoke(t, onSQLite, 1)

@@ -11,27 +11,26 @@ import (
 	"github.com/reducto-go/reducto/reductotest"
 )
 
-// service is Reducto, with the faults of a plan. Jobs are held until their fates
-// let them end: that is how the faults of a webhook are known to be set before it
-// is sent.
+// service is a Reducto with the faults of a plan. It ends each job by itself, so that it
+// can set the faults of a webhook before the webhook is sent.
 type service struct {
 	*reductotest.Server
 	plan *plan
 	hook string
 
-	mu     sync.Mutex
-	owners map[string]string   // submissions by job
-	jobs   map[string][]string // jobs by submission
-	hurt   map[string]int      // faults of webhooks by kind
-	known  map[string]bool     // jobs of which a child has the id from an answer
-	lives  sync.WaitGroup
-	open   int // jobs whose life goes on
+	mu       sync.Mutex
+	owners   map[string]string   // submissions by job
+	jobs     map[string][]string // jobs by submission
+	faults   map[string]int      // faults of webhooks by kind
+	answered map[string]bool     // submissions that were sent once, and whose answer is stored
+	running  sync.WaitGroup
+	open     int // jobs that run
 }
 
-// startService starts Reducto with webhooks to the front.
-func startService(p *plan, f *front) (*service, error) {
+// startService starts a Reducto that sends its webhooks to the balancer.
+func startService(p *plan, b *balancer) (*service, error) {
 	retries := []time.Duration{100 * time.Millisecond, 200 * time.Millisecond, 400 * time.Millisecond}
-	if p.Profile.Gentle { // all have to arrive
+	if p.Profile.Gentle { // every webhook must arrive
 		for d := retries[2]; d < 5*time.Second; {
 			d *= 2
 			retries = append(retries, d)
@@ -42,14 +41,15 @@ func startService(p *plan, f *front) (*service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &service{Server: server, plan: p, owners: map[string]string{}, jobs: map[string][]string{}, hurt: map[string]int{}, known: map[string]bool{}}
-	s.hook = server.Mount("/webhook", f)
-	f.owner = s.owner
+	s := &service{Server: server, plan: p,
+		owners: map[string]string{}, jobs: map[string][]string{}, faults: map[string]int{}, answered: map[string]bool{}}
+	s.hook = server.Mount("/webhook", b)
+	b.owner = s.owner
 	server.Hold()
 	return s, nil
 }
 
-// breakAnswers sets the faults of the requests to come.
+// breakAnswers sets the faults of the next requests.
 func (s *service) breakAnswers() {
 	n := len(s.plan.Submissions)
 	s.Fault("POST /", build(s.plan.submitFaults(4*n))...)
@@ -81,7 +81,7 @@ func (f answerFault) build() reductotest.Fault {
 	return reductotest.Delay(f.For)
 }
 
-// watch lets jobs live as they are submitted, until ctx ends.
+// watch runs jobs as they are submitted, until ctx ends.
 func (s *service) watch(ctx context.Context) {
 	ticker := time.NewTicker(30 * time.Millisecond)
 	defer ticker.Stop()
@@ -89,25 +89,24 @@ func (s *service) watch(ctx context.Context) {
 	for {
 		infos := s.Jobs()
 		for _, info := range infos[seen:] {
-			s.adopt(ctx, info)
+			s.start(ctx, info)
 		}
 		seen = len(infos)
 		select {
 		case <-ctx.Done():
-			s.lives.Wait()
+			s.running.Wait()
 			return
 		case <-ticker.C:
 		}
 	}
 }
 
-// reference is the user's part of the metadata.
+// reference is the user's metadata.
 type reference struct {
 	N *int `json:"n"`
 }
 
-// submissionID is the submission that a job was made by, as its metadata says:
-// those without a webhook do not have the id itself.
+// submissionID returns the submission that made a job, by the job's metadata.
 func (s *service) submissionID(info *reductotest.JobInfo) string {
 	var r reference
 	if json.Unmarshal(info.Metadata, &r) != nil || r.N == nil || *r.N < 0 || *r.N >= len(s.plan.Submissions) {
@@ -116,8 +115,8 @@ func (s *service) submissionID(info *reductotest.JobInfo) string {
 	return s.plan.Submissions[*r.N].ID
 }
 
-// adopt begins the life of a job.
-func (s *service) adopt(ctx context.Context, info reductotest.JobInfo) {
+// start runs a job on a goroutine of its own.
+func (s *service) start(ctx context.Context, info reductotest.JobInfo) {
 	id := s.submissionID(&info)
 	if id == "" {
 		return
@@ -128,58 +127,59 @@ func (s *service) adopt(ctx context.Context, info reductotest.JobInfo) {
 	s.owners[info.ID] = id
 	s.open++
 	s.mu.Unlock()
-	s.lives.Go(func() {
-		s.live(ctx, info, s.plan.fateOf(id, nth))
+	s.running.Go(func() {
+		s.runJob(ctx, info, s.plan.jobOf(id, nth))
 		s.mu.Lock()
 		s.open--
 		s.mu.Unlock()
 	})
 }
 
-func (s *service) live(ctx context.Context, info reductotest.JobInfo, f fate) {
-	if f.ReadLag > 0 {
-		s.ReadLag(info.ID, f.ReadLag)
+// runJob carries out the plan of a job.
+func (s *service) runJob(ctx context.Context, info reductotest.JobInfo, p jobPlan) {
+	if p.ReadLag > 0 {
+		s.ReadLag(info.ID, p.ReadLag)
 	}
-	if !sleep(ctx, f.Takes) {
+	if !sleep(ctx, p.Takes) {
 		return
 	}
 	var faults []reductotest.WebhookFault
-	var replays []string // jobs to announce with this one's token
-	for _, h := range f.Webhook {
-		s.mu.Lock()
-		s.hurt[h.Kind]++
-		s.mu.Unlock()
-		if replayed := s.replayed(h, info); replayed != "" && (!h.Early || s.plan.Profile.Gentle) {
-			replays = append(replays, replayed)
-			continue
+	for _, h := range p.Faults {
+		switch {
+		case !h.replays():
+			s.count(h.Kind)
+			faults = append(faults, webhookFault(h))
+		case h.Early:
+			s.replay(ctx, info, h)
 		}
-		faults = append(faults, s.webhookFault(h, info))
 	}
 	if info.WebhookMode != "" {
 		s.WebhookFaultFor(info.ID, faults...)
 	}
-	switch f.End {
+	switch p.End {
 	case endFail:
-		s.Fail(info.ID, "the plan says so")
+		s.Fail(info.ID, "a planned failure")
 	case endCancel:
 		s.Cancel(info.ID)
 	default:
 		s.Complete(info.ID)
 	}
-	if f.End == endExpire {
-		// Once a child has heard of it, and knows that it is its own: what nobody has
-		// heard of, and the service has forgotten, nobody can find; and of a job that does
-		// not exist nobody can tell that it was not made up, so that its submission ends as
-		// unknown, a day later.
-		if s.awaitArrival(ctx, info.ID) && s.isAnswered(info.ID) {
-			s.Expire(info.ID)
-		}
+	late := slices.ContainsFunc(p.Faults, func(h hookFault) bool { return h.replays() && !h.Early })
+	arrived := (late || p.End == endExpire) && s.awaitArrival(ctx, info.ID)
+	if p.End == endExpire && arrived {
+		// A job that expires before its end is known is expired for the Inbox too, but only
+		// if its record has the job. A delivery that has arrived gives it the job.
+		s.Expire(info.ID)
 	} else if !sleep(ctx, time.Second) {
 		return
 	}
-	s.ReadLag(info.ID, 0) // it is a matter of time, not of how often somebody asks
-	s.replay(ctx, info, replays)
-	for _, after := range f.Repeats {
+	s.ReadLag(info.ID, 0) // a lag ends with time, not only with reads
+	for _, h := range p.Faults {
+		if h.replays() && !h.Early && arrived {
+			s.replay(ctx, info, h)
+		}
+	}
+	for _, after := range p.Redeliveries {
 		if info.WebhookMode == "" || !sleep(ctx, after) {
 			return
 		}
@@ -187,7 +187,13 @@ func (s *service) live(ctx context.Context, info reductotest.JobInfo, f fate) {
 	}
 }
 
-func (s *service) webhookFault(h hookFault, info reductotest.JobInfo) reductotest.WebhookFault {
+func (s *service) count(fault string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults[fault]++
+}
+
+func webhookFault(h hookFault) reductotest.WebhookFault {
 	switch h.Kind {
 	case hookLost:
 		return reductotest.Lose()
@@ -205,8 +211,6 @@ func (s *service) webhookFault(h hookFault, info reductotest.JobInfo) reductotes
 		return reductotest.AlsoFailed()
 	case hookForged:
 		return reductotest.ForgeBefore(reductotest.Forgery{Secret: forgedSecret})
-	case hookReplayed, hookCrossed:
-		return reductotest.ForgeBefore(reductotest.Forgery{JobID: s.replayed(h, info), Metadata: info.Metadata})
 	case hookCorrupt:
 		return reductotest.Corrupt()
 	case hookTorn:
@@ -221,37 +225,26 @@ func (s *service) webhookFault(h hookFault, info reductotest.JobInfo) reductotes
 	panic(fmt.Sprintf("no such fault: %q", h.Kind))
 }
 
-// replayed is the job for which a fault replays a job's token, empty for other
-// faults.
-func (s *service) replayed(h hookFault, info reductotest.JobInfo) string {
-	switch h.Kind {
-	case hookReplayed:
-		return "00000000-0000-4000-8000-" + info.ID[len(info.ID)-12:]
-	case hookCrossed:
-		return s.another(info.ID)
-	}
-	return ""
-}
-
-// replay announces other jobs with the token of one, if its webhook arrives within
-// some seconds: from where else would anybody have it?
-func (s *service) replay(ctx context.Context, info reductotest.JobInfo, others []string) {
-	if len(others) == 0 || info.WebhookMode == "" {
+// replay sends a delivery for another job with the token of this job's submission. It
+// does so only if the submission's answer is known: then the Inbox must refuse the
+// delivery. A token that leaks while the answer is lost is a documented risk.
+func (s *service) replay(ctx context.Context, info reductotest.JobInfo, h hookFault) {
+	if info.WebhookMode == "" || !s.isAnswered(s.owner(info.ID)) {
 		return
 	}
-	if !s.awaitArrival(ctx, info.ID) {
-		return
+	other := "00000000-0000-4000-8000-" + info.ID[len(info.ID)-12:]
+	if h.Kind == hookCrossed {
+		other = s.another(info.ID)
 	}
-	for _, other := range others {
-		body, err := json.Marshal(map[string]any{"status": "Completed", "job_id": other, "metadata": info.Metadata})
-		if err == nil {
-			s.Deliver(ctx, s.hook, info.ID, body, nil)
-		}
+	body, err := json.Marshal(map[string]any{"status": "Completed", "job_id": other, "metadata": info.Metadata})
+	if err == nil {
+		s.count(h.Kind)
+		s.Deliver(ctx, s.hook, info.ID, body, nil)
 	}
 }
 
-// awaitArrival waits some seconds for a genuine delivery of a job to be answered
-// 2xx, and reports whether one was.
+// awaitArrival waits some seconds until a genuine delivery of a job is answered 2xx,
+// and reports whether one was.
 func (s *service) awaitArrival(ctx context.Context, jobID string) bool {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
@@ -267,52 +260,43 @@ func (s *service) awaitArrival(ctx context.Context, jobID string) bool {
 	}
 }
 
-// answered notes that a child has its job's id from the answer to its submission.
-func (s *service) answered(jobID string) {
+// markAnswered records that a submission was sent once, and that its answer is stored.
+func (s *service) markAnswered(submissionID string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.known[jobID] = true
+	s.answered[submissionID] = true
 }
 
-func (s *service) isAnswered(jobID string) bool {
+func (s *service) isAnswered(submissionID string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.known[jobID]
+	return s.answered[submissionID]
 }
 
-// another is a job of another submission: every other time one of which no child has
-// been told, if there is one, for then only the API can say whose it is.
+// another returns a job of another submission.
 func (s *service) another(jobID string) string {
-	r := stream(s.plan.Seed, "another than "+jobID)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var others, untold []string
+	var others []string
 	for other, id := range s.owners {
-		if id == s.owners[jobID] {
-			continue
+		if id != s.owners[jobID] {
+			others = append(others, other)
 		}
-		others = append(others, other)
-		if !s.known[other] {
-			untold = append(untold, other)
-		}
-	}
-	if len(untold) > 0 && r.IntN(2) == 0 {
-		others = untold
 	}
 	if len(others) == 0 {
-		return "nobodys-job"
+		return "unknown-job"
 	}
-	return others[r.IntN(len(others))]
+	return others[stream(s.plan.Seed, "another than "+jobID).IntN(len(others))]
 }
 
-// owner is the submission that has a job, empty if none has.
+// owner returns the submission of a job, or "".
 func (s *service) owner(jobID string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.owners[jobID]
 }
 
-// jobsOf are the jobs of a submission.
+// jobsOf returns the jobs of a submission.
 func (s *service) jobsOf(id string) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -338,5 +322,5 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// forgedSecret is what forgers try.
-const forgedSecret = "a-secret-of-somebody-else"
+// forgedSecret is the secret of forged deliveries.
+const forgedSecret = "not-the-secret-of-the-run"

@@ -7,7 +7,7 @@ import (
 	"os"
 )
 
-// It builds everywhere, and runs where there are signals.
+// The harness builds everywhere, but needs signals.
 var errSignals = errors.New("this system has no signals that stop processes")
 
 func die() { os.Exit(137) }

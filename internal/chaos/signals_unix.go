@@ -7,13 +7,13 @@ import (
 	"syscall"
 )
 
-// die ends this process as the kernel does it: nothing deferred, nothing flushed.
+// die kills this process. Nothing deferred runs, and nothing is flushed.
 func die() {
 	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	select {}
 }
 
-// stop stops this process until somebody continues it.
+// stop stops this process until resume.
 func stop() { _ = syscall.Kill(os.Getpid(), syscall.SIGSTOP) }
 
 func pause(p *os.Process) error { return p.Signal(syscall.SIGSTOP) }

@@ -8,10 +8,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/reducto-go/reducto/webhook"
+	"github.com/reducto-go/reducto/webhook/inbox"
 )
 
-// stage is a world for one job, in which nothing goes wrong but what the test does.
+// stage is a world for one job, without faults. The test disrupts it.
 type stage struct {
 	*world
 	t *testing.T
@@ -29,7 +29,7 @@ func newStage(t *testing.T, store string, tx bool) *stage {
 	return &stage{world: w, t: t}
 }
 
-// skipWithoutPostgres skips the test where there is no server, and fails it in CI.
+// skipWithoutPostgres skips the test if there is no server. In CI it fails the test.
 func skipWithoutPostgres(t *testing.T, err error) {
 	t.Helper()
 	var none *noPostgresError
@@ -48,7 +48,7 @@ func (s *stage) start(slot int, point string) *process {
 	return s.fleet.get(slot)
 }
 
-// submit has the child submit the job, and returns the job's id.
+// submit makes the child submit the job, and returns the job's id.
 func (s *stage) submit(p *process) string {
 	s.t.Helper()
 	a, err := p.submit(s.t.Context(), order{ID: s.plan.Submissions[0].ID, N: 0, Kind: kindParse})
@@ -57,7 +57,7 @@ func (s *stage) submit(p *process) string {
 	return a.JobID
 }
 
-// awaitDeath waits for a child that ends itself.
+// awaitDeath waits for a child that kills itself.
 func (s *stage) awaitDeath(p *process) {
 	s.t.Helper()
 	select {
@@ -67,44 +67,43 @@ func (s *stage) awaitDeath(p *process) {
 	}
 }
 
-// record is the job's record, as it is in the database. When it was read does not
-// count.
-func (s *stage) record() webhook.Record {
+// record returns the job's record without ReadAt, so that records can be compared.
+func (s *stage) record() inbox.Record {
 	s.t.Helper()
-	list, err := s.db.records(s.t.Context(), webhook.Filter{})
+	list, err := s.db.records(s.t.Context(), inbox.Filter{})
 	require.NoError(s.t, err)
 	require.Len(s.t, list, 1)
 	list[0].ReadAt = time.Time{}
 	return list[0]
 }
 
-// await waits until the record is as it should be.
-func (s *stage) await(what string, ok func(r webhook.Record) bool) webhook.Record {
+// await waits until the record meets a condition.
+func (s *stage) await(what string, ok func(r inbox.Record) bool) inbox.Record {
 	s.t.Helper()
 	for end := time.Now().Add(15 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		list, err := s.db.records(s.t.Context(), webhook.Filter{})
+		list, err := s.db.records(s.t.Context(), inbox.Filter{})
 		if err == nil && len(list) == 1 && ok(list[0]) {
 			return s.record()
 		}
 	}
 	s.t.Fatalf("the record is never %s: %+v", what, s.record())
-	return webhook.Record{}
+	return inbox.Record{}
 }
 
-func (s *stage) awaitDone() webhook.Record {
+func (s *stage) awaitDone() inbox.Record {
 	s.t.Helper()
-	return s.await("done", func(r webhook.Record) bool { return r.State == webhook.StateDone })
+	return s.await("done", func(r inbox.Record) bool { return r.State == inbox.StateDone })
 }
 
-// awaitFenced waits until a child was refused for its token.
+// awaitFenced waits until a completion of a child was refused.
 func (s *stage) awaitFenced() {
 	s.t.Helper()
-	for end := time.Now().Add(10 * time.Second); s.fleet.metric(webhook.MetricFenced) == 0; time.Sleep(20 * time.Millisecond) {
-		require.True(s.t, time.Now().Before(end), "nobody was refused")
+	for end := time.Now().Add(10 * time.Second); s.fleet.metric(inbox.MetricFenced) == 0; time.Sleep(20 * time.Millisecond) {
+		require.True(s.t, time.Now().Before(end), "no completion was refused")
 	}
 }
 
-// effects is how many there are.
+// effects returns the number of effects.
 func (s *stage) effects() int {
 	s.t.Helper()
 	list, err := s.db.effects(s.t.Context())
@@ -112,7 +111,7 @@ func (s *stage) effects() int {
 	return len(list)
 }
 
-// answers are how the deliveries of a job were answered; zero is not at all.
+// answers returns the status codes of a job's deliveries. Zero is no answer.
 func (s *stage) answers(jobID string) []int {
 	var list []int
 	for _, d := range s.service.Deliveries(jobID) {
@@ -121,5 +120,5 @@ func (s *stage) answers(jobID string) []int {
 	return list
 }
 
-// settleDown gives whatever should not happen the time to happen.
+// settleDown waits long enough for a wrong second call to happen.
 func (s *stage) settleDown() { time.Sleep(lease + lease/2) }

@@ -6,18 +6,17 @@ import (
 	"time"
 )
 
-// submitter has children submit the jobs of a plan, and again what the service has
-// no job for: so that each submission has one in the end, and nothing is taken for
-// lost that never was.
+// submitter makes the children submit the jobs of a plan. It repeats a submission until
+// the service has a job of it, so that every submission must have an outcome.
 type submitter struct {
 	world *world
 
 	mu      sync.Mutex
-	orders  int // that children were given
-	unknown int // submissions of which nobody could tell what became, each time
+	orders  int // orders given to children
+	unknown int // orders with an unknown outcome
 }
 
-// submitters is how many submissions are on their way at most, for each child.
+// submitters is how many submissions each child has at a time.
 const submitters = 6
 
 // run returns when every submission has a job, or ctx ends.
@@ -45,12 +44,13 @@ func (s *submitter) run(ctx context.Context) {
 func (s *submitter) submit(ctx context.Context, sub submission) {
 	o := order{ID: sub.ID, N: sub.N, Kind: sub.Kind, Resubmit: sub.Resubmit, Silent: sub.Silent}
 	again := sub.Again
-	for ctx.Err() == nil {
+	for orders := 0; ctx.Err() == nil; {
 		child := s.world.fleet.any()
 		if child == nil {
 			sleep(ctx, 50*time.Millisecond)
 			continue
 		}
+		orders++
 		a, err := child.submit(ctx, o)
 		s.mu.Lock()
 		s.orders++
@@ -59,15 +59,17 @@ func (s *submitter) submit(ctx context.Context, sub submission) {
 		}
 		s.mu.Unlock()
 		if err == nil && a.JobID != "" {
-			s.world.service.answered(a.JobID)
+			if orders == 1 && a.Answered {
+				s.world.service.markAnswered(sub.ID)
+			}
 			return
 		}
 		if (err != nil || a.Unknown) && again {
-			again = false // once: it is to come to an end
+			again = false // at most once
 			continue
 		}
-		// The watcher has to have seen what there is. A child that was not heard of may
-		// still be at it: then there are more jobs than one, which is what its id is for.
+		// The service must have started the job. A child that did not reply may still
+		// submit: then the submission has several jobs.
 		if !sleep(ctx, 200*time.Millisecond) || len(s.world.service.jobsOf(sub.ID)) > 0 {
 			return
 		}

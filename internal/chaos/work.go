@@ -14,39 +14,40 @@ import (
 	"github.com/reducto-go/reducto/webhook"
 )
 
-// work is the user's part of a child: a function that writes its effect into the
+// work has the user's function of a child. The function writes an effect into the
 // database.
 type work struct {
-	cfg    childConfig
-	db     *sql.DB
-	struck atomic.Bool // the point was reached
+	cfg     childConfig
+	db      *sql.DB
+	say     *events
+	reached atomic.Bool // the child's point
 }
 
-// The ways in which the user's function goes.
+// The behaviors of a call of the user's function.
 const (
-	moodFine      = "fine"
-	moodFails     = "fails before its effect"
-	moodPanics    = "panics before its effect"
-	moodFailsLate = "fails after its effect" // with CompleteTx: and rolls back
-	moodPanicLate = "panics after its effect"
-	moodForgets   = "does not commit" // with CompleteTx only
-	moodFailsDone = "fails after its commit"
+	succeeds         = "succeeds"
+	failsEarly       = "fails before its effect"
+	panicsEarly      = "panics before its effect"
+	failsLate        = "fails after its effect" // with CompleteTx: and rolls back
+	panicsLate       = "panics after its effect"
+	forgetsCommit    = "does not commit" // with CompleteTx only
+	failsAfterCommit = "fails after its commit"
 )
 
-// moodOf is how an attempt goes: each submission's own, so that the seed decides.
-func moodOf(cfg *childConfig, submission string, attempt int) (mood string, takes time.Duration, fetches bool) {
+// behaviorOf returns how an attempt for a submission behaves. The seed decides.
+func behaviorOf(cfg *childConfig, submission string, attempt int) (behavior string, takes time.Duration, fetches bool) {
 	if !cfg.Unsteady {
-		return moodFine, 0, false
+		return succeeds, 0, false
 	}
 	r := stream(cfg.Seed, fmt.Sprintf("attempt %d of %s", attempt, submission))
-	mood = choose(r, []weighted[string]{
-		{moodFine, 70}, {moodFails, 12}, {moodPanics, 5}, {moodFailsLate, 5}, {moodPanicLate, 3}, {moodForgets, 3}, {moodFailsDone, 2},
+	behavior = choose(r, []weighted[string]{
+		{succeeds, 70}, {failsEarly, 12}, {panicsEarly, 5}, {failsLate, 5}, {panicsLate, 3}, {forgetsCommit, 3}, {failsAfterCommit, 2},
 	})
-	return mood, drawWork(r), r.IntN(3) == 0
+	return behavior, drawWork(r), r.IntN(3) == 0
 }
 
-// drawWork is how long an attempt takes: now and then longer than the lease, which
-// then has to be renewed.
+// drawWork returns how long an attempt takes. One in forty takes longer than the lease,
+// which must be renewed then.
 func drawWork(r *rand.Rand) time.Duration {
 	if r.IntN(40) == 0 {
 		return between(r, lease, 2*lease)
@@ -54,25 +55,27 @@ func drawWork(r *rand.Rand) time.Duration {
 	return between(r, 0, 60*time.Millisecond)
 }
 
-var errPlanned = errors.New("the plan says so")
+var errPlanned = errors.New("a planned failure")
 
-// process is the webhook.Func.
+// process is the user's function. It implements webhook.Func.
 func (w *work) process(ctx context.Context, d *webhook.Delivery) error {
+	w.say.event(event{Calls: 1})
+	defer w.say.event(event{Calls: -1})
 	var said reference
 	if err := json.Unmarshal(d.Metadata, &said); err != nil || said.N == nil {
-		return fmt.Errorf("the metadata is not what was submitted: %w", errors.Join(err, errPlanned))
+		return fmt.Errorf("the metadata differs from the submission's: %w", errors.Join(err, errPlanned))
 	}
-	if err := w.strike(pointClaimed); err != nil {
+	if err := w.reach(pointClaimed); err != nil {
 		return err
 	}
 	if stops(w.cfg.Point) {
-		// What holds it back is to be the store's fence, not its own conscience.
+		// Only the store's fencing token is to refuse the completion.
 		ctx = context.WithoutCancel(ctx)
-		if err := w.strike(w.cfg.Point); err != nil {
+		if err := w.reach(w.cfg.Point); err != nil {
 			return err
 		}
 	}
-	mood, takes, fetches := moodOf(&w.cfg, d.SubmissionID, d.Attempt)
+	behavior, takes, fetches := behaviorOf(&w.cfg, d.SubmissionID, d.Attempt)
 	if !sleep(ctx, takes) {
 		return context.Cause(ctx)
 	}
@@ -81,10 +84,10 @@ func (w *work) process(ctx context.Context, d *webhook.Delivery) error {
 			return err
 		}
 	}
-	switch mood {
-	case moodFails:
+	switch behavior {
+	case failsEarly:
 		return errPlanned
-	case moodPanics:
+	case panicsEarly:
 		panic(errPlanned)
 	}
 	e := effect{
@@ -92,74 +95,74 @@ func (w *work) process(ctx context.Context, d *webhook.Delivery) error {
 		Child: fmt.Sprintf("%d.%d", w.cfg.Slot, w.cfg.Generation),
 	}
 	if w.cfg.Tx {
-		return w.together(ctx, d, &e, mood)
+		return w.together(ctx, d, &e, behavior)
 	}
-	return w.apart(ctx, &e, mood)
+	return w.apart(ctx, &e, behavior)
 }
 
-// apart has the effect first and the completion after it.
-func (w *work) apart(ctx context.Context, e *effect, mood string) error {
+// apart writes the effect first. The Inbox completes the record afterwards.
+func (w *work) apart(ctx context.Context, e *effect, behavior string) error {
 	if err := e.write(ctx, w.db); err != nil {
 		return err
 	}
-	if err := w.strike(pointEffect); err != nil {
+	if err := w.reach(pointEffect); err != nil {
 		return err
 	}
-	switch mood {
-	case moodFailsLate, moodFailsDone:
+	switch behavior {
+	case failsLate, failsAfterCommit:
 		return errPlanned
-	case moodPanicLate:
+	case panicsLate:
 		panic(errPlanned)
 	}
 	return nil
 }
 
-// together has both in one transaction.
-func (w *work) together(ctx context.Context, d *webhook.Delivery, e *effect, mood string) error {
+// together writes the effect and completes the record in one transaction.
+func (w *work) together(ctx context.Context, d *webhook.Delivery, e *effect, behavior string) error {
 	tx, err := w.db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = tx.Rollback() }() // nothing after Commit
+	defer func() { _ = tx.Rollback() }() // no effect after Commit
 	if err := e.write(ctx, tx); err != nil {
 		return err
 	}
 	if err := d.CompleteTx(ctx, tx); err != nil {
 		return err
 	}
-	if err := w.strike(pointEffect); err != nil {
+	if err := w.reach(pointEffect); err != nil {
 		return err
 	}
-	switch mood {
-	case moodFailsLate:
+	switch behavior {
+	case failsLate:
 		return errPlanned
-	case moodPanicLate:
+	case panicsLate:
 		panic(errPlanned)
-	case moodForgets:
+	case forgetsCommit:
 		return nil
 	}
 	if err := tx.Commit(); err != nil {
 		return err
 	}
-	if err := w.strike(pointCommitted); err != nil {
+	if err := w.reach(pointCommitted); err != nil {
 		return err
 	}
-	if mood == moodFailsDone {
+	if behavior == failsAfterCommit {
 		return errPlanned
 	}
 	return nil
 }
 
-// strike does to this process what it was told to do at the point, once.
-func (w *work) strike(point string) error {
-	if w.cfg.Point != point || w.struck.Swap(true) {
+// reach kills or stops this process if point is the child's, once.
+func (w *work) reach(point string) error {
+	if w.cfg.Point != point || w.reached.Swap(true) {
 		return nil
 	}
 	if !stops(point) {
 		die()
 	}
 	stop()
-	// The signal can reach another thread first.
+	// The kernel may stop the other threads first.
 	sleep(context.Background(), 50*time.Millisecond)
 	if point == pointStoppedFails {
 		return errPlanned

@@ -8,28 +8,28 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/reducto-go/reducto/webhook"
+	"github.com/reducto-go/reducto/webhook/inbox"
 )
 
-// world is what a run takes place in: Reducto, a database, children, and the front
-// between them.
+// world has all parts of a run: a Reducto, a database, the children, and the balancer
+// in front of them.
 type world struct {
-	plan    *plan
-	dir     string
-	db      *database
-	front   *front
-	service *service
-	fleet   *fleet
+	plan     *plan
+	dir      string
+	db       *database
+	balancer *balancer
+	service  *service
+	fleet    *fleet
 
 	stop     context.CancelFunc
 	watching sync.WaitGroup
 
-	mu       sync.Mutex
-	checked  int      // deliveries answered 2xx that were looked after
-	promises []string // broken ones
+	mu      sync.Mutex
+	checked int      // acknowledged deliveries that were checked
+	ackLost []string // those that are not in the database
 }
 
-// options are what a run can be told.
+// options are the configuration of a run.
 type options struct {
 	Store    string
 	Tx       bool
@@ -38,19 +38,19 @@ type options struct {
 
 // newWorld makes a world without children, with its files in dir.
 func newWorld(ctx context.Context, p *plan, o options, dir string) (*world, error) {
-	w := &world{plan: p, dir: dir, front: newFront(p.Seed)}
+	w := &world{plan: p, dir: dir, balancer: newBalancer(p.Seed)}
 	var err error
 	if w.db, err = newDatabase(ctx, o.Store, dir); err != nil {
 		return nil, err
 	}
-	if w.service, err = startService(p, w.front); err != nil {
+	if w.service, err = startService(p, w.balancer); err != nil {
 		return nil, errors.Join(err, w.db.close())
 	}
 	w.fleet = newFleet(childConfig{
 		Database: w.db.address, Application: w.db.schema + "_",
 		Service: w.service.URL(), Key: w.service.APIKey(), Hook: w.service.hook, Secret: rand.Text(),
 		Tx: o.Tx, Seed: p.Seed, Unsteady: o.Unsteady,
-	}, p.Profile.Children, dir, w.front)
+	}, p.Profile.Children, dir, w.balancer)
 	watching, stop := context.WithCancel(ctx)
 	w.stop = stop
 	w.watching.Go(func() { w.service.watch(watching) })
@@ -67,7 +67,7 @@ func (w *world) startAll(ctx context.Context) error {
 	return nil
 }
 
-// close ends everything, and leaves the files.
+// close stops everything. It leaves the files.
 func (w *world) close() error {
 	w.stop()
 	w.watching.Wait()
@@ -76,30 +76,30 @@ func (w *world) close() error {
 	return w.db.close()
 }
 
-// checkPromises looks whether what was answered 2xx since the last time is in the
-// database. At the end of a run it would be too late for that: a sweep makes up
-// for what an inbox forgets.
-func (w *world) checkPromises(ctx context.Context) {
+// checkAcked checks that the deliveries that were answered 2xx since the last check are
+// in the database. The end of a run is too late for that, as the reconciler finds jobs
+// without a delivery.
+func (w *world) checkAcked(ctx context.Context) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	acked := w.front.acknowledged(w.checked)
+	acked := w.balancer.acknowledged(w.checked)
 	w.checked += len(acked)
 	slices.Sort(acked)
 	for part := range slices.Chunk(slices.Compact(acked), 200) {
-		records, err := w.db.records(ctx, webhook.Filter{Keys: part})
+		records, err := w.db.records(ctx, inbox.Filter{Keys: part})
 		if err != nil {
 			if ctx.Err() == nil {
-				w.promises = append(w.promises, fmt.Sprintf("the records could not be read: %v", err))
+				w.ackLost = append(w.ackLost, fmt.Sprintf("the records could not be read: %v", err))
 			}
 			return
 		}
-		kept := map[string]webhook.State{}
+		stored := map[string]inbox.State{}
 		for _, r := range records {
-			kept[r.SubmissionID] = r.State
+			stored[r.SubmissionID] = r.State
 		}
 		for _, id := range part {
-			if state := kept[id]; state == "" || state == webhook.StatePending {
-				w.promises = append(w.promises, fmt.Sprintf("a delivery of %s was answered 2xx, and its record is %q", id, state))
+			if state := stored[id]; state == "" || state == inbox.StatePending {
+				w.ackLost = append(w.ackLost, fmt.Sprintf("a delivery of %s was answered 2xx, and its record is %q", id, state))
 			}
 		}
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// backend is a child that answers with its name.
+// backend starts a child that answers with its name.
 func backend(t *testing.T, status int, name string) (address string) {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -37,9 +37,9 @@ func post(t *testing.T, url, body string) (status int, text string, err error) {
 	return response.StatusCode, string(raw), err
 }
 
-func TestFront(t *testing.T) {
+func TestBalancer(t *testing.T) {
 	t.Parallel()
-	f := newFront(1)
+	f := newBalancer(1)
 	f.owner = func(job string) string { return map[string]string{"job-a": "sub-a", "job-b": "sub-b"}[job] }
 	server := httptest.NewServer(f)
 	t.Cleanup(server.Close)
@@ -60,20 +60,19 @@ func TestFront(t *testing.T) {
 		assert.Equal(t, `header {"job_id":"job-a","metadata":{"submission_id":"sub-a"}}`, rest)
 		seen[name]++
 	}
-	assert.Len(t, seen, 2, "both get some")
+	assert.Len(t, seen, 2, "both receive deliveries")
 	assert.Len(t, f.acknowledged(0), 50)
 	assert.Len(t, f.acknowledged(48), 2)
 
-	// A token that is used with a job that is another's, or nobody's.
+	// The submission's token comes with another submission's job, or an unknown job.
 	for _, job := range []string{"job-b", "job-c"} {
 		_, _, err := post(t, server.URL, `{"job_id":"`+job+`","metadata":{"submission_id":"sub-a"}}`)
 		require.NoError(t, err)
 	}
 	assert.Len(t, f.acknowledged(0), 50)
-	assert.Equal(t, 2, f.quarantined())
 
-	// A child that is gone and is still listed breaks the connection.
-	f.removeAddress(1, "the address of the next one")
+	// A child that has exited and is still listed breaks the connection.
+	f.removeAddress(1, "another address")
 	f.removeAddress(1, two)
 	gone := httptest.NewServer(http.NotFoundHandler())
 	f.add(0, strings.TrimPrefix(gone.URL, "http://"))
@@ -81,7 +80,7 @@ func TestFront(t *testing.T) {
 	_, _, err = post(t, server.URL, "x")
 	require.Error(t, err)
 
-	// What is refused is no promise.
+	// A refused delivery is not acknowledged.
 	f.add(0, backend(t, 401, "refuses"))
 	status, _, err = post(t, server.URL, `{"job_id":"job-a","metadata":{"submission_id":"sub-a"}}`)
 	require.NoError(t, err)
