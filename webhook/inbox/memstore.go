@@ -92,6 +92,7 @@ type memRecord struct {
 type memJob struct {
 	key, id string
 	named   bool // by the API or the user, not only by a delivery
+	answer  bool // an answer named it, which ended a send
 }
 
 func (r *memRecord) job(key string) *memJob {
@@ -126,8 +127,8 @@ func (r *memRecord) view(now time.Time) Record {
 			v.JobID = j.id
 		}
 	}
-	if r.State == StatePending && len(r.jobs) > 0 {
-		v.JobID = r.jobs[0].id
+	if i := slices.IndexFunc(r.jobs, func(j memJob) bool { return j.named }); r.State == StatePending && i >= 0 {
+		v.JobID = r.jobs[i].id
 	}
 	v.ReadAt = now
 	for _, t := range []*time.Time{&v.SubmittedAt, &v.ReceivedAt, &v.FinishedAt, &v.DueAt, &v.ReadAt} {
@@ -227,12 +228,17 @@ func (m *MemoryStore) Bind(ctx context.Context, a Answer) error {
 		owner = nil
 	}
 	switch {
+	case r == nil && owner != nil && owner.SubmissionID != "":
+		return ErrConflict
 	case r == nil && (owner != nil || a.JobID == "" && a.Jobs == 0):
 		return nil
 	case r == nil:
 		r = m.add(a.SubmissionID, a.SubmissionID, now)
 		r.SubmittedAt = now
-	case owner == r && r.job(key).named:
+	case owner == r && r.job(key).named && (a.Jobs == 0 || r.job(key).answer):
+		if r.mistaken() {
+			return ErrConflict
+		}
 		return nil // repeated
 	case owner != nil && owner.SubmissionID == "" && r.State == StatePending && len(r.jobs) == 0:
 		m.remove(r) // the job's own record stands for the submission
@@ -244,13 +250,14 @@ func (m *MemoryStore) Bind(ctx context.Context, a Answer) error {
 	}
 	if a.JobID != "" && (owner == nil || owner == r) {
 		m.attach(r, a.JobID, true)
+		r.job(key).answer = r.job(key).answer || a.Jobs > 0
 	}
 	m.settle(r, now)
 	m.place(r, now)
 	switch {
 	case owner != nil && owner != r, a.JobID != "" && r.mistaken():
 		return ErrConflict
-	case r.State == StatePending && r.open == 0 && r.sent == 0 && len(r.jobs) == 0:
+	case r.unmade():
 		m.remove(r) // no job was ever made
 	}
 	return nil
@@ -284,7 +291,14 @@ func (m *MemoryStore) release(r *memRecord, now time.Time) {
 	if r.noted {
 		r.Metadata, r.noted = nil, false
 	}
-	m.place(r, now)
+	if m.place(r, now); r.unmade() {
+		m.remove(r)
+	}
+}
+
+// unmade reports whether the API refused all sends of a pending record.
+func (r *memRecord) unmade() bool {
+	return r.State == StatePending && r.open == 0 && r.sent == 0 && len(r.jobs) == 0
 }
 
 // Receive implements Store.
