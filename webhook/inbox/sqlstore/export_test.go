@@ -1,0 +1,106 @@
+package sqlstore
+
+import (
+	"context"
+	"encoding/json"
+	"io/fs"
+	"testing/fstest"
+	"time"
+
+	"github.com/reducto-go/reducto/webhook/inbox"
+)
+
+// WithAhead adds to a Store's clock.
+func WithAhead(ahead func() time.Duration) Option {
+	return func(c *config) error {
+		c.ahead = ahead
+		return nil
+	}
+}
+
+// Careful leaves out the fast way of Receive.
+func Careful(c *config) error {
+	c.careful = true
+	return nil
+}
+
+// BreakRules makes a Store fail wherever it has to read records to apply the rules.
+func (s *Store) BreakRules() { s.sql.load = "SELECT 'broken'" }
+
+// WithRelease has a program be of a later release of this package, whose schema
+// has another version, with what it takes to get there in both dialects.
+func WithRelease(compatibleFrom int, statements string) Option {
+	return func(c *config) error {
+		files := fstest.MapFS{}
+		err := fs.WalkDir(migrationFiles, ".", func(path string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() {
+				return err
+			}
+			data, err := fs.ReadFile(migrationFiles, path)
+			files[path] = &fstest.MapFile{Data: data}
+			return err
+		})
+		for _, dir := range []string{"postgres", "sqlite"} {
+			files["migrations/"+dir+"/later.sql"] = &fstest.MapFile{Data: []byte(statements)}
+		}
+		later := migration{version: c.schema.version() + 1, file: "later.sql", compatibleFrom: compatibleFrom}
+		c.schema = &schema{files: files, migrations: append(c.schema.migrations, later)}
+		return err
+	}
+}
+
+// Functions that have tests of their own.
+var (
+	IDKey         = idKey
+	Micros        = micros
+	VersionNumber = versionNumber
+	Again         = again
+	Busy          = busy
+	AppendString  = appendString
+)
+
+// Stamp returns a new clock of receipts.
+func Stamp() func(now int64, n int) int64 { return new(order).stamp }
+
+// Plans returns the statements that read or write records, with parameters, by name.
+func (s *Store) Plans() map[string]Plan {
+	plans := map[string]Plan{
+		"load":      {s.sql.load, s.args("[]")},
+		"claim":     {s.sql.claim, s.args(1, 1)},
+		"next":      {s.sql.next, s.args()},
+		"finish":    {s.sql.finish, s.args("k", 1, "done", 0, 0, "", "")},
+		"overdue":   {s.sql.overdue, s.args(1)},
+		"purgeable": {s.sql.purgeable + " AND r.due_at > 0 AND r.state <> 'pending' AND r.state = 'done' ORDER BY r.due_at LIMIT 5", s.args()},
+	}
+	if s.dialect == PostgreSQL {
+		plans["save"] = Plan{s.sql.save, s.args("[]", "[]", "[]")}
+		plans["receive"] = Plan{s.sql.receive, s.args("[]")}
+		plans["extend"] = Plan{s.sql.extend, s.args("[]", 1)}
+		plans["finishAll"] = Plan{s.sql.finishAll, s.args("[]")}
+		return plans
+	}
+	plans["update"] = Plan{s.sql.update, append(s.args(new(record).fields()...), nil, "")}
+	plans["remove"] = Plan{s.sql.remove, s.args("k", 1)}
+	plans["free"] = Plan{s.sql.free, s.args("j", "k")}
+	plans["receivePending"] = Plan{s.sql.receivePending, s.args("k", 0, "j", "", "", "", nil, "[]", "[]")}
+	plans["receiveNew"] = Plan{s.sql.receiveNew, s.args("k", 0, "j", "", "", "", nil, "[]", "")}
+	plans["extendOne"] = Plan{s.sql.extendOne, s.args("k", 1, 1)}
+	plans["left"] = Plan{s.sql.left, s.args("k", 1)}
+	return plans
+}
+
+// Plan is a statement to be explained.
+type Plan struct {
+	Statement string
+	Args      []any
+}
+
+// SubmitAndBind is Submit and Bind of many submissions with one commit.
+func (s *Store) SubmitAndBind(ctx context.Context, ids, jobs []string) error {
+	return s.change(ctx, len(ids),
+		func(i int) reference { return reference{Key: idKey(ids[i]), Job: idKey(jobs[i])} },
+		func(snap *snapshot, i int) {
+			snap.submit(&inbox.Submission{ID: ids[i], Webhook: true, PollAfter: time.Hour, Metadata: json.RawMessage(`{"given":1}`)})
+			snap.bind(&inbox.Answer{SubmissionID: ids[i], JobID: jobs[i], Jobs: 1})
+		})
+}

@@ -1,0 +1,237 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+)
+
+//go:embed migrations
+var migrationFiles embed.FS
+
+// schema is the tables of a version of this package, and how to get there.
+type schema struct {
+	files      fs.FS // migrations/postgres and migrations/sqlite
+	migrations []migration
+}
+
+// migration brings the tables from one version to the next.
+type migration struct {
+	version int
+	file    string
+	// compatibleFrom is the oldest version of this package's schema whose programs
+	// can work with these tables: those that are still running while the first
+	// replica of the next release migrates. A migration is additive where the version
+	// before is among them: new columns have defaults, and nothing is renamed.
+	compatibleFrom int
+}
+
+// currentSchema is what this package works with. Migrations are in the order of
+// their versions.
+func currentSchema() *schema {
+	return &schema{files: migrationFiles, migrations: []migration{
+		{version: 1, file: "0001_records.sql", compatibleFrom: 1},
+	}}
+}
+
+func (s *schema) version() int { return s.migrations[len(s.migrations)-1].version }
+
+func (s *schema) statements(m migration, d Dialect) ([]string, error) {
+	dir := map[Dialect]string{PostgreSQL: "postgres", SQLite: "sqlite"}[d]
+	text, err := fs.ReadFile(s.files, "migrations/"+dir+"/"+m.file)
+	if err != nil {
+		return nil, err
+	}
+	// Drivers differ in whether they take several statements at once. These files
+	// have a semicolon at the end of a line only where a statement ends.
+	statements := strings.Split(string(text), ";\n")
+	return slices.DeleteFunc(statements, func(s string) bool { return strings.TrimSpace(s) == "" }), nil
+}
+
+// SchemaError says that the tables are of a version that this program cannot work
+// with.
+type SchemaError struct {
+	// Have is the version of the tables; zero: there are none.
+	Have int
+	// CompatibleFrom is the oldest version of a program that can work with them.
+	CompatibleFrom int
+	// Want is this program's version.
+	Want int
+}
+
+// Error says what to do.
+func (e *SchemaError) Error() string {
+	switch {
+	case e.Have == 0:
+		return fmt.Sprintf("the database has none of this package's tables, and this program needs version %d: "+
+			"call sqlstore.Migrate with a role that may create tables, or leave out WithoutMigrate", e.Want)
+	case e.Have < e.Want:
+		return fmt.Sprintf("the tables are of version %d and this program needs %d: "+
+			"call sqlstore.Migrate with a role that may alter them, or leave out WithoutMigrate", e.Have, e.Want)
+	}
+	return fmt.Sprintf("the tables are of version %d, for programs of version %d or later, and this program is of version %d: "+
+		"upgrade it, or give it another database or schema", e.Have, e.CompatibleFrom, e.Want)
+}
+
+// Migrate makes or upgrades the tables, for programs that open a Store
+// WithoutMigrate. It changes nothing if they are as new as this package, or newer
+// and compatible; if they are newer and not compatible it returns a *SchemaError.
+// Several processes may call it at the same time.
+func Migrate(ctx context.Context, db *sql.DB, d Dialect) error {
+	if err := checkDatabase(db, d); err != nil {
+		return failed(ctx, "migrate", err)
+	}
+	_, err := currentSchema().prepare(ctx, db, d, true)
+	return failed(ctx, "migrate", err)
+}
+
+// prepare makes sure that the tables are of a version that this package works
+// with. With PostgreSQL it returns the schema that they are in, quoted.
+func (s *schema) prepare(ctx context.Context, db *sql.DB, d Dialect, migrate bool) (place string, err error) {
+	if d == PostgreSQL {
+		if place, err = postgresPlace(ctx, db); err != nil {
+			return "", err
+		}
+	}
+	state, err := readState(ctx, db, d, place)
+	if err == nil {
+		err = s.check(state)
+	}
+	var old *SchemaError
+	if errors.As(err, &old) && old.Have < old.Want && migrate {
+		err = s.upgrade(ctx, db, d, place)
+	}
+	return place, err
+}
+
+// state is what reducto_schema says.
+type state struct{ version, compatibleFrom int }
+
+func (s *schema) check(have state) error {
+	want := s.version()
+	if have.version < want || have.compatibleFrom > want {
+		return &SchemaError{Have: have.version, CompatibleFrom: have.compatibleFrom, Want: want}
+	}
+	return nil
+}
+
+// postgresPlace is the schema that has the tables, or that will have them.
+func postgresPlace(ctx context.Context, q rower) (string, error) {
+	var place sql.NullString
+	err := q.QueryRowContext(ctx, `SELECT coalesce(
+		(SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		 WHERE c.oid = to_regclass('reducto_schema')),
+		current_schema())`).Scan(&place)
+	if err != nil {
+		return "", err
+	}
+	if !place.Valid {
+		return "", errors.New("there is no schema to create tables in: create one that search_path names")
+	}
+	return quoted(place.String), nil
+}
+
+type rower interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+func readState(ctx context.Context, q rower, d Dialect, place string) (state, error) {
+	var have state
+	exists, table := `SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'reducto_schema'`, "reducto_schema"
+	if d == PostgreSQL {
+		table = place + "." + table
+		exists = `SELECT CASE WHEN to_regclass('` + strings.ReplaceAll(table, `'`, `''`) + `') IS NULL THEN 0 ELSE 1 END`
+	}
+	var n int
+	if err := q.QueryRowContext(ctx, exists).Scan(&n); err != nil || n == 0 {
+		return have, err
+	}
+	err := q.QueryRowContext(ctx, `SELECT version, compatible_from FROM `+table+` ORDER BY version DESC LIMIT 1`).
+		Scan(&have.version, &have.compatibleFrom)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return have, err
+}
+
+// upgrade applies the migrations that are missing, all in one transaction, while
+// nobody else does.
+func (s *schema) upgrade(ctx context.Context, db *sql.DB, d Dialect, place string) error {
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if d == SQLite {
+		waiting, cancel := context.WithTimeoutCause(ctx, lockPatience, errLocked)
+		defer cancel()
+		return writeAlone(ctx, waiting, conn, func(tx *sql.Tx) error { return s.applyMissing(ctx, tx, d, place) })
+	}
+	// Each statement has to see what was committed while the lock was waited for.
+	tx, err := conn.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }()
+	// The number is this package's. The lock ends with the transaction, so that a
+	// pooler between here and the server does no harm.
+	if _, err := tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock(7391204658811)`); err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, `SELECT set_config('search_path', $1::text, true)`, place); err != nil {
+		return err
+	}
+	if err := s.applyMissing(ctx, tx, d, place); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+func (s *schema) applyMissing(ctx context.Context, tx *sql.Tx, d Dialect, place string) error {
+	integer, now := "bigint", "timestamptz NOT NULL DEFAULT now()"
+	if d == SQLite {
+		integer, now = "integer", "text NOT NULL DEFAULT CURRENT_TIMESTAMP"
+	}
+	_, err := tx.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS reducto_schema (
+  version         `+integer+` PRIMARY KEY,
+  compatible_from `+integer+` NOT NULL, -- the oldest version of a program that can work with the tables
+  applied_at      `+now+`
+)`)
+	if err != nil {
+		return err
+	}
+	have, err := readState(ctx, tx, d, place)
+	if err != nil {
+		return err
+	}
+	for _, m := range s.migrations {
+		if m.version <= have.version {
+			continue
+		}
+		if err := s.apply(ctx, tx, d, m); err != nil {
+			return fmt.Errorf("migration to version %d: %w", m.version, err)
+		}
+		have = state{m.version, m.compatibleFrom}
+	}
+	return s.check(have)
+}
+
+func (s *schema) apply(ctx context.Context, tx *sql.Tx, d Dialect, m migration) error {
+	statements, err := s.statements(m, d)
+	if err != nil {
+		return err
+	}
+	for _, statement := range statements {
+		if _, err := tx.ExecContext(ctx, statement); err != nil {
+			return err
+		}
+	}
+	_, err = tx.ExecContext(ctx, fmt.Sprintf(`INSERT INTO reducto_schema (version, compatible_from) VALUES (%d, %d)`,
+		m.version, m.compatibleFrom))
+	return err
+}

@@ -1,0 +1,67 @@
+package sqlstore_test
+
+import (
+	"database/sql"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/reducto-go/reducto/webhook/inbox"
+	"github.com/reducto-go/reducto/webhook/inbox/sqlstore"
+)
+
+// Plans are made while the tables are small, and are then kept: already then they
+// have to be those for large tables.
+func TestPlans(t *testing.T) {
+	both(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		store := open(t, db, d)
+		for i := range 5 {
+			receive(t, store, fmt.Sprint("job-", i))
+		}
+		held, err := store.Finish(t.Context(), []inbox.Completion{done(claim(t, store, 1)[0])})
+		require.NoError(t, err)
+		require.Equal(t, []bool{true}, held)
+		for name, plan := range store.Plans() {
+			lines := explain(t, db, d, plan)
+			for _, line := range lines {
+				// A table is not read as a whole, nor is a namespace to find a key in it.
+				assert.NotContains(t, line, "Seq Scan on reducto_", "%s: %s", name, lines)
+				assert.NotContains(t, line, "SCAN reducto_", "%s: %s", name, lines)
+				if name != "next" && name != "purgeable" {
+					assert.NotContains(t, line, "reducto_records_due", "%s: %s", name, lines)
+				}
+				if name == "claim" || name == "purgeable" { // in the order of the index
+					assert.NotContains(t, line, "Sort", lines)
+					assert.NotContains(t, line, "TEMP B-TREE", lines)
+				}
+			}
+		}
+	})
+}
+
+func explain(t *testing.T, db *sql.DB, d sqlstore.Dialect, plan sqlstore.Plan) (lines []string) {
+	t.Helper()
+	prefix := "EXPLAIN "
+	if d == sqlstore.SQLite {
+		prefix = "EXPLAIN QUERY PLAN "
+	}
+	rows, err := db.Query(prefix+plan.Statement, plan.Args...)
+	require.NoError(t, err)
+	defer rows.Close()
+	columns, err := rows.Columns()
+	require.NoError(t, err)
+	for rows.Next() {
+		values := make([]any, len(columns))
+		for i := range values {
+			values[i] = new(any)
+		}
+		require.NoError(t, rows.Scan(values...))
+		line := strings.TrimSpace(fmt.Sprint(*values[len(values)-1].(*any)))
+		lines = append(lines, line+"\n")
+	}
+	require.NoError(t, rows.Err())
+	return lines
+}

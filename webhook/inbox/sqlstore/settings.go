@@ -1,0 +1,161 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// SettingError says that a database would not keep what a Store promises to keep,
+// or could not be used by one, as it is configured.
+type SettingError struct {
+	// Setting is the setting, and Value what it is.
+	Setting, Value string
+	// Want says what it has to be, and how to have it so.
+	Want string
+}
+
+// Error says what to do.
+func (e *SettingError) Error() string {
+	return fmt.Sprintf("%s is %s: %s", e.Setting, e.Value, e.Want)
+}
+
+func checkSettings(ctx context.Context, db *sql.DB, d Dialect) error {
+	if d == PostgreSQL {
+		return checkPostgres(ctx, db)
+	}
+	return checkSQLite(ctx, db)
+}
+
+// minPostgres is the version in which WITH can be MATERIALIZED.
+const minPostgres = 12_00_00
+
+func checkPostgres(ctx context.Context, db *sql.DB) error {
+	var version, encoding, commit, readOnly, isolation string
+	err := db.QueryRowContext(ctx, `SELECT current_setting('server_version_num'), current_setting('server_encoding'),
+		current_setting('synchronous_commit'), current_setting('transaction_read_only'),
+		current_setting('transaction_isolation')`).
+		Scan(&version, &encoding, &commit, &readOnly, &isolation)
+	if err != nil {
+		return err
+	}
+	number, err := strconv.Atoi(version)
+	switch {
+	case err != nil || number < minPostgres:
+		return &SettingError{"server_version_num", version, "PostgreSQL 12 or later is needed"}
+	case encoding != "UTF8":
+		return &SettingError{"server_encoding", encoding, "what arrives is Unicode: use a database made WITH ENCODING 'UTF8'"}
+	case commit == "off":
+		return &SettingError{"synchronous_commit", commit, "a crash of the server would lose what was acknowledged: " +
+			"set it to on for the role or the database, or with options=-csynchronous_commit=on in the connection string"}
+	case readOnly != "off":
+		return &SettingError{"transaction_read_only", readOnly, "connect to a server that can be written to, " +
+			"with target_session_attrs=read-write in the connection string if there are several"}
+	case isolation != "read committed":
+		return &SettingError{"transaction_isolation", isolation, "set default_transaction_isolation to 'read committed' " +
+			"for the role that this pool uses; transactions of yours may begin with another level"}
+	}
+	return nil
+}
+
+// sqliteDSN are data source names as they have to be.
+const sqliteDSN = `with modernc.org/sqlite use "file:inbox.db?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)` +
+	`&_pragma=busy_timeout(5000)&_txlock=immediate", with github.com/mattn/go-sqlite3 ` +
+	`"file:inbox.db?_journal_mode=WAL&_synchronous=FULL&_busy_timeout=5000&_txlock=immediate"`
+
+// minSQLite is the version that has the operator ->>.
+const minSQLite = 3_038_000
+
+// checkSQLite looks at some connections of the pool: settings are a connection's,
+// and what one was told the next may not know.
+func checkSQLite(ctx context.Context, db *sql.DB) error {
+	first, err := db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer first.Close()
+	if err := checkSQLiteConn(ctx, first); err != nil {
+		return err
+	}
+	// Others may need the rest of the pool, so this one is not waited for.
+	soon, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+	defer cancel()
+	second, err := db.Conn(soon)
+	if err != nil {
+		return ctx.Err()
+	}
+	defer second.Close()
+	return checkSQLiteConn(ctx, second)
+}
+
+func checkSQLiteConn(ctx context.Context, conn *sql.Conn) error {
+	var version, file, journal string
+	err := conn.QueryRowContext(ctx, `SELECT sqlite_version()`).Scan(&version)
+	if err != nil {
+		return err
+	}
+	if versionNumber(version) < minSQLite {
+		return &SettingError{"sqlite_version", version, "SQLite 3.38 or later is needed: upgrade the driver"}
+	}
+	if err := conn.QueryRowContext(ctx, `SELECT coalesce(file, '') FROM pragma_database_list WHERE name = 'main'`).Scan(&file); err != nil {
+		return err
+	}
+	if file == "" {
+		return &SettingError{"the database", "in memory", "each connection would have another one, and all would be gone with the process: " +
+			"name a file, or use a inbox.MemoryStore; " + sqliteDSN}
+	}
+	if err := conn.QueryRowContext(ctx, `PRAGMA journal_mode`).Scan(&journal); err != nil {
+		return err
+	}
+	if journal != "wal" {
+		return &SettingError{"journal_mode", journal, "readers and the writer would wait for each other: it must be WAL; " + sqliteDSN}
+	}
+	if err := checkSynchronous(ctx, conn); err != nil {
+		return err
+	}
+	wait, err := pragmaInt(ctx, conn, "busy_timeout")
+	if err != nil {
+		return err
+	}
+	if wait <= 0 {
+		return &SettingError{"busy_timeout", strconv.Itoa(wait), "whoever finds the database locked would fail at once: it must be positive; " + sqliteDSN}
+	}
+	return nil
+}
+
+// synchronousNames are the values of that pragma, of which those below FULL do
+// not keep the last commits when the power fails.
+var synchronousNames = []string{"OFF", "NORMAL", "FULL", "EXTRA"}
+
+const synchronousFull = 2
+
+func checkSynchronous(ctx context.Context, conn *sql.Conn) error {
+	level, err := pragmaInt(ctx, conn, "synchronous")
+	if err != nil {
+		return err
+	}
+	if level >= synchronousFull {
+		return nil
+	}
+	return &SettingError{"synchronous", synchronousNames[max(level, 0)], "a power failure would lose what was acknowledged: " +
+		"it must be FULL or EXTRA for every connection; " + sqliteDSN}
+}
+
+func pragmaInt(ctx context.Context, conn *sql.Conn, name string) (int, error) {
+	var value int
+	err := conn.QueryRowContext(ctx, "PRAGMA "+name).Scan(&value)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, fmt.Errorf("PRAGMA %s says nothing: is this SQLite?", name)
+	}
+	return value, err
+}
+
+// versionNumber is 3_045_001 for 3.45.1.
+func versionNumber(version string) int {
+	var major, minor, patch int
+	_, _ = fmt.Sscanf(version, "%d.%d.%d", &major, &minor, &patch)
+	return major*1_000_000 + minor*1_000 + patch
+}
