@@ -13,15 +13,14 @@ import (
 	"github.com/reducto-go/reducto/webhook"
 )
 
-// deliver has a handler answer a delivery, as the server would.
+// deliver returns the status with which a handler answers a delivery.
 func deliver(h http.Handler, r *http.Request) int {
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
 	return w.Code
 }
 
-// A Secret prints as nothing, whatever it is in. The same one is given to the
-// client and to the handler.
+// Give the same Secret to the client and to the handler. It never prints its text.
 func ExampleNewSecret() {
 	secret, err := webhook.NewSecret("4f0c0f3b9b2f4f6f8d7e6a5b4c3d2e1f") // from the environment
 	if err != nil {
@@ -33,12 +32,12 @@ func ExampleNewSecret() {
 	fmt.Println(err)
 	// Output:
 	// webhook.Secret([redacted])
-	// reducto: webhook.NewSecret: current: it is shorter than 16 bytes, and could be guessed: make one with openssl rand -hex 32
+	// reducto: webhook.NewSecret: current: it is shorter than 16 bytes and could be guessed: make one with openssl rand -hex 32
 }
 
-// The second step of a rotation: the new secret is sent, jobs that were submitted
-// with the old one are still believed. When "previous-1" is not seen any more, the
-// old one can be dropped.
+// The second step of a rotation sends the new secret, and still accepts jobs that
+// were submitted with the old one. Remove the old one when no delivery has shown
+// "previous-1" for a day.
 func ExampleNewSecret_rotation() {
 	before, _ := webhook.NewSecret("the old secret, 2025")
 	secret, err := webhook.NewSecret("the new secret, 2026", "the old secret, 2025")
@@ -80,7 +79,7 @@ func ExampleNewHandler() {
 	mux := http.NewServeMux()
 	mux.Handle("POST /webhook", handler)
 
-	// What the service would send, twice, and what anybody could.
+	// A delivery, its duplicate, and a forgery.
 	metadata := map[string]any{"user_id": "123"}
 	for range 2 {
 		fmt.Println(deliver(mux, webhook.NewTestRequest("/webhook", secret, "job_1", reducto.StatusCompleted, metadata)))
@@ -94,7 +93,7 @@ func ExampleNewHandler() {
 }
 
 func ExampleDelivery_Job() {
-	srv, err := reductotest.Start() // in place of the service
+	srv, err := reductotest.Start() // a fake of the API
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -108,7 +107,7 @@ func ExampleDelivery_Job() {
 	process := func(ctx context.Context, d *webhook.Delivery) error {
 		job, err := d.Job(ctx)
 		if err != nil {
-			return err // delivered again; an expired job ends
+			return err // Reducto delivers again, unless the job has expired
 		}
 		switch result := job.Result.(type) {
 		case *reducto.ParseResult:
@@ -152,7 +151,7 @@ func ExamplePermanent() {
 	handler, err := webhook.NewHandler(secret, func(_ context.Context, d *webhook.Delivery) error {
 		switch d.JobID {
 		case "job_1":
-			return errors.New("the database is down") // delivered again
+			return errors.New("the database is down") // Reducto delivers again
 		default:
 			return webhook.Permanent(errNoCustomer) // another delivery cannot help
 		}
@@ -168,4 +167,55 @@ func ExamplePermanent() {
 	// job_1 500
 	// job_2 200
 	// true
+}
+
+// A Func can be called in a unit test without HTTP. Give NewDelivery a Source if the
+// Func needs the job.
+func ExampleNewDelivery() {
+	process := func(_ context.Context, d *webhook.Delivery) error {
+		fmt.Println(d.JobID, d.Outcome)
+		return nil
+	}
+	event := webhook.Event{JobID: "job_1", Status: reducto.StatusCompleted}
+	err := process(context.Background(), webhook.NewDelivery(event, webhook.OutcomeCompleted, nil))
+	fmt.Println(err)
+	// Output:
+	// job_1 completed
+	// <nil>
+}
+
+// This receiver puts verified events into a queue. It answers 200 only if the queue
+// has them.
+func ExampleReceiver() {
+	secret, err := webhook.NewSecret("4f0c0f3b9b2f4f6f8d7e6a5b4c3d2e1f")
+	if err != nil {
+		log.Fatal(err)
+	}
+	receiver, err := webhook.NewReceiver(secret)
+	if err != nil {
+		log.Fatal(err)
+	}
+	queue := make(chan webhook.Event, 1)
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		event, err := receiver.Receive(w, r)
+		if err != nil {
+			return // it has been answered
+		}
+		select {
+		case queue <- event:
+			receiver.Respond(w, http.StatusOK)
+		default:
+			receiver.Respond(w, http.StatusServiceUnavailable) // Reducto delivers again
+		}
+	})
+	for _, job := range []string{"job_1", "job_2"} {
+		fmt.Println(deliver(handler, webhook.NewTestRequest("/webhook", secret, job, reducto.StatusCompleted, nil)))
+	}
+	fmt.Println(deliver(handler, webhook.NewTestRequest("/webhook", nil, "job_3", reducto.StatusCompleted, nil)))
+	fmt.Println((<-queue).JobID)
+	// Output:
+	// 200
+	// 503
+	// 401
+	// job_1
 }

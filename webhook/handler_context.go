@@ -18,8 +18,8 @@ type callContext struct {
 	request         context.Context
 }
 
-// Value asks the Handler's context first. That context answers one key only, by which
-// package context finds out when a context ends.
+// Value asks the Handler's context first. That context answers only the key by which
+// package context finds a parent that it can cancel with.
 func (c *callContext) Value(key any) any {
 	if v := c.Context.Value(key); v != nil {
 		return v
@@ -79,8 +79,8 @@ func (c *funcContext) Done() <-chan struct{} { return c.ends().Done() }
 // Err implements context.Context.
 func (c *funcContext) Err() error { return c.ends().Err() }
 
-// Value implements context.Context. If the Handler's context answers the key, it is
-// package context's key: contexts made from this one then end without a goroutine.
+// Value implements context.Context. The Handler's context answers only package
+// context's own key. Answering it spares derived contexts a goroutine.
 func (c *funcContext) Value(key any) any {
 	if c.call.Context.Value(key) != nil {
 		return c.ends().Value(key)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -19,13 +18,10 @@ import (
 
 type ctxKey struct{}
 
-// The context of a call has what the request carries, and ends with nothing but the
-// call, its timeout and Shutdown.
-func TestContextOfACall(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+func TestFuncContextEndsWithTheCallOnly(t *testing.T) {
+	virtual(t, func(t *testing.T) {
 		contexts := make(chan context.Context)
-		h := newHandler(t, func(ctx context.Context, d *webhook.Delivery) error {
+		s := newSite(t, func(ctx context.Context, d *webhook.Delivery) error {
 			contexts <- ctx
 			if d.JobID == jobA {
 				time.Sleep(time.Minute)
@@ -36,21 +32,17 @@ func TestContextOfACall(t *testing.T) {
 		})
 		began := time.Now()
 		var all sync.WaitGroup
-		deliver := func(job string, code int) (context.Context, context.CancelFunc) {
+		deliver := func(job string) (context.Context, context.CancelFunc) {
 			ctx := context.WithValue(t.Context(), http.ServerContextKey, new(http.Server))
 			ctx, cancel := context.WithTimeout(context.WithValue(ctx, ctxKey{}, job), time.Hour)
-			w := httptest.NewRecorder()
-			all.Go(func() {
-				h.ServeHTTP(w, request(genuine(job)).WithContext(ctx))
-				requireAnswer(t, w, code)
-			})
+			all.Go(func() { answers(t, s, 503, request(genuine(job)).WithContext(ctx)) })
 			return <-contexts, cancel
 		}
 
-		a, hangUp := deliver(jobA, http.StatusServiceUnavailable)
+		a, hangUp := deliver(jobA)
 		hangUp()
 		all.Wait()
-		require.NoError(t, a.Err(), "the sender's end is not the call's")
+		require.NoError(t, a.Err(), "the request has ended, the call has not")
 		assert.Equal(t, jobA, a.Value(ctxKey{}))
 		assert.NotNil(t, a.Value(http.ServerContextKey))
 		assert.Nil(t, a.Value("nothing"))
@@ -58,20 +50,20 @@ func TestContextOfACall(t *testing.T) {
 		assert.True(t, ok)
 		assert.Equal(t, began.Add(webhook.DefaultFuncTimeout), deadline, "not the request's")
 
-		b, hangUp := deliver(jobB, http.StatusServiceUnavailable)
+		b, hangUp := deliver(jobB)
 		defer hangUp()
 		derived, stop := context.WithCancel(context.WithValue(b, ctxKey{}, "other"))
 		defer stop()
 		assert.Equal(t, jobB, b.Value(ctxKey{}))
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		require.ErrorIs(t, a.Err(), context.Canceled, "it ends with the call")
-		requireAnswer(t, post(h, genuine(jobA)), http.StatusOK)
-		require.NoError(t, b.Err(), "another call's end is not this one's")
+		require.ErrorIs(t, a.Err(), context.Canceled, "the call has ended")
+		s.answers(200, genuine(jobA))
+		require.NoError(t, b.Err(), "the other call has not")
 
 		expired, cancel := context.WithCancel(t.Context())
 		cancel()
-		require.Error(t, h.Shutdown(expired))
+		require.Error(t, s.Shutdown(expired))
 		all.Wait()
 		for _, ctx := range []context.Context{b, derived} {
 			require.ErrorIs(t, context.Cause(ctx), webhook.ErrShutdown)
@@ -80,29 +72,42 @@ func TestContextOfACall(t *testing.T) {
 	})
 }
 
-// What a call's context says does not depend on when it is first asked.
-func TestContextOfACallAskedLate(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+func TestFuncTimeoutEndsTheContext(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		s := newSite(t, func(ctx context.Context, _ *webhook.Delivery) error {
+			<-ctx.Done()
+			assert.ErrorIs(t, context.Cause(ctx), context.DeadlineExceeded)
+			return ctx.Err()
+		}, webhook.WithFuncTimeout(time.Hour))
+		began := time.Now()
+		s.answers(500, genuine(jobA))
+		assert.Equal(t, time.Hour, time.Since(began))
+	})
+}
+
+// The context is made when the function first asks for its end. Its answer does not
+// depend on when that is.
+func TestFuncContextAnswersLateQuestions(t *testing.T) {
+	virtual(t, func(t *testing.T) {
 		contexts := make(chan context.Context, 1)
 		timeout := time.Minute
-		h := newHandler(t, func(ctx context.Context, d *webhook.Delivery) error {
+		s := newSite(t, func(ctx context.Context, d *webhook.Delivery) error {
 			contexts <- ctx
 			if d.JobID == jobA {
 				return nil
 			}
-			time.Sleep(timeout + time.Second) // deaf
+			time.Sleep(timeout + time.Second)
 			return ctx.Err()
 		}, webhook.WithFuncTimeout(timeout))
 
-		requireAnswer(t, post(h, genuine(jobA)), http.StatusOK)
+		s.answers(200, genuine(jobA))
 		over := <-contexts
-		requireAnswer(t, post(h, genuine(jobB)), http.StatusInternalServerError)
+		s.answers(500, genuine(jobB))
 		late := <-contexts
-		require.ErrorIs(t, late.Err(), context.DeadlineExceeded, "its time was over before the function was")
+		require.ErrorIs(t, late.Err(), context.DeadlineExceeded, "the timeout was first")
 		require.ErrorIs(t, context.Cause(late), context.DeadlineExceeded)
-		require.Equal(t, context.Canceled, over.Err(), "the function was over before its time was")
-		require.NoError(t, h.Shutdown(t.Context()))
+		require.Equal(t, context.Canceled, over.Err(), "the function was first")
+		s.flush()
 		require.Equal(t, context.Canceled, context.Cause(over))
 		derived, cancel := context.WithCancel(over)
 		defer cancel()
@@ -114,12 +119,11 @@ func TestContextOfACallAskedLate(t *testing.T) {
 	})
 }
 
-// A context is made once, however many goroutines ask for it while it ends.
-func TestContextOfACallAskedByMany(t *testing.T) {
+func TestFuncContextIsSafeForConcurrentUse(t *testing.T) {
 	t.Parallel()
 	var all sync.WaitGroup
 	var ended atomic.Int64
-	h := newHandler(t, func(ctx context.Context, _ *webhook.Delivery) error {
+	s := newSite(t, func(ctx context.Context, _ *webhook.Delivery) error {
 		for range 10 {
 			all.Go(func() {
 				<-ctx.Done()
@@ -132,7 +136,7 @@ func TestContextOfACallAskedByMany(t *testing.T) {
 		return nil
 	})
 	for i := range 20 {
-		requireAnswer(t, post(h, genuine(fmt.Sprintf("job-%d", i))), http.StatusOK)
+		s.answers(200, genuine(fmt.Sprintf("job-%d", i)))
 	}
 	all.Wait()
 	assert.Eventually(t, func() bool { return ended.Load() == 400 }, 5*time.Second, time.Millisecond)

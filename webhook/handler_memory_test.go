@@ -13,8 +13,8 @@ import (
 	"github.com/reducto-go/reducto"
 )
 
-// done has a job processed in m.
-func done(t testing.TB, m *memory, jobID string, e ending) {
+// process has a job processed in m, with that ending.
+func process(t testing.TB, m *memory, jobID string, e ending) {
 	t.Helper()
 	c, role, _ := m.admit(t.Context(), &Event{JobID: jobID, Status: reducto.StatusCompleted}, time.Now())
 	require.Equal(t, roleStart, role)
@@ -26,21 +26,21 @@ func done(t testing.TB, m *memory, jobID string, e ending) {
 func TestMemoryIsBounded(t *testing.T) { // not parallel: it measures
 	const jobs = 20_000
 	m := newMemory(time.Hour, jobs)
-	heap := func() uint64 {
+	heap := func() int64 {
 		runtime.GC()
 		var s runtime.MemStats
 		runtime.ReadMemStats(&s)
-		return s.HeapAlloc
+		return int64(s.HeapAlloc)
 	}
 	before := heap()
 	for range jobs {
-		done(t, m, uuid.NewString(), endedDone)
+		process(t, m, uuid.NewString(), endedDone)
 	}
-	each := (int64(heap()) - int64(before)) / jobs
+	each := (heap() - before) / jobs
 	t.Logf("%d bytes a job", each)
-	assert.LessOrEqual(t, each, int64(400), "as the documentation of DefaultRememberJobs says, about")
+	assert.LessOrEqual(t, each, int64(400), "DefaultDedupSize says about 300")
 	for range jobs {
-		done(t, m, uuid.NewString(), endedFailed) // these count too
+		process(t, m, uuid.NewString(), endedFailed) // these count too
 	}
 	assert.Equal(t, jobs, m.works.len())
 	_, settled := m.sizes()
@@ -52,12 +52,12 @@ func TestMemoryForgetsTheOldest(t *testing.T) {
 	t.Parallel()
 	m := newMemory(time.Hour, 3)
 	for i := range 5 {
-		done(t, m, fmt.Sprintf("job-%d", i), endedDone)
+		process(t, m, fmt.Sprintf("job-%d", i), endedDone)
 	}
-	// A job that failed and is processed again is as new as its last call.
-	done(t, m, "failing", endedFailed)
-	done(t, m, "other", endedDone)
-	done(t, m, "failing", endedDone)
+	// A job that is processed again is as new as its latest call.
+	process(t, m, "failing", endedFailed)
+	process(t, m, "other", endedDone)
+	process(t, m, "failing", endedDone)
 	var left []string
 	for w := m.finished.first; w != nil; w = w.next {
 		left = append(left, w.key.id)
@@ -70,7 +70,7 @@ func TestMemoryForgetsTheOldest(t *testing.T) {
 	assert.Equal(t, 3, settled)
 }
 
-func TestMemoryKeepsNothingOfWorkThatWasNotCalled(t *testing.T) {
+func TestMemoryForgetsWorkThatWasNotCalled(t *testing.T) {
 	t.Parallel()
 	m := newMemory(time.Hour, 3)
 	c, _, _ := m.admit(t.Context(), &Event{JobID: "a"}, time.Now())
@@ -80,25 +80,16 @@ func TestMemoryKeepsNothingOfWorkThatWasNotCalled(t *testing.T) {
 	assert.Zero(t, m.finished.len)
 }
 
-func TestYoungSubmissions(t *testing.T) {
+func TestJobIsYoungByItsSubmissionID(t *testing.T) {
 	t.Parallel()
-	v7, err := uuid.NewV7()
-	require.NoError(t, err)
-	e := Event{SubmissionID: v7.String()}
-	assert.True(t, e.isYoung(time.Now()))
-	assert.False(t, e.isYoung(time.Now().Add(visibleWithin+time.Second)))
-	assert.True(t, e.isYoung(time.Now().Add(-visibleWithin/2)), "of a clock that is ahead")
-	assert.False(t, e.isYoung(time.Now().Add(-visibleWithin-time.Second)))
-	for _, id := range []string{"", "order-17", uuid.NewString(), "{" + v7.String() + "}", v7.String()[1:]} {
-		e.SubmissionID = id
-		assert.False(t, e.isYoung(time.Now()), id)
+	notFound := &reducto.APIError{StatusCode: 404}
+	require.ErrorIs(t, notFound, reducto.ErrNotFound)
+	v7 := uuid.Must(uuid.NewV7()).String()
+	for id, want := range map[string]bool{
+		v7: true, "": false, "order-17": false, uuid.NewString(): false, "{" + v7 + "}": false, v7[1:]: false,
+		"0199a0b4-5b7c-7d52-9d4e-3f5f0c1b2a3d": false, // of 2025
+	} {
+		assert.Equal(t, want, notYetVisible(&Event{SubmissionID: id}, notFound), id)
+		assert.False(t, notYetVisible(&Event{SubmissionID: id}, &reducto.APIError{StatusCode: 410}), id)
 	}
-}
-
-func TestHead(t *testing.T) {
-	t.Parallel()
-	assert.Equal(t, "abc", head("abc", 3))
-	assert.Equal(t, "ab…", head("abc", 2))
-	assert.Equal(t, "…", head("日本", 2), "no half characters")
-	assert.Equal(t, "日…", head("日本", 5))
 }

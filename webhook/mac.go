@@ -8,9 +8,9 @@ import (
 	"sync"
 )
 
-// keyed hands out HMAC-SHA256 under one key. Setting up a key costs as much as
-// hashing a delivery, so that hashes are used again. It is a closure because fmt,
-// which prints unexported fields without asking, cannot look into one.
+// keyed returns HMAC-SHA256 hashes of one key. Setting up a hash costs as much as
+// hashing a delivery, so hashes are pooled. It is a closure because fmt prints
+// unexported fields, whatever their Format method says.
 type keyed func() *keyedHash
 
 func newKeyed(key []byte) keyed {
@@ -19,14 +19,14 @@ func newKeyed(key []byte) keyed {
 	return func() *keyedHash { return pool.Get().(*keyedHash) }
 }
 
-// keyedHash is one hash under way. spell ends it; it must not be used after that.
+// keyedHash is a hash in use. Do not use it after spell, which returns it to the pool.
 type keyedHash struct {
 	hash    hash.Hash
 	pool    *sync.Pool
 	scratch []byte
 }
 
-// spell is the base64 of the hash of all that was written.
+// spell returns the base64 of the hash.
 func (k *keyedHash) spell(encoding *base64.Encoding) (text spelled) {
 	k.scratch = k.hash.Sum(k.scratch[:0])
 	encoding.Encode(text[:], k.scratch)
@@ -35,6 +35,5 @@ func (k *keyedHash) spell(encoding *base64.Encoding) (text spelled) {
 	return text
 }
 
-// spelled is a hash in base64: all of it with padding, all but the last byte
-// without.
+// spelled is a hash in base64 with padding. Without padding it is one byte shorter.
 type spelled [(sha256.Size + 2) / 3 * 4]byte

@@ -101,8 +101,8 @@ func WithLogger(l *slog.Logger) ReceiverOption {
 	}
 }
 
-// WithMaxBodyBytes sets the largest body, in bytes. A larger one is answered 413. A
-// compressed body counts as it is after decompression. Default:
+// WithMaxBodyBytes sets the largest body, in bytes. A larger one is answered 413. For
+// a gzip body, the limit applies before and after decompression. Default:
 // DefaultMaxBodyBytes.
 func WithMaxBodyBytes(n int64) ReceiverOption {
 	return positive("WithMaxBodyBytes", n, func(c *config) { c.maxBody = n })

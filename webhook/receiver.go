@@ -157,34 +157,29 @@ func (r *Receiver) readBody(w http.ResponseWriter, req *http.Request, buf []byte
 		return buf, r.tooLarge(w), ErrTooLarge
 	}
 	var err error
+	consumed := false // the sender announced a body, but there is none
 	switch encoding := req.Header.Get("Content-Encoding"); {
 	case req.Body == nil:
+		consumed = req.ContentLength > 0
 	case encoding == "" || strings.EqualFold(encoding, "identity"):
 		buf, err = readAll(req.Body, buf, r.cfg.maxBody)
+		consumed = err == nil && len(buf) == 0 && req.ContentLength > 0
 	case strings.EqualFold(encoding, "gzip"):
-		// The size after decompression counts, as the sender is not verified yet.
-		unzip, zipErr := gzip.NewReader(req.Body)
+		// The sender is not verified yet. The first limit is for gzip that contains
+		// nothing, the second for gzip that contains too much.
+		unzip, zipErr := gzip.NewReader(http.MaxBytesReader(w, req.Body, r.cfg.maxBody))
 		if err = zipErr; err == nil {
 			buf, err = readAll(unzip, buf, r.cfg.maxBody)
 		}
+		consumed = zipErr == io.EOF && req.ContentLength > 0
 	default:
 		r.stats.invalid.Add(1)
 		r.logRefused(req, "delivery refused: its Content-Encoding is not gzip")
 		return buf, http.StatusUnsupportedMediaType, errEncoding
 	}
-	if err == nil && (len(buf) > 0 || req.ContentLength <= 0) {
-		return buf, 0, nil
-	}
-	_, limited := errors.AsType[*http.MaxBytesError](err) // from a middleware
+	_, limited := errors.AsType[*http.MaxBytesError](err) // ours, or a middleware's
 	switch {
-	case limited || errors.Is(err, ErrTooLarge):
-		return buf, r.tooLarge(w), ErrTooLarge
-	case err != nil:
-		w.Header().Set("Connection", "close") // do not wait for the rest
-		r.stats.invalid.Add(1)
-		r.logRefused(req, "delivery refused: its body could not be read to the end")
-		return buf, http.StatusBadRequest, errRead
-	default:
+	case consumed:
 		r.stats.invalid.Add(1)
 		if suppressed, ok := r.faults.Allow(time.Now()); ok {
 			r.log.Log(req.Context(), slog.LevelError, "webhook: a middleware consumed the body: "+
@@ -192,7 +187,15 @@ func (r *Receiver) readBody(w http.ResponseWriter, req *http.Request, buf []byte
 				slog.Int64("content_length", req.ContentLength), slog.Int("suppressed", suppressed))
 		}
 		return buf, http.StatusInternalServerError, errConsumed
+	case limited || errors.Is(err, ErrTooLarge):
+		return buf, r.tooLarge(w), ErrTooLarge
+	case err != nil:
+		w.Header().Set("Connection", "close") // do not wait for the rest
+		r.stats.invalid.Add(1)
+		r.logRefused(req, "delivery refused: its body could not be read to the end")
+		return buf, http.StatusBadRequest, errRead
 	}
+	return buf, 0, nil
 }
 
 func (r *Receiver) tooLarge(w http.ResponseWriter) int {

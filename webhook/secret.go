@@ -19,43 +19,39 @@ import (
 
 // Bounds of a webhook secret's length, in bytes.
 const (
-	// MinSecretLen is the shortest secret that NewSecret takes. 32 random bytes in
-	// hex or base64 (openssl rand -hex 32) are a good one.
+	// MinSecretLen is the shortest secret that NewSecret accepts. Use 32 random bytes
+	// in hex, as openssl rand -hex 32 prints them.
 	MinSecretLen = 16
-	// MaxSecretLen is the longest.
+	// MaxSecretLen is the longest secret that NewSecret accepts.
 	MaxSecretLen = 1024
 )
 
-// Secret is the protection that Reducto documents for direct webhooks: a secret
-// that every submission puts into its metadata, and that comes back in the
-// webhook's body. It is both ends of it: given to reducto.WithSubmitHook it adds
-// the secret to every submission that has a webhook, and as a Verifier it
-// recognises the deliveries.
+// Secret verifies direct webhooks by a secret in their metadata, as Reducto documents
+// it. Give the same Secret to reducto.WithSubmitHook, which adds the secret to every
+// submission with a webhook, and to NewHandler, which expects it in every delivery.
 //
-// It proves that the sender knows the secret, nothing more: the body is not
-// signed, and whoever has seen one body can make others. Use https, and let the
-// API confirm what a delivery says (WithClient).
+// A Secret proves only that the sender knows the secret. The body is not signed, so
+// anyone who has seen one body can make others. Use https and WithClient.
 //
 // # Rotation
 //
-// Every process must accept a secret before any process sends it, and accept it
-// until the last job that carries it has been announced:
+// Every process must accept a secret before any process sends it, and as long as jobs
+// with it can end:
 //
-//  1. NewSecret(old, new) everywhere: old is still sent, both are accepted.
-//  2. NewSecret(new, old) everywhere: new is sent, both are accepted.
-//  3. Wait until no delivery shows the old one any more (Event.KeyID): a job of
-//     the batch lane can take twelve hours, so wait a day.
-//  4. NewSecret(new) everywhere.
+//  1. Deploy NewSecret(old, new): it sends old and accepts both.
+//  2. Deploy NewSecret(new, old): it sends new and accepts both.
+//  3. Wait until no delivery has shown old (Event.KeyID) for a day. A job of the batch
+//     lane can take twelve hours.
+//  4. Deploy NewSecret(new).
 //
 // A single process can begin with step 2.
 //
-// A Secret is safe for concurrent use. It prints, logs and marshals as
-// "[redacted]".
+// A Secret is safe for concurrent use. It prints, logs and marshals as "[redacted]".
 type Secret struct {
-	// fmt prints unexported fields without asking their Format method. It cannot
-	// look into closures.
+	// These are closures because fmt prints unexported fields, whatever their Format
+	// method says.
 	match  func(candidate []byte) (kid string, ok bool)
-	reveal func() string // the current secret
+	reveal func() string // returns the current secret
 }
 
 var (
@@ -63,10 +59,9 @@ var (
 	_ reducto.SubmitHook = (*Secret)(nil)
 )
 
-// NewSecret makes a Secret that sends current and accepts it and all previous
-// ones, of which there may be none. Each must have 16 to 1024 bytes of valid UTF-8
-// without leading or trailing white space, and none may be given twice. The error
-// is a *reducto.RequestError and does not repeat them.
+// NewSecret returns a Secret that sends current, and accepts current and previous. Each
+// secret has 16 to 1024 bytes of valid UTF-8 without white space at its ends. No two
+// may be equal. The error is a *reducto.RequestError, and does not contain a secret.
 func NewSecret(current string, previous ...string) (*Secret, error) {
 	kids := make([]string, 0, 1+len(previous))
 	sums := make([][sha256.Size]byte, 0, 1+len(previous))
@@ -89,8 +84,8 @@ func NewSecret(current string, previous ...string) (*Secret, error) {
 	}
 	return &Secret{
 		match: func(candidate []byte) (string, bool) {
-			// Hashes make the comparison independent of lengths, and every secret is
-			// compared, so that the time says nothing about which one was near.
+			// Comparing hashes hides the length, and comparing with every secret hides
+			// which one matched.
 			sum := sha256.Sum256(candidate)
 			found, index := 0, 0
 			for i := range sums {
@@ -104,26 +99,26 @@ func NewSecret(current string, previous ...string) (*Secret, error) {
 	}, nil
 }
 
-// checkSecret says what is wrong with a secret, or "".
+// checkSecret returns what is wrong with a secret, or "".
 func checkSecret(s string) string {
 	switch {
 	case strings.TrimSpace(s) == "":
-		return "it is empty, or nothing but white space: is the variable set that it comes from?"
+		return "it is empty or only white space: set the environment variable that holds it"
 	case strings.TrimSpace(s) != s:
-		return "it begins or ends with white space (a line end from a file?): trim it"
+		return "it begins or ends with white space, such as the line end of a file: trim it"
 	case !utf8.ValidString(s) || strings.ContainsRune(s, utf8.RuneError):
-		return "it is not valid UTF-8, and would not survive JSON: encode it in hex or base64"
+		return "it is not valid UTF-8, which JSON needs: encode it in hex or base64"
 	case len(s) < MinSecretLen:
-		return fmt.Sprintf("it is shorter than %d bytes, and could be guessed: make one with openssl rand -hex 32", MinSecretLen)
+		return fmt.Sprintf("it is shorter than %d bytes and could be guessed: make one with openssl rand -hex 32", MinSecretLen)
 	case len(s) > MaxSecretLen:
 		return fmt.Sprintf("it is longer than %d bytes", MaxSecretLen)
 	}
 	return ""
 }
 
-// Verify accepts a body whose metadata has one of the secrets as its member
-// "secret": exactly this name, exactly once, and a string. The headers do not
-// matter.
+// Verify accepts a body whose metadata has one of the secrets in its member "secret".
+// The name must match exactly, occur once, and have a string. Verify ignores the
+// headers.
 func (s *Secret) Verify(_ http.Header, text []byte) (Event, error) {
 	if err := s.check(); err != nil {
 		return Event{}, fmt.Errorf("%w: %w", ErrNoSecret, err)
@@ -143,16 +138,16 @@ func (s *Secret) Verify(_ http.Header, text []byte) (Event, error) {
 	return newEvent(&m, kid, m.Metadata.SubmissionID())
 }
 
-// check finds a Secret that NewSecret did not make.
+// check returns an error for a Secret that NewSecret did not make.
 func (s *Secret) check() error {
 	if s == nil || s.match == nil {
-		return errors.New("the Secret holds nothing: make it with NewSecret")
+		return errors.New("the Secret is empty: make it with NewSecret")
 	}
 	return nil
 }
 
-// BeforeSubmit adds the current secret and the submission's id to the metadata of
-// a submission that has a webhook. It implements reducto.SubmitHook.
+// BeforeSubmit adds the current secret and the submission's id to the metadata of a
+// submission with a webhook. It implements reducto.SubmitHook.
 func (s *Secret) BeforeSubmit(_ context.Context, sub *reducto.Submission) error {
 	if err := s.check(); err != nil {
 		return err
@@ -169,7 +164,7 @@ func (s *Secret) BeforeSubmit(_ context.Context, sub *reducto.Submission) error 
 // AfterSubmit does nothing. It implements reducto.SubmitHook.
 func (s *Secret) AfterSubmit(context.Context, *reducto.Submission, reducto.SubmitResult) {}
 
-// sign does for NewTestRequest what BeforeSubmit and the service do together.
+// sign adds for NewTestRequest what BeforeSubmit adds.
 func (s *Secret) sign(metadata map[string]any) error {
 	if err := s.check(); err != nil {
 		return err

@@ -22,12 +22,12 @@ import (
 	"github.com/reducto-go/reducto/webhook/internal/body"
 )
 
-// Key is a key of a Signer. It prints as its id alone; keep it out of structs'
-// unexported fields all the same, which fmt prints without asking.
+// Key is a key of a Signer. It prints its ID alone. Do not put it into an unexported
+// field, as fmt prints those without calling Format.
 type Key struct {
-	// ID names the key in tokens and logs: 1 to 32 letters, digits, '-' and '_'.
+	// ID names the key in tokens and logs. It has 1 to 32 letters, digits, '-' and '_'.
 	ID string
-	// Secret is the key: at least 16 bytes, better 32 random ones.
+	// Secret is the key. It has at least 16 bytes. Use 32 random ones.
 	Secret []byte
 }
 
@@ -42,11 +42,11 @@ func (k Key) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(k)) }
 // MarshalJSON writes the id.
 func (k Key) MarshalJSON() ([]byte, error) { return json.Marshal(fmt.Sprint(k)) }
 
-// DefaultTokenLife is how long a token is accepted. A job of the batch lane can
-// take twelve hours, and its announcement be late.
+// DefaultTokenLife is the default of WithTokenLife. A job of the batch lane can take
+// twelve hours, and its webhook can be late.
 const DefaultTokenLife = 48 * time.Hour
 
-// clockSkew is by how much the clocks of submitters and receivers may differ.
+// clockSkew is how much the clocks of submitters and receivers may differ.
 const clockSkew = 5 * time.Minute
 
 // SignerOption configures a Signer.
@@ -66,25 +66,23 @@ func WithTokenLife(d time.Duration) SignerOption {
 	}
 }
 
-// Signer is a Secret that differs for each submission: it puts a token into the
-// metadata's member "secret",
+// Signer verifies direct webhooks by a token that differs for each submission. Use it
+// instead of a Secret, in the same two places. It puts the token into the member
+// "secret" of the metadata:
 //
 //	v1.<key id>.<submission id>.<expiry, Unix seconds>.<HMAC-SHA256, base64url>
 //
-// so that one body that leaks lets nobody announce any job but those of that
-// submission, and that for a limited time. Checking it needs no store. That the
-// token is not used with another job's id is checked by an Inbox, whose store
-// knows the submission's jobs.
+// A body that leaks can announce jobs of its own submission only, and only until the
+// token expires. Package inbox also refuses a job that is not one of the submission's.
 //
-// The first key signs, all verify. To rotate, give the new key in second place
-// everywhere, then in first place, and drop the old one when no delivery has shown
-// it (Event.KeyID) for longer than the token's life.
+// The first key signs, and all keys verify. To rotate, deploy the new key in second
+// place, then in first place. Remove the old key when no delivery has shown it
+// (Event.KeyID) for longer than the token's life.
 //
-// A Signer is safe for concurrent use. It prints, logs and marshals as
-// "[redacted]".
+// A Signer is safe for concurrent use. It prints, logs and marshals as "[redacted]".
 type Signer struct {
 	keys map[string]signingKey // by id
-	kid  string                // of the one that signs
+	kid  string                // the id of the key that signs
 	life time.Duration
 }
 
@@ -93,17 +91,20 @@ var (
 	_ reducto.SubmitHook = (*Signer)(nil)
 )
 
-// NewSigner makes a Signer that signs with the first key and accepts all. The
-// error is a *reducto.RequestError and does not repeat them.
+// NewSigner returns a Signer that signs with the first key and accepts all keys. The
+// error is a *reducto.RequestError, and does not contain a secret.
 func NewSigner(keys []Key, opts ...SignerOption) (*Signer, error) {
 	refuse := func(field, reason string) (*Signer, error) {
 		return nil, &reducto.RequestError{Op: "webhook.NewSigner", Field: field, Reason: reason}
 	}
 	if len(keys) == 0 {
-		return refuse("keys", "there is none: give at least one")
+		return refuse("keys", "there are none: give at least one")
 	}
 	cfg := signerConfig{life: DefaultTokenLife}
 	for _, opt := range opts {
+		if opt == nil {
+			return refuse("options", "an option is nil")
+		}
 		if err := opt(&cfg); err != nil {
 			return refuse("options", err.Error())
 		}
@@ -113,42 +114,42 @@ func NewSigner(keys []Key, opts ...SignerOption) (*Signer, error) {
 		field := fmt.Sprintf("keys[%d]", i)
 		switch {
 		case !wireid.IsPart(k.ID) || len(k.ID) > 32:
-			return refuse(field, "its ID has to be 1 to 32 letters, digits, '-' and '_'")
+			return refuse(field, "its ID must have 1 to 32 letters, digits, '-' and '_'")
 		case s.keys[k.ID].keyed != nil:
 			return refuse(field, "its ID is used by another key")
 		case len(k.Secret) < MinSecretLen || len(bytes.TrimSpace(k.Secret)) == 0:
-			return refuse(field, fmt.Sprintf("its Secret is shorter than %d bytes, and could be guessed: make 32 random ones", MinSecretLen))
+			return refuse(field, fmt.Sprintf("its Secret is shorter than %d bytes and could be guessed: use 32 random bytes", MinSecretLen))
 		}
 		s.keys[k.ID] = signingKey{id: k.ID, keyed: newKeyed(bytes.Clone(k.Secret))}
 	}
 	return s, nil
 }
 
-// signingKey is a key with its id, which tokens have only as bytes.
+// signingKey is a key with its id as a string, which saves an allocation.
 type signingKey struct {
 	id    string
 	keyed keyed
 }
 
-// tokenMAC is the last part of a token, of which signed is all the rest.
+// tokenMAC returns the last part of a token. signed is the rest of it.
 func (k signingKey) tokenMAC(signed []byte) spelled {
 	h := k.keyed()
 	_, _ = h.hash.Write(signed)
 	return h.spell(base64.RawURLEncoding)
 }
 
-// tokenMACLen is its length: base64 without padding.
+// tokenMACLen is the length of tokenMAC, which is base64 without padding.
 const tokenMACLen = len(spelled{}) - 1
 
-// token is the token of a submission, from now on.
+// token returns the token of a submission.
 func (s *Signer) token(submissionID string, now time.Time) string {
 	signed := "v1." + s.kid + "." + submissionID + "." + strconv.FormatInt(now.Add(s.life).Unix(), 10)
 	mac := s.keys[s.kid].tokenMAC([]byte(signed))
 	return signed + "." + string(mac[:tokenMACLen])
 }
 
-// Verify accepts a body whose metadata has a token of one of the keys as its
-// member "secret". The event's SubmissionID is the token's.
+// Verify accepts a body whose metadata has a token of one of the keys in its member
+// "secret". The event's SubmissionID is the one that the token names.
 func (s *Signer) Verify(h http.Header, text []byte) (Event, error) {
 	return s.verifyAt(time.Now(), h, text)
 }
@@ -172,7 +173,7 @@ func (s *Signer) verifyAt(now time.Time, _ http.Header, text []byte) (Event, err
 	return newEvent(&m, kid, submission)
 }
 
-// read checks a token and takes it apart.
+// read checks a token and returns its parts.
 func (s *Signer) read(token []byte, now time.Time) (kid string, submission []byte, err error) {
 	last := bytes.LastIndexByte(token, '.')
 	if last < 0 {
@@ -187,10 +188,9 @@ func (s *Signer) read(token []byte, now time.Time) (kid string, submission []byt
 	}
 	key, known := s.keys[string(id)]
 	if !known {
-		key = s.keys[s.kid] // so that it takes as long
+		key = s.keys[s.kid] // takes as long as a known key
 	}
-	// Texts are compared, so that there is no second spelling of the same bytes: even
-	// a strict decoder passes over line ends.
+	// Comparing the text, and not decoded bytes, allows one spelling only.
 	want := key.tokenMAC(signed)
 	equal := subtle.ConstantTimeCompare(want[:tokenMACLen], mac) == 1
 	switch {
@@ -211,13 +211,13 @@ func (s *Signer) read(token []byte, now time.Time) (kid string, submission []byt
 
 func (s *Signer) check() error {
 	if s == nil || len(s.keys) == 0 {
-		return errors.New("the Signer holds nothing: make it with NewSigner")
+		return errors.New("the Signer is empty: make it with NewSigner")
 	}
 	return nil
 }
 
-// BeforeSubmit adds the submission's token to the metadata, if it has a webhook.
-// It implements reducto.SubmitHook.
+// BeforeSubmit adds a token and the submission's id to the metadata of a submission
+// with a webhook. It implements reducto.SubmitHook.
 func (s *Signer) BeforeSubmit(_ context.Context, sub *reducto.Submission) error {
 	if err := s.check(); err != nil {
 		return err
@@ -231,7 +231,7 @@ func (s *Signer) BeforeSubmit(_ context.Context, sub *reducto.Submission) error 
 	return sub.AddMetadata(reducto.MetadataSubmissionID, sub.ID)
 }
 
-// sign does for NewTestRequest what BeforeSubmit and the service do together.
+// sign adds for NewTestRequest what BeforeSubmit adds.
 func (s *Signer) sign(metadata map[string]any) error {
 	if err := s.check(); err != nil {
 		return err

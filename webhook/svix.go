@@ -19,20 +19,22 @@ import (
 	"github.com/reducto-go/reducto/webhook/internal/body"
 )
 
-// svixTolerance is by how much a delivery's time may differ from ours, both ways.
+// svixTolerance is how much the timestamp of a delivery may differ from our clock.
 const svixTolerance = 5 * time.Minute
 
-// maxSignatures bounds how many signatures of one delivery are looked at.
+// maxSignatures is how many signatures of a delivery are compared.
 const maxSignatures = 32
 
-// Svix verifies deliveries of the signed mode (reducto.SvixWebhook): headers
-// svix-id, svix-timestamp and svix-signature, or the same of Standard Webhooks
-// with webhook- in front. A delivery is accepted if one of its version 1 signatures
-// fits one of the secrets, and its time is within five minutes of ours.
+// Svix verifies the signatures of reducto.SvixWebhook. They are in the headers svix-id,
+// svix-timestamp and svix-signature. Svix also accepts the names of Standard Webhooks,
+// which begin with webhook-. See https://docs.reducto.ai/workflows/svix-webhooks.
 //
-// As a reducto.SubmitHook it adds nothing. It prints, logs and marshals as
-// "[redacted]".
-// See https://docs.reducto.ai/workflows/svix-webhooks.
+// Svix accepts a delivery if a version 1 signature matches one of the secrets, and the
+// timestamp is within five minutes of our clock. The signature is over the body as it
+// was sent, with a byte order mark if there is one.
+//
+// As a reducto.SubmitHook it adds nothing. It is safe for concurrent use. It prints,
+// logs and marshals as "[redacted]".
 type Svix struct {
 	kids []string
 	keys []keyed
@@ -43,9 +45,9 @@ var (
 	_ reducto.SubmitHook = (*Svix)(nil)
 )
 
-// NewSvix makes a Svix from the endpoint's secret, as the portal shows it
-// ("whsec_" and base64), and those that it had before, while it is rotated. The
-// error is a *reducto.RequestError and does not repeat them.
+// NewSvix returns a Svix for the signing secret of the endpoint, as the portal shows it:
+// "whsec_" and base64. During a rotation, give the old secrets as previous. The error
+// is a *reducto.RequestError, and does not contain a secret.
 func NewSvix(current string, previous ...string) (*Svix, error) {
 	s := &Svix{}
 	for i, text := range append([]string{current}, previous...) {
@@ -58,11 +60,11 @@ func NewSvix(current string, previous ...string) (*Svix, error) {
 		}
 		encoded := strings.TrimPrefix(text, "whsec_")
 		if strings.TrimSpace(encoded) == "" {
-			return refuse("it is empty: is the variable set that it comes from?")
+			return refuse("it is empty: set the environment variable that holds it")
 		}
 		key, err := base64.StdEncoding.DecodeString(encoded)
 		if err != nil {
-			return refuse("it is not base64: copy the whole signing secret of the endpoint, whsec_…")
+			return refuse("it is not base64: copy the endpoint's whole signing secret, whsec_…")
 		}
 		if len(key) < MinSecretLen {
 			return refuse(fmt.Sprintf("it is shorter than %d bytes", MinSecretLen))
@@ -73,7 +75,7 @@ func NewSvix(current string, previous ...string) (*Svix, error) {
 	return s, nil
 }
 
-// Verify accepts a signed body.
+// Verify accepts a body that the headers sign.
 func (s *Svix) Verify(h http.Header, text []byte) (Event, error) {
 	return s.verifyAt(time.Now(), h, text)
 }
@@ -104,8 +106,8 @@ func (s *Svix) verifyAt(now time.Time, h http.Header, text []byte) (Event, error
 	return newEvent(&m, kid, m.Metadata.SubmissionID())
 }
 
-// match looks for a signature that fits one of the secrets. It compares all with
-// all, so that the time says nothing about which.
+// match returns the id of the secret that a signature matches. It compares all secrets
+// with all signatures, which hides which one matched.
 func (s *Svix) match(id, stamp, signatures string, body []byte) (kid string, ok bool) {
 	for i, key := range s.keys {
 		want := sign(key, id, stamp, body)
@@ -116,12 +118,12 @@ func (s *Svix) match(id, stamp, signatures string, body []byte) (kid string, ok 
 	return kid, ok
 }
 
-// fits reports whether one of the signatures, in the form of the header, is want.
-// Texts are compared, so that there is no second spelling of the same bytes.
+// fits reports whether one of the signatures of the header is want. Comparing the
+// text, and not decoded bytes, allows one spelling only.
 func fits(want *spelled, signatures string) bool {
 	const version = "v1,"
 	if len(signatures) == len(version)+len(want) && strings.HasPrefix(signatures, version) {
-		return isSpelled(want, signatures[len(version):]) // one, as ever but while a secret is rotated
+		return isSpelled(want, signatures[len(version):]) // the usual case: one signature
 	}
 	found, looked := false, 0
 	for signature := range strings.FieldsSeq(signatures) {
@@ -138,8 +140,7 @@ func fits(want *spelled, signatures string) bool {
 	return found
 }
 
-// isSpelled compares in a time that does not depend on the texts, which have the
-// same length.
+// isSpelled compares two texts of the same length in constant time.
 func isSpelled(want *spelled, given string) bool {
 	var text spelled
 	copy(text[:], given)
@@ -154,7 +155,7 @@ func sign(key keyed, id, stamp string, body []byte) spelled {
 	return k.spell(base64.StdEncoding)
 }
 
-// svixHeaders takes one of the two spellings, never a mixture.
+// svixHeaders returns the headers of one of the two spellings, never a mixture.
 func svixHeaders(h http.Header) (id, stamp, signatures string) {
 	if signatures = first(h["Svix-Signature"]); signatures != "" {
 		return first(h["Svix-Id"]), first(h["Svix-Timestamp"]), signatures
@@ -162,7 +163,7 @@ func svixHeaders(h http.Header) (id, stamp, signatures string) {
 	return first(h["Webhook-Id"]), first(h["Webhook-Timestamp"]), first(h["Webhook-Signature"])
 }
 
-// first is the value of a header, of whose values there should be one.
+// first returns the first value, or "".
 func first(values []string) string {
 	if len(values) == 0 {
 		return ""
@@ -172,15 +173,15 @@ func first(values []string) string {
 
 func (s *Svix) check() error {
 	if s == nil || len(s.keys) == 0 {
-		return errors.New("the Svix holds nothing: make it with NewSvix")
+		return errors.New("the Svix is empty: make it with NewSvix")
 	}
 	return nil
 }
 
-// BeforeSubmit does nothing: the service signs. It implements reducto.SubmitHook.
+// BeforeSubmit does nothing, as Reducto signs. It implements reducto.SubmitHook.
 func (s *Svix) BeforeSubmit(context.Context, *reducto.Submission) error { return nil }
 
-// signBody does for NewTestRequest what the service does.
+// signBody signs for NewTestRequest as Reducto does.
 func (s *Svix) signBody(h http.Header, body []byte) error {
 	if err := s.check(); err != nil {
 		return err

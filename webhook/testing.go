@@ -11,16 +11,16 @@ import (
 	"github.com/reducto-go/reducto"
 )
 
-// NewTestRequest makes the request with which the service would deliver a job's
-// end, for tests of your own: give it to your handler's ServeHTTP, or send it to
-// your server's url. v is the Secret, Signer or Svix that is to believe it; with
-// nil, or that of somebody else, it is a forgery. The metadata comes as it is, so a
-// "submission_id" in it is the submission's, which a Signer makes a token for; it
-// makes an id up where there is none. A Secret's current value is used, and the
-// first key.
+// NewTestRequest returns a delivery as Reducto sends it, for your tests. Give it to
+// ServeHTTP of your handler, or send it to the url.
 //
-// It panics, as httptest.NewRequest does, if the url does not parse, the metadata
-// does not marshal, or v is a verifier that it cannot imitate.
+// v is the Secret, Signer or Svix that accepts the request. NewTestRequest signs with
+// its current secret or first key. If v is nil, or another one, the request is a
+// forgery. A member "submission_id" of the metadata is the submission's id. For a
+// Signer, NewTestRequest adds one if there is none.
+//
+// Like httptest.NewRequest, it panics on mistakes: if the url does not parse, the
+// metadata does not marshal, or v is of another type.
 func NewTestRequest(url string, v Verifier, jobID string, status reducto.JobStatus, metadata map[string]any) *http.Request {
 	r, err := newTestRequest(url, v, jobID, status, metadata)
 	if err != nil {
@@ -38,7 +38,7 @@ func newTestRequest(url string, v Verifier, jobID string, status reducto.JobStat
 	if v != nil {
 		s, ok := v.(metadataSigner)
 		if _, signsBodies := v.(bodySigner); !ok && !signsBodies {
-			return nil, fmt.Errorf("no %T can be imitated", v)
+			return nil, fmt.Errorf("the verifier is a %T: use a Secret, Signer or Svix", v)
 		}
 		if ok {
 			if body.Metadata == nil {
@@ -66,8 +66,7 @@ func newTestRequest(url string, v Verifier, jobID string, status reducto.JobStat
 	return r, nil
 }
 
-// metadataSigner and bodySigner do for NewTestRequest what a verifier's hook and
-// the service do together.
+// metadataSigner and bodySigner are verifiers that can sign for NewTestRequest.
 type (
 	metadataSigner interface {
 		sign(metadata map[string]any) error

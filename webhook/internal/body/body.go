@@ -1,7 +1,7 @@
-// Package body reads the body of a webhook. It is stricter than encoding/json: two
-// readers that understand one body differently can be played off against each
-// other. So it refuses a member that is given twice, a name that differs from a
-// known one in case, anything after the object, and ids that could change a URL.
+// Package body parses the body of a webhook. It is stricter than encoding/json, as an
+// attacker can exploit two readers that understand one body differently. It refuses a
+// member that is given twice, a name that differs from a known one in case, anything
+// after the object, and ids that could change a URL.
 package body
 
 import (
@@ -30,14 +30,13 @@ const MaxStatusLen = 64
 // ErrMalformed is webhook.ErrMalformed.
 var ErrMalformed = errors.New("webhook: malformed body")
 
-// Malformed is an ErrMalformed with a reason in our words. It does not repeat what
-// the sender wrote.
+// Malformed is an ErrMalformed with a reason. The reason does not repeat the body.
 type Malformed string
 
 func (e Malformed) Error() string        { return ErrMalformed.Error() + ": " + string(e) }
 func (e Malformed) Is(target error) bool { return target == ErrMalformed }
 
-// Message is a body taken apart. Its slices are parts of the body.
+// Message is a parsed body. Its slices share memory with the body.
 type Message struct {
 	JobID    []byte
 	Status   reducto.JobStatus
@@ -47,15 +46,15 @@ type Message struct {
 	unknown bool // there are members besides the three
 }
 
-// byteOrderMark is what some proxies and queues put in front of UTF-8.
+// byteOrderMark is the mark that some proxies and queues put before UTF-8.
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
-// Parse reads a body. Its error is ErrMalformed. Metadata of any form is accepted.
+// Parse parses a body. It accepts metadata of any form. Its error is ErrMalformed.
 func (m *Message) Parse(body []byte) error {
 	body = bytes.TrimPrefix(body, byteOrderMark)
 	*m = Message{body: body}
 	if !m.scan() {
-		// The body is unusual or wrong. encoding/json tells which.
+		// The body is unusual or invalid.
 		*m = Message{body: body}
 		if err := m.decode(); err != nil {
 			return err
@@ -70,8 +69,8 @@ func (m *Message) Parse(body []byte) error {
 	return nil
 }
 
-// validStatus accepts statuses that this version does not know, but nothing that
-// would spoil a log. The replacement character stands for invalid UTF-8.
+// validStatus reports whether a status is printable. It need not be known. The
+// replacement character stands for invalid UTF-8.
 func validStatus(s string) bool {
 	if s == "" || len(s) > MaxStatusLen {
 		return false

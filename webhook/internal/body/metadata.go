@@ -10,14 +10,14 @@ import (
 	"github.com/reducto-go/reducto/internal/wireid"
 )
 
-// Metadata is the metadata of a body. It knows the members that belong to this
-// library, the secret and the submission's id.
+// Metadata is the metadata of a body. Two of its members are reserved for this
+// library: the secret and the submission's id.
 type Metadata struct {
-	raw        []byte // as it came; nil if it is absent or null
+	raw        []byte // the bytes of the body; nil if absent or null
 	secret     reserved
 	submission reserved
 
-	// spans are the places of our members. If decoded is set they are not known.
+	// spans are the positions of the reserved members, unless decoded is set.
 	spans   [2]span
 	count   int
 	decoded bool
@@ -25,7 +25,7 @@ type Metadata struct {
 
 type span struct{ start, end int }
 
-// reserved is a member of ours. It counts only if it is given exactly once.
+// reserved is a reserved member. It counts only if it is given exactly once.
 type reserved struct {
 	value []byte
 	count int
@@ -44,7 +44,7 @@ func (r reserved) text() ([]byte, bool) {
 	return []byte(text), ok
 }
 
-// reserved returns the member of that name, or nil if the name is not ours.
+// reserved returns the member of that name, or nil if the name is not reserved.
 func (m *Metadata) reserved(name []byte) *reserved {
 	switch string(name) {
 	case reducto.MetadataSecret:
@@ -121,8 +121,8 @@ func (m *Metadata) SubmissionID() []byte {
 	return text
 }
 
-// Stripped returns a copy of the metadata without our members, or nil if nothing
-// remains. The other members keep their bytes.
+// Stripped returns a copy of the metadata without the reserved members, or nil if
+// nothing remains. The other members keep their bytes.
 func (m *Metadata) Stripped() json.RawMessage {
 	switch {
 	case m.raw == nil:

@@ -2,15 +2,15 @@ package body
 
 import "bytes"
 
-// scanner reads JSON of the form that the service sends, in one pass and without
-// allocations. It accepts only valid JSON. It gives up on unusual JSON, valid or
-// not, which decode then reads.
+// scanner reads JSON of the form that Reducto sends, in one pass and without
+// allocations. It accepts only valid JSON, and rejects unusual JSON, valid or not.
+// decode then reads the rejected.
 type scanner struct {
 	data []byte
 	pos  int
 }
 
-// maxScanDepth is the depth of nesting up to which a value is usual.
+// maxScanDepth is the deepest nesting that the scanner accepts.
 const maxScanDepth = 64
 
 // peek skips white space and returns the next byte, 0 at the end.
@@ -28,7 +28,7 @@ func (s *scanner) peek() byte {
 
 // take consumes c if it comes next, after white space.
 func (s *scanner) take(c byte) bool {
-	if s.skip(c) { // the service sends no white space
+	if s.skip(c) { // Reducto sends no white space
 		return true
 	}
 	s.peek()
@@ -130,7 +130,7 @@ func (s *scanner) value(depth int) bool {
 	}
 }
 
-// list skips from a bracket, which comes next, to its partner.
+// list skips an array or an object, whose bracket comes next.
 func (s *scanner) list(end byte, item func() bool) bool {
 	s.pos++
 	if s.take(end) {

@@ -32,8 +32,8 @@ func (get GetJob) Fetch(ctx context.Context, jobID string) (*reducto.Job, error)
 	return job, nil
 }
 
-// isGone reports whether the API says that a job no longer exists. An HTML page is
-// not the API's: with a wrong base URL every job is "not found".
+// isGone reports whether the API says that a job no longer exists. An HTML page does
+// not count: with a wrong base URL, every job is "not found".
 func isGone(err error) bool {
 	if errors.Is(err, reducto.ErrExpired) {
 		return true
@@ -62,11 +62,11 @@ func (e *GoneError) Error() string        { return fmt.Sprintf("webhook: job %s 
 func (e *GoneError) Unwrap() error        { return e.Err }
 func (e *GoneError) Is(target error) bool { return target == reducto.ErrExpired }
 
-// VisibleWithin is how long after its submission the API may not know a job yet.
+// VisibleWithin is the time after a submission in which the API may not know the job.
 const VisibleWithin = time.Minute
 
-// MadeAt returns when a submission's id was made, if the id is a UUIDv7, which
-// begins with a time.
+// MadeAt returns when a submission's id was made, if the id is a UUIDv7. A UUIDv7
+// begins with its time.
 func MadeAt(submissionID string) (time.Time, bool) {
 	if len(submissionID) != 36 {
 		return time.Time{}, false

@@ -11,8 +11,7 @@ import (
 	"github.com/reducto-go/reducto/webhook/internal/safe"
 )
 
-// Result is how a call of the function ended. It refers to nothing of the
-// function's.
+// Result is how a call of the function ended. It shares nothing with the function.
 type Result struct {
 	Kind  Kind
 	Text  string // of the error or the panic
@@ -36,7 +35,7 @@ func (k Kind) String() string {
 	return [...]string{"done", "failed", "panicked", "expired", "permanent"}[k]
 }
 
-// ErrTimeout is the cause with which the context of a call ends that takes too long.
+// ErrTimeout is the cause with which a context ends if its call takes too long.
 var ErrTimeout = fmt.Errorf("webhook: the function took too long: %w", context.DeadlineExceeded)
 
 // PermanentError is the error that webhook.Permanent makes.
@@ -45,8 +44,8 @@ type PermanentError struct{ Err error }
 func (e *PermanentError) Error() string { return e.Err.Error() }
 func (e *PermanentError) Unwrap() error { return e.Err }
 
-// Func calls f on this goroutine, and then done, even if f panics or ends the
-// goroutine. The error is examined here, as its methods can be the user's too.
+// Func calls f on this goroutine and then done, even if f panics or ends the
+// goroutine. It also contains panics of the error's methods.
 func Func(f func() error, done func(Result)) {
 	r := Result{Kind: Panicked, Text: "the function ended its goroutine with runtime.Goexit"}
 	defer func() { done(r) }()

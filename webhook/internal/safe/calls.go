@@ -1,5 +1,5 @@
-// Package safe calls code of the user's (loggers, observers, functions) so that
-// code that blocks or panics cannot stop deliveries.
+// Package safe calls the user's loggers and observers. Code that blocks or panics there
+// cannot stop deliveries.
 package safe
 
 import (

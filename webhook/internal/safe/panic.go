@@ -21,7 +21,7 @@ func Panic(value any) string {
 		switch {
 		case frame.Function == "runtime.gopanic":
 			panicking = true
-		case panicking && !strings.HasPrefix(frame.Function, "runtime."): // the runtime panics for an index out of range, a nil pointer and the like
+		case panicking && !strings.HasPrefix(frame.Function, "runtime."): // skips the runtime's own frames
 			return text + " in " + frame.Function + " (" + path.Base(frame.File) + ":" + strconv.Itoa(frame.Line) + ")"
 		}
 		if !more {

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-func TestPanicNamesThePlace(t *testing.T) {
+func TestPanicDescribesTypeAndPlace(t *testing.T) {
 	t.Parallel()
 	var missing *struct{ JobID string }
 	var none []int
@@ -16,7 +16,7 @@ func TestPanicNamesThePlace(t *testing.T) {
 		f    func()
 		want string
 	}{
-		"a value":         {func() { panic("secret") }, `^string in .*TestPanicNamesThePlace.*\(panic_test\.go:\d+\)$`},
+		"a value":         {func() { panic("secret") }, `^string in .*TestPanicDescribesTypeAndPlace.*\(panic_test\.go:\d+\)$`},
 		"an error":        {func() { panic(errors.New("secret")) }, `^\*errors\.errorString in .*\(panic_test\.go:\d+\)$`},
 		"nil":             {func() { panic(nil) }, `^\*runtime\.PanicNilError in .*\(panic_test\.go:\d+\)$`},
 		"an index":        {func() { none[len(none)+1]++ }, `^runtime\.boundsError in .*\(panic_test\.go:\d+\)$`},
@@ -25,12 +25,12 @@ func TestPanicNamesThePlace(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			said := ""
+			got := ""
 			func() {
-				defer func() { said = Panic(recover()) }()
+				defer func() { got = Panic(recover()) }()
 				tt.f()
 			}()
-			assert.Regexp(t, tt.want, said)
+			assert.Regexp(t, tt.want, got)
 		})
 	}
 	assert.Equal(t, "int", Panic(1), "without a panic")
