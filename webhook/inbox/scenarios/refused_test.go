@@ -180,7 +180,7 @@ func lateToken(t *testing.T, e *Env) {
 
 // Scenario 11.
 func notADelivery(t *testing.T, e *Env) {
-	requireRefused(t, e.Process(e.Work), http.StatusBadRequest, bodies("", "null", "[]", "nonsense", "\ufeff"+Genuine(JobA),
+	requireRefused(t, e.Process(e.Work), http.StatusBadRequest, bodies("", "null", "[]", "nonsense", " \ufeff"+Genuine(JobA),
 		Genuine(JobA)+Genuine(JobB), "\x1f\x8b\x08\x00", `{"status":"Completed"`)...)
 }
 
