@@ -30,6 +30,7 @@ func TestEachGuaranteeNamesATest(t *testing.T) {
 	require.NoError(t, err)
 	assert.LessOrEqual(t, strings.Count(string(raw), "\n"), 90, "it is one page")
 	suite := goSource(t, "webhook/inbox/storetest")
+	functions, sources := map[string]map[string]bool{}, map[string]string{} // by directory
 	promises := 0
 	for i, line := range strings.Split(string(raw), "\n") {
 		tests := testName.FindAllStringSubmatch(line, -1)
@@ -39,10 +40,13 @@ func TestEachGuaranteeNamesATest(t *testing.T) {
 		}
 		for _, m := range tests {
 			function, subtests, _ := strings.Cut(m[1], "/")
-			assert.True(t, testFunctions(t, m[2])[function], "docs/guarantees.md:%d: there is no %s in %s", i+1, function, m[2])
-			source := suite + goSource(t, m[2])
+			dir := m[2]
+			if functions[dir] == nil {
+				functions[dir], sources[dir] = testFunctions(t, dir), suite+goSource(t, dir)
+			}
+			assert.True(t, functions[dir][function], "docs/guarantees.md:%d: there is no %s in %s", i+1, function, dir)
 			for part := range strings.SplitSeq(subtests, "/") {
-				assert.True(t, strings.Contains(source, `"`+part), "docs/guarantees.md:%d: there is no subtest %s", i+1, subtests)
+				assert.True(t, strings.Contains(sources[dir], `"`+part), "docs/guarantees.md:%d: there is no subtest %s", i+1, subtests)
 			}
 		}
 	}
