@@ -23,7 +23,7 @@ type batch struct {
 	wait        []reducto.WaitOption
 }
 
-// summary counts files by how they stand at the end of a run.
+// summary counts the files by state at the end of a run.
 type summary struct {
 	done, failed, unknown, running, open int
 }
@@ -35,9 +35,8 @@ func (s summary) String() string {
 	return fmt.Sprintf("%d done, %d failed, %d unknown, %d running, %d not submitted", s.done, s.failed, s.unknown, s.running, s.open)
 }
 
-// run submits what is to be submitted, then waits for all jobs. It begins nothing
-// new when soft has ended, and gives up when hard has. The error is what kept it
-// from going on; what concerns one file is in the summary.
+// run submits the files that have no job, then waits for all jobs. Its error is one that
+// stopped the run. The summary has the errors of single files.
 func (b *batch) run(soft, hard context.Context, files []string) (summary, error) {
 	err := b.submitAll(soft, hard, files)
 	if err == nil && soft.Err() == nil {
@@ -71,7 +70,7 @@ func (b *batch) submitAll(soft, hard context.Context, files []string) error {
 		workers.Go(func() {
 			for file := range queue {
 				if err := b.submit(soft, hard, file); err != nil {
-					stop(err) // it would be the same with every other file
+					stop(err) // the other files would fail too
 				}
 			}
 		})
@@ -97,8 +96,7 @@ func (b *batch) toSubmit(e entry) bool {
 	return e.State == "" || e.State == stateRejected || e.unknown() && b.resubmit
 }
 
-// submit uploads and submits a file, and writes down what it does. The error is
-// one that concerns all files.
+// submit uploads and submits a file, and records both. Its error concerns all files.
 func (b *batch) submit(soft, hard context.Context, file string) error {
 	before := b.journal.get(file)
 	upload, err := b.client.UploadFile(soft, filepath.Join(b.dir, filepath.FromSlash(file)), reducto.UploadOptions{})
@@ -116,13 +114,13 @@ func (b *batch) submit(soft, hard context.Context, file string) error {
 	if err := b.journal.record(entry{File: file, State: stateSubmitting, SubmissionID: id}); err != nil {
 		return err
 	}
-	// Stopped half-way, nobody could tell whether there is a job. So it goes on when
-	// nothing new is begun any more.
+	// A submission that is cancelled may have made a job. So it goes on after the first
+	// Ctrl-C.
 	job, err := b.client.ParseAsync(hard, reducto.ParseRequest{
 		Input: reducto.FromUpload(upload),
 		Async: reducto.Async{
 			SubmissionID: id,
-			// To find the job by, should its id be lost.
+			// These find the job if its id is lost.
 			Metadata: map[string]any{"file": file, "submission": id},
 		},
 	})
@@ -141,9 +139,9 @@ func (b *batch) submit(soft, hard context.Context, file string) error {
 	return nil
 }
 
-// refused writes down that a submission was refused, or could not even be tried. So
-// there is certainly no job, unless it was unknown before whether there is one: that
-// remains so. Of a key that is refused there is no use in trying the other files.
+// refused records that the API refused a submission, or that it was not sent. There is
+// no job, unless an earlier submission of the file may have made one. Its error stops the
+// run, as the API would refuse the key for the other files too.
 func (b *batch) refused(before entry, file string, err error) error {
 	b.progress.say("%s: %v", file, err)
 	e := entry{File: file, State: stateRejected, Error: err.Error()}
@@ -157,12 +155,12 @@ func (b *batch) refused(before entry, file string, err error) error {
 	return recordErr
 }
 
-// isKeyRefused tells a key that is refused from a document that is.
+// isKeyRefused reports whether the API refused the key, not the document.
 func isKeyRefused(err error) bool {
 	return errors.Is(err, reducto.ErrUnauthorized) || errors.Is(err, reducto.ErrForbidden)
 }
 
-// waitAll waits for the jobs of all files, and writes each one's text as it ends.
+// waitAll waits for all jobs, and writes the text of each when it ends.
 func (b *batch) waitAll(ctx context.Context, files []string) error {
 	fileOf := map[string]string{} // by job
 	var ids []string
@@ -184,7 +182,7 @@ func (b *batch) waitAll(ctx context.Context, files []string) error {
 	return nil
 }
 
-// finished writes down how a job ended. The error is one that concerns all jobs.
+// finished records how a job ended. Its error concerns all jobs.
 func (b *batch) finished(ctx context.Context, file string, err error) error {
 	e := b.journal.get(file)
 	_, jobFailed := errors.AsType[*reducto.JobError](err)
@@ -209,8 +207,8 @@ func (b *batch) finished(ctx context.Context, file string, err error) error {
 	return nil
 }
 
-// save writes the text of a document, under its name only when it is whole. It is
-// never in memory as a whole, however large it is.
+// save writes the text of a document. The file has its name only when it is whole. The
+// text is streamed, so its size does not matter.
 func (b *batch) save(ctx context.Context, file string, job *reducto.Job) (err error) {
 	result, err := reducto.As[*reducto.ParseResult](job)
 	if err != nil {

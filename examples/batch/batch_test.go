@@ -20,7 +20,9 @@ import (
 	"github.com/reducto-go/reducto/reductotest"
 )
 
-// setup is a directory with files and a place for results, and a Reducto.
+var testOrigin = origin{API: "test"}
+
+// setup has a directory with files, a directory for texts, and a Reducto.
 type setup struct {
 	t        *testing.T
 	srv      *reductotest.Server
@@ -55,7 +57,7 @@ func (s *setup) statePath() string { return filepath.Join(s.out, "batch.jsonl") 
 // run is one run of the program, which opens and closes the state file.
 func (s *setup) run(soft, hard context.Context) (summary, error) {
 	s.t.Helper()
-	j, err := openJournal(s.statePath())
+	j, err := openJournal(s.statePath(), testOrigin)
 	require.NoError(s.t, err)
 	defer j.close()
 	options := []reducto.Option{reducto.WithMaxRetries(0)}
@@ -191,7 +193,7 @@ func TestKilledWhileSubmitting(t *testing.T) {
 	t.Parallel()
 	s := newSetup(t, 3)
 	require.NoError(t, os.WriteFile(s.statePath(), []byte(
-		`{"file":"000.txt","state":"submitting","submission_id":"the-first"}`+"\n"+
+		`{"api":"test"}`+"\n"+`{"file":"000.txt","state":"submitting","submission_id":"the-first"}`+"\n"+
 			`{"file":"001.txt","state":"submitti`), 0o600))
 	assert.Equal(t, summary{done: 2, unknown: 1}, s.mustRun())
 	assert.NotContains(t, s.submissions(), "000.txt")
@@ -302,7 +304,7 @@ func TestGivenUp(t *testing.T) {
 func TestNothingIsSentThatCannotBeRecorded(t *testing.T) {
 	t.Parallel()
 	s := newSetup(t, 5)
-	j, err := openJournal(s.statePath())
+	j, err := openJournal(s.statePath(), testOrigin)
 	require.NoError(t, err)
 	require.NoError(t, j.f.Close()) // every write fails
 	b := &batch{
@@ -319,8 +321,11 @@ func TestJournalRefusesAnotherFile(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "state")
 	require.NoError(t, os.WriteFile(path, []byte("not a state file\n"), 0o600))
-	_, err := openJournal(path)
+	_, err := openJournal(path, testOrigin)
 	require.ErrorContains(t, err, "line 1")
+	require.NoError(t, os.WriteFile(path, []byte(`{"file":"a.txt","state":"done"}`+"\n"), 0o600))
+	_, err = openJournal(path, testOrigin)
+	require.ErrorContains(t, err, "line 1 does not name the API")
 }
 
 func TestSubdirectories(t *testing.T) {
@@ -338,7 +343,7 @@ func TestSubdirectories(t *testing.T) {
 	assert.Equal(t, "another text\n\n", string(text))
 }
 
-// The whole program.
+// TestRun runs the whole program.
 func TestRun(t *testing.T) {
 	srv := reductotest.NewServer(t, reductotest.OnTCP())
 	t.Setenv(reducto.EnvAPIKey, srv.APIKey())
@@ -360,7 +365,7 @@ func TestRun(t *testing.T) {
 	runs(ctx, exitFailed, "corrupt", "-dir", dir, "-out", t.TempDir())
 	runs(ctx, exitUsage, "-out is missing", "-dir", dir)
 	runs(ctx, exitUsage, "-c must be positive", "-dir", dir, "-out", out, "-c", "0")
-	runs(ctx, exitUsage, "there are no files", "-dir", dir, "-out", out, "-glob", "*.pdf")
+	runs(ctx, exitUsage, "no files match", "-dir", dir, "-out", out, "-glob", "*.pdf")
 	runs(ctx, exitUsage, "pattern", "-dir", dir, "-out", out, "-glob", "[")
 	runs(ctx, exitDone, "-resubmit", "-help")
 
@@ -372,22 +377,45 @@ func TestRun(t *testing.T) {
 	runs(ctx, exitFailed, "401", "-dir", dir, "-out", t.TempDir())
 	t.Setenv(reducto.EnvAPIKey, "")
 	runs(ctx, exitUsage, reducto.EnvAPIKey, "-dir", dir, "-out", t.TempDir())
-	if !testing.Short() {
-		runs(ctx, exitDone, "1 done", "-fake", "-dir", dir, "-out", t.TempDir())
+}
+
+// The texts of a run with -fake must not count as results of a real run, nor those of
+// one API as results of another.
+func TestStateFileBelongsToOneAPI(t *testing.T) {
+	srv := reductotest.NewServer(t, reductotest.OnTCP())
+	t.Setenv(reducto.EnvAPIKey, srv.APIKey())
+	t.Setenv(reducto.EnvBaseURL, srv.URL())
+	dir, out := t.TempDir(), t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "a.txt"), []byte("text"), 0o600))
+	runs := func(want int, says, out string, args ...string) {
+		t.Helper()
+		var errs strings.Builder
+		assert.Equal(t, want, run(t.Context(), t.Context(), append(args, "-dir", dir, "-out", out), &errs), errs.String())
+		assert.Contains(t, errs.String(), says)
 	}
+	runs(exitDone, "1 done", out, "-fake")
+	runs(exitDone, "1 done", out, "-fake")
+	runs(exitUsage, "from a run with -fake, and this run uses "+srv.URL()+": use another -out", out)
+	assert.Empty(t, srv.Jobs())
+
+	out = t.TempDir()
+	runs(exitDone, "1 done", out)
+	runs(exitUsage, "and this run uses -fake", out, "-fake")
+	t.Setenv(reducto.EnvBaseURL, "https://another.example.com")
+	runs(exitUsage, "and this run uses https://another.example.com", out)
 }
 
 func TestLastLineOfTheStateIsWhatCounts(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "state")
-	j, err := openJournal(path)
+	j, err := openJournal(path, testOrigin)
 	require.NoError(t, err)
 	for _, s := range []state{stateSubmitting, stateSubmitted, stateDone} {
 		require.NoError(t, j.record(entry{File: "a", State: s, JobID: "1"}))
 	}
 	require.NoError(t, j.record(entry{File: "b", State: stateSubmitted, JobID: "2"}))
 	j.close()
-	j, err = openJournal(path)
+	j, err = openJournal(path, testOrigin)
 	require.NoError(t, err)
 	defer j.close()
 	assert.Equal(t, stateDone, j.get("a").State)

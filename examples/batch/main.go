@@ -2,21 +2,20 @@
 //
 //	batch -dir scans -glob '*.pdf' -out texts
 //
-// It can be stopped with Ctrl-C at any time, and goes on where it stopped when it
-// is started again: what was submitted is written down before and after, in the
-// state file (OUT/batch.jsonl), so that nothing is submitted twice. A file is known
-// by its name in the directory. Do not run it twice at a time with one state file.
+// Stop it with Ctrl-C at any time. The next run goes on where it stopped: the state
+// file (OUT/batch.jsonl) has a line before and after each submission, so no file is
+// submitted twice. The program knows a file by its name in the directory. Do not use a
+// state file for two runs at a time. A state file belongs to one API. The program
+// refuses the file of another.
 //
-// If the connection breaks during a submission, nobody can tell whether there is a
-// job. Such files are left alone, since to submit them again can cost twice; with
-// -resubmit they are, under the same submission id, which is also in the job's
-// metadata.
+// If the connection breaks during a submission, it is unknown whether there is a job.
+// The program does not submit such a file again, because that can cost twice. With
+// -resubmit it does, under the same submission id, which is in the job's metadata too.
 //
-// Exit status: 0 if all files are done, 1 if some failed, 2 for a wrong setting, 3
-// if it is unknown whether some were submitted, 130 if it was interrupted.
+// Exit status: 0 if all files are done, 1 if some failed, 2 for a wrong setting, 3 if
+// the outcome of some submissions is unknown, 130 after an interrupt.
 //
-// With -fake it talks to a Reducto in its own process, which forgets everything
-// when it ends.
+// With -fake it uses a Reducto in its own process, which forgets everything at its end.
 package main
 
 import (
@@ -29,6 +28,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -46,15 +46,15 @@ const (
 )
 
 func main() {
-	// The first Ctrl-C begins nothing new and finishes the submissions that are on
-	// their way; the second one gives them up; the third ends the program.
+	// The first Ctrl-C lets running submissions finish. The second one cancels them. The
+	// third one ends the program.
 	hard, stopHard := context.WithCancel(context.Background())
 	soft, stopSoft := context.WithCancel(hard)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		<-signals
-		fmt.Fprintln(os.Stderr, "batch: stopping; once more to give up what is being submitted")
+		fmt.Fprintln(os.Stderr, "batch: stopping; press Ctrl-C again to cancel running submissions")
 		stopSoft()
 		<-signals
 		signal.Stop(signals)
@@ -63,8 +63,8 @@ func main() {
 	os.Exit(run(soft, hard, os.Args[1:], os.Stderr))
 }
 
-// run is main, and returns the exit status. It begins nothing new when soft has
-// ended, and gives everything up when hard has.
+// run is main without os.Exit. When soft ends, it starts no further submission. When
+// hard ends, it cancels the running ones.
 func run(soft, hard context.Context, args []string, stderr io.Writer) int {
 	flags := flag.NewFlagSet("batch", flag.ContinueOnError)
 	flags.SetOutput(stderr)
@@ -72,8 +72,8 @@ func run(soft, hard context.Context, args []string, stderr io.Writer) int {
 	glob := flags.String("glob", "*", "`pattern` of their names, such as *.pdf or */*.pdf")
 	out := flags.String("out", "", "`directory` for the texts")
 	state := flags.String("state", "", "state `file` (default: batch.jsonl in the -out directory)")
-	concurrency := flags.Int("c", 8, "how many files to upload and submit at a `time`")
-	resubmit := flags.Bool("resubmit", false, "submit files again of which it is unknown whether they were submitted")
+	concurrency := flags.Int("c", 8, "the `number` of files to upload and submit at a time")
+	resubmit := flags.Bool("resubmit", false, "submit files again whose outcome is unknown")
 	fake := flags.Bool("fake", false, "use a Reducto in this process")
 	usage := func(format string, args ...any) int {
 		fmt.Fprintf(stderr, "batch: "+format+"\n", args...)
@@ -97,7 +97,7 @@ func run(soft, hard context.Context, args []string, stderr io.Writer) int {
 		*state = filepath.Join(*out, "batch.jsonl")
 	}
 
-	client, closeClient, err := connect(*fake)
+	client, api, closeClient, err := connect(*fake)
 	if err != nil {
 		return usage("%v", err)
 	}
@@ -105,7 +105,7 @@ func run(soft, hard context.Context, args []string, stderr io.Writer) int {
 	if err := os.MkdirAll(*out, 0o750); err != nil {
 		return usage("%v", err)
 	}
-	journal, err := openJournal(*state)
+	journal, err := openJournal(*state, api)
 	if err != nil {
 		return usage("%v", err)
 	}
@@ -127,13 +127,13 @@ func run(soft, hard context.Context, args []string, stderr io.Writer) int {
 	case err != nil, summary.failed > 0, summary.open > 0, summary.running > 0:
 		return exitFailed
 	case summary.unknown > 0:
-		fmt.Fprintln(stderr, "batch: see the state file for which, and use -resubmit to submit them again")
+		fmt.Fprintln(stderr, "batch: the state file has their names; use -resubmit to submit them again")
 		return exitUnknown
 	}
 	return exitDone
 }
 
-// filesOf lists the files that are to be processed, with slashes in their names.
+// filesOf returns the names of the files to process, with slashes.
 func filesOf(dir, glob string) ([]string, error) {
 	root := os.DirFS(dir)
 	names, err := fs.Glob(root, glob)
@@ -151,20 +151,26 @@ func filesOf(dir, glob string) ([]string, error) {
 		}
 	}
 	if len(files) == 0 {
-		return nil, fmt.Errorf("there are no files %s in %s", glob, dir)
+		return nil, fmt.Errorf("no files match %s in %s", glob, dir)
 	}
 	return files, nil
 }
 
-// connect makes a client of the service, or of one in this process.
-func connect(fake bool) (*reducto.Client, func(), error) {
+// connect returns a client of the API, or of a Reducto in this process.
+func connect(fake bool) (*reducto.Client, origin, func(), error) {
 	if !fake {
 		client, err := reducto.NewClient(reducto.WithUserAgent("batch"))
-		return client, func() {}, err
+		return client, originOf(client), func() {}, err
 	}
 	srv, err := reductotest.Start(reductotest.WithProcessingTime(2 * time.Second))
 	if err != nil {
-		return nil, nil, err
+		return nil, origin{}, nil, err
 	}
-	return srv.Client(), srv.Close, nil
+	return srv.Client(), origin{API: "fake", Fake: true}, srv.Close, nil
+}
+
+// originOf returns the API of a client. A client prints as reducto.Client(base URL).
+func originOf(client *reducto.Client) origin {
+	text := strings.TrimPrefix(fmt.Sprint(client), "reducto.Client(")
+	return origin{API: strings.TrimSuffix(text, ")")}
 }

@@ -10,16 +10,16 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 )
 
-// progress shows how far the batch is. Its methods may be called concurrently.
+// progress shows the progress of a run. It is safe for concurrent use.
 type progress interface {
 	submitted(file string)
 	finished(file string)
-	// say shows a line that stays.
+	// say prints a line.
 	say(format string, args ...any)
 	close()
 }
 
-// counts is how many files are submitted, and how many finished.
+// counts has the numbers of submitted and finished files.
 type counts struct{ submitted, finished int }
 
 // newProgress shows bars on a terminal, and plain lines elsewhere.
@@ -30,14 +30,13 @@ func newProgress(w io.Writer, total int, already counts) progress {
 	return &lines{w: w, total: total, counts: already}
 }
 
-// isTerminal reports whether f is a device that people look at. /dev/null is one
-// too by this rule, where nobody does.
+// isTerminal reports whether f is a character device, such as a terminal.
 func isTerminal(f *os.File) bool {
 	info, err := f.Stat()
 	return err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("TERM") != "dumb"
 }
 
-// lines is the progress in a log file: a line for each step.
+// lines prints a line for each step, for log files.
 type lines struct {
 	mu sync.Mutex
 	w  io.Writer
@@ -67,7 +66,7 @@ func (l *lines) say(format string, args ...any) {
 
 func (l *lines) close() {}
 
-// bars is the progress on a terminal: two bars, and what is said above them.
+// bars shows two bars on a terminal, and prints lines above them.
 type bars struct {
 	all          *mpb.Progress
 	submits      *mpb.Bar
@@ -77,8 +76,8 @@ type bars struct {
 func newBars(total int, already counts, options ...mpb.ContainerOption) *bars {
 	all := mpb.New(append(options, mpb.WithWidth(60))...)
 	bar := func(name string, already int) *mpb.Bar {
-		// With a total from the beginning it would end when it is full, and with the last
-		// bar the drawing of what is said after that.
+		// A bar with a total from the start ends when it is full. With the last bar mpb
+		// would stop to draw, and lose later lines.
 		b := all.AddBar(0,
 			mpb.PrependDecorators(decor.Name(name, decor.WC{C: decor.DindentRight | decor.DextraSpace | decor.DSyncWidth})),
 			mpb.AppendDecorators(decor.CountersNoUnit("%d/%d"), decor.Elapsed(decor.ET_STYLE_GO, decor.WC{W: 8})),

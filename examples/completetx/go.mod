@@ -5,7 +5,7 @@ go 1.26.0
 require (
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/reducto-go/reducto v0.0.0
-	github.com/reducto-go/reducto/webhook/sqlstore v0.0.0
+	github.com/reducto-go/reducto/webhook/inbox/sqlstore v0.0.0
 	github.com/stretchr/testify v1.12.1
 	modernc.org/sqlite v1.62.0
 )
@@ -30,5 +30,5 @@ require (
 
 replace (
 	github.com/reducto-go/reducto => ../..
-	github.com/reducto-go/reducto/webhook/sqlstore => ../../webhook/sqlstore
+	github.com/reducto-go/reducto/webhook/inbox/sqlstore => ../../webhook/inbox/sqlstore
 )

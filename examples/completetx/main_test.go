@@ -23,16 +23,17 @@ import (
 	"github.com/reducto-go/reducto"
 	"github.com/reducto-go/reducto/reductotest"
 	"github.com/reducto-go/reducto/webhook"
-	"github.com/reducto-go/reducto/webhook/sqlstore"
+	"github.com/reducto-go/reducto/webhook/inbox"
+	"github.com/reducto-go/reducto/webhook/inbox/sqlstore"
 )
 
-// ledger is what both ledgers have in common.
+// ledger is a ledger on either database.
 type ledger struct {
 	db      *sql.DB
 	dialect sqlstore.Dialect
 	process webhook.Func
-	// abort does what process does, looks, and takes it back.
-	abort func(ctx context.Context, d *webhook.Delivery, look func()) error
+	// abort does the work of process, calls check, and rolls back.
+	abort func(ctx context.Context, d *webhook.Delivery, check func()) error
 	url   string // of PostgreSQL
 }
 
@@ -41,7 +42,7 @@ func sqliteLedger(t *testing.T) ledger {
 	require.NoError(t, err)
 	t.Cleanup(l.close)
 	return ledger{db: l.db, dialect: sqlstore.SQLite, process: l.process,
-		abort: func(ctx context.Context, d *webhook.Delivery, look func()) error {
+		abort: func(ctx context.Context, d *webhook.Delivery, check func()) error {
 			e, err := entryFor(ctx, d)
 			if err != nil {
 				return err
@@ -51,22 +52,22 @@ func sqliteLedger(t *testing.T) ledger {
 				return err
 			}
 			err = l.enter(ctx, tx, d, e)
-			look()
+			check()
 			return errors.Join(err, tx.Rollback())
 		}}
 }
 
 const defaultPostgres = "postgres://postgres@127.0.0.1:5432/test?sslmode=disable"
 
-// postgresLedger is in a schema of its own. Without a server the test is skipped,
-// but in CI it fails.
+// postgresLedger uses a schema of its own. Without a server the test is skipped. In
+// CI it fails.
 func postgresLedger(t *testing.T) ledger {
 	text := cmp.Or(os.Getenv("REDUCTO_TEST_POSTGRES"), os.Getenv("TEST_POSTGRES_URL"), defaultPostgres)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	admin, err := pgx.Connect(ctx, text)
 	if err != nil {
-		text := "no PostgreSQL: start one, or name it in REDUCTO_TEST_POSTGRES: " + err.Error()
+		text := "no PostgreSQL: start one, or set REDUCTO_TEST_POSTGRES: " + err.Error()
 		if os.Getenv("CI") != "" || os.Getenv("REDUCTO_CI") != "" {
 			t.Fatal(text)
 		}
@@ -91,7 +92,7 @@ func postgresLedger(t *testing.T) ledger {
 	require.NoError(t, err)
 	t.Cleanup(l.close)
 	return ledger{db: l.db, dialect: sqlstore.PostgreSQL, process: l.process, url: u.String(),
-		abort: func(ctx context.Context, d *webhook.Delivery, look func()) error {
+		abort: func(ctx context.Context, d *webhook.Delivery, check func()) error {
 			e, err := entryFor(ctx, d)
 			if err != nil {
 				return err
@@ -101,7 +102,7 @@ func postgresLedger(t *testing.T) ledger {
 				return err
 			}
 			err = l.enter(ctx, tx, d, e)
-			look()
+			check()
 			return errors.Join(err, tx.Rollback(ctx))
 		}}
 }
@@ -123,8 +124,8 @@ func TestPostgreSQL(t *testing.T) {
 	testEffectAndCompletion(t, postgresLedger(t))
 }
 
-// A transaction that is taken back leaves neither entry nor completion, one that is
-// committed both, and what happens after it cannot undo it: one entry a job.
+// A rollback leaves neither an entry nor a completion. A commit leaves both, and a
+// later failure of the function does not undo them. So each job has one entry.
 func testEffectAndCompletion(t *testing.T, l ledger) {
 	srv := reductotest.NewServer(t, reductotest.OnTCP())
 	store, err := sqlstore.Open(t.Context(), l.db, l.dialect)
@@ -132,49 +133,47 @@ func testEffectAndCompletion(t *testing.T, l ledger) {
 	secret, err := webhook.NewSecret("a secret for this test")
 	require.NoError(t, err)
 
-	var inbox *webhook.Inbox
-	// state is what others see of a record: not what a transaction has written.
-	state := func(jobID string) webhook.State {
-		for r, err := range inbox.List(t.Context(), webhook.Filter{JobID: jobID}) {
-			assert.NoError(t, err)
-			return r.State
-		}
-		return ""
+	var in *inbox.Inbox
+	// state reads the record outside of the open transaction.
+	state := func(jobID string) inbox.State {
+		r, err := in.Get(t.Context(), jobID)
+		assert.NoError(t, err)
+		return r.State
 	}
 	const jobs = 10
 	var calls, undone atomic.Int64
-	inbox, err = webhook.NewInbox(secret, store, func(ctx context.Context, d *webhook.Delivery) error {
+	in, err = inbox.New(secret, store, func(ctx context.Context, d *webhook.Delivery) error {
 		calls.Add(1)
 		switch d.Attempt {
 		case 1: // the transaction fails
 			err := l.abort(ctx, d, func() {
 				assert.Zero(t, l.entries(t, d.JobID))
-				assert.Equal(t, webhook.StateClaimed, state(d.JobID))
+				assert.Equal(t, inbox.StateClaimed, state(d.JobID))
 			})
 			assert.NoError(t, err)
 			assert.Zero(t, l.entries(t, d.JobID))
-			assert.Equal(t, webhook.StateClaimed, state(d.JobID))
+			assert.Equal(t, inbox.StateClaimed, state(d.JobID))
 			undone.Add(1)
 			return errors.New("the transaction was rolled back")
-		case 2: // it forgets to commit, and claims success
+		case 2: // the function returns nil without a commit
 			_ = l.abort(ctx, d, func() {})
 			return nil
 		}
-		// It is committed, and then something goes wrong.
+		// The function fails after its commit.
 		assert.NoError(t, l.process(ctx, d))
 		assert.Equal(t, 1, l.entries(t, d.JobID))
-		assert.Equal(t, webhook.StateDone, state(d.JobID))
+		assert.Equal(t, inbox.StateDone, state(d.JobID))
 		return errors.New("the process fails after its commit")
-	}, webhook.WithWorkers(3), // who look from a second connection each
-		webhook.WithBackoff(time.Millisecond, 10*time.Millisecond))
+	}, inbox.WithWorkers(3), // each checks through a second connection
+		inbox.WithMinBackoff(time.Millisecond), inbox.WithMaxBackoff(10*time.Millisecond))
 	require.NoError(t, err)
 	client := srv.Client(
-		reducto.WithWebhook(reducto.DirectWebhook(srv.Mount("/webhook", inbox))),
-		reducto.WithSubmitHook(inbox),
+		reducto.WithWebhook(reducto.DirectWebhook(srv.Mount("/webhook", in))),
+		reducto.WithSubmitHook(in),
 	)
 	defer client.CloseIdleConnections()
 	ran := make(chan error, 1)
-	go func() { ran <- inbox.Run(context.WithoutCancel(t.Context()), client) }()
+	go func() { ran <- in.Run(context.WithoutCancel(t.Context()), client) }()
 
 	var ids []string
 	for range jobs {
@@ -189,28 +188,30 @@ func testEffectAndCompletion(t *testing.T, l ledger) {
 	for _, id := range ids {
 		_, err := srv.AwaitDeliveries(t.Context(), id, 3)
 		require.NoError(t, err)
-		require.Eventually(t, func() bool { return state(id) == webhook.StateDone }, 30*time.Second, 5*time.Millisecond)
+		require.Eventually(t, func() bool { return state(id) == inbox.StateDone }, 30*time.Second, 5*time.Millisecond)
 		srv.Redeliver(id)
 	}
-	require.NoError(t, inbox.Shutdown(t.Context()))
+	require.NoError(t, in.Shutdown(t.Context()))
 	require.NoError(t, <-ran)
 	for _, id := range ids {
 		assert.Equal(t, 1, l.entries(t, id))
-		assert.Equal(t, webhook.StateDone, state(id))
+		assert.Equal(t, inbox.StateDone, state(id))
 	}
 	assert.EqualValues(t, jobs, undone.Load())
 	assert.EqualValues(t, 3*jobs, calls.Load())
 }
 
-// The whole program, on both databases.
+// TestProgram runs the whole program on both databases.
 func TestProgram(t *testing.T) {
 	for name, open := range map[string]func(*testing.T) ledger{"SQLite": sqliteLedger, "PostgreSQL": postgresLedger} {
 		t.Run(name, func(t *testing.T) {
 			l := open(t)
 			srv := reductotest.NewServer(t, reductotest.OnTCP())
-			listener, err := net.Listen("tcp", "127.0.0.1:0")
+			listener, err := net.Listen("tcp", "127.0.0.1:0") // finds a free port
 			require.NoError(t, err)
-			address := "http://" + listener.Addr().String()
+			addr := listener.Addr().String()
+			require.NoError(t, listener.Close())
+			address := "http://" + addr
 			t.Setenv(reducto.EnvAPIKey, srv.APIKey())
 			t.Setenv(reducto.EnvBaseURL, srv.URL())
 			t.Setenv("WEBHOOK_SECRET", "a secret for this test")
@@ -218,15 +219,18 @@ func TestProgram(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			if l.url == "" {
-				t.Chdir(t.TempDir()) // it makes ledger.db
+				t.Chdir(t.TempDir()) // for ledger.db
 			}
 			ended := make(chan error, 1)
-			go func() { ended <- run(ctx, listener, l.url) }()
+			go func() { ended <- run(ctx, addr, l.url) }()
 
-			resp, err := http.PostForm(address+"/documents", url.Values{
-				"url": {"https://example.com/document.pdf"}, "customer": {"7"},
-			})
-			require.NoError(t, err)
+			var resp *http.Response
+			require.Eventually(t, func() bool {
+				resp, err = http.PostForm(address+"/documents", url.Values{
+					"url": {"https://example.com/document.pdf"}, "customer": {"7"},
+				})
+				return err == nil
+			}, 10*time.Second, 10*time.Millisecond)
 			require.NoError(t, resp.Body.Close())
 			require.Equal(t, http.StatusOK, resp.StatusCode)
 			if l.url == "" {

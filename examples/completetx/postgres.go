@@ -10,9 +10,10 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/reducto-go/reducto/webhook"
+	"github.com/reducto-go/reducto/webhook/inbox"
 )
 
-// pgxExecer makes a webhook.Execer of a transaction of pgx.
+// pgxExecer adapts a transaction of pgx to webhook.Execer.
 type pgxExecer struct{ pgx.Tx }
 
 // ExecContext implements webhook.Execer.
@@ -21,8 +22,8 @@ func (x pgxExecer) ExecContext(ctx context.Context, query string, args ...any) (
 	return driver.RowsAffected(tag.RowsAffected()), err
 }
 
-// pgxLedger is a ledger behind pgx's own interface. The store takes its connections
-// from the same pool, through database/sql.
+// pgxLedger is a ledger that uses pgx directly. The store uses the same pool through
+// database/sql.
 type pgxLedger struct {
 	pool *pgxpool.Pool
 	db   *sql.DB
@@ -33,9 +34,9 @@ func openPostgres(ctx context.Context, url string) (*pgxLedger, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Each worker can hold a connection for its transaction, and the store needs some
-	// besides, or leases are not renewed in time.
-	config.MaxConns = max(config.MaxConns, webhook.DefaultWorkers+4)
+	// Each worker can hold a connection for its transaction. The store needs some more,
+	// or it cannot renew leases in time.
+	config.MaxConns = max(config.MaxConns, inbox.DefaultWorkers+4)
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, err
@@ -48,11 +49,11 @@ func openPostgres(ctx context.Context, url string) (*pgxLedger, error) {
 }
 
 func (l *pgxLedger) close() {
-	_ = l.db.Close() // first: it holds connections of the pool
+	_ = l.db.Close() // first, as it holds connections of the pool
 	l.pool.Close()
 }
 
-// process enters a job, and completes it, together or not at all.
+// process commits the entry and the completion in one transaction.
 func (l *pgxLedger) process(ctx context.Context, d *webhook.Delivery) error {
 	e, err := entryFor(ctx, d)
 	if err != nil {
@@ -62,7 +63,7 @@ func (l *pgxLedger) process(ctx context.Context, d *webhook.Delivery) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = tx.Rollback(ctx) }() // nothing happens after a commit
+	defer func() { _ = tx.Rollback(ctx) }() // no effect after Commit
 	if err := l.enter(ctx, tx, d, e); err != nil {
 		return err
 	}
@@ -73,5 +74,5 @@ func (l *pgxLedger) enter(ctx context.Context, tx pgx.Tx, d *webhook.Delivery, e
 	if _, err := tx.Exec(ctx, insertEntry, e.jobID, e.customer, e.pages); err != nil {
 		return err
 	}
-	return d.CompleteTx(ctx, pgxExecer{tx}) // last: ErrLeaseLost says that another process has the job
+	return d.CompleteTx(ctx, pgxExecer{tx}) // last; its error means that another worker may have the job
 }

@@ -10,8 +10,7 @@ import (
 	"github.com/reducto-go/reducto/webhook"
 )
 
-// sqlLedger is a ledger behind database/sql, whose transactions CompleteTx takes as
-// they are.
+// sqlLedger is a ledger that uses database/sql. CompleteTx takes a *sql.Tx.
 type sqlLedger struct{ db *sql.DB }
 
 func openSQLite(ctx context.Context, file string) (*sqlLedger, error) {
@@ -27,7 +26,7 @@ func openSQLite(ctx context.Context, file string) (*sqlLedger, error) {
 
 func (l *sqlLedger) close() { _ = l.db.Close() }
 
-// process enters a job, and completes it, together or not at all.
+// process commits the entry and the completion in one transaction.
 func (l *sqlLedger) process(ctx context.Context, d *webhook.Delivery) error {
 	e, err := entryFor(ctx, d)
 	if err != nil {
@@ -37,7 +36,7 @@ func (l *sqlLedger) process(ctx context.Context, d *webhook.Delivery) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = tx.Rollback() }() // nothing happens after a commit
+	defer func() { _ = tx.Rollback() }() // no effect after Commit
 	if err := l.enter(ctx, tx, d, e); err != nil {
 		return err
 	}
@@ -48,5 +47,5 @@ func (l *sqlLedger) enter(ctx context.Context, tx *sql.Tx, d *webhook.Delivery, 
 	if _, err := tx.ExecContext(ctx, insertEntry, e.jobID, e.customer, e.pages); err != nil {
 		return err
 	}
-	return d.CompleteTx(ctx, tx) // last: ErrLeaseLost says that another process has the job
+	return d.CompleteTx(ctx, tx) // last; its error means that another worker may have the job
 }

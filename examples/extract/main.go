@@ -1,12 +1,12 @@
-// Command extract fills a Go struct from a document, given as a path or as a URL:
+// Command extract fills a Go struct from a document, which is a path or a URL:
 //
 //	go run ./examples/extract invoice.pdf
 //	go run ./examples/extract https://example.com/invoice.pdf
 //	go run ./examples/extract
 //
-// Without a document it takes an invoice of its own. Without REDUCTO_API_KEY it
-// talks to a Reducto in its own process, which finds what stands in lines
-// "key: value" and in Markdown tables, and downloads nothing.
+// Without an argument it uses an invoice of its own. Without REDUCTO_API_KEY it uses a
+// Reducto in its own process, which reads lines "key: value" and Markdown tables, and
+// downloads nothing.
 package main
 
 import (
@@ -28,12 +28,12 @@ import (
 	"github.com/reducto-go/reducto/reductotest"
 )
 
-// Invoice is what is extracted. Its fields are those of the schema.
+// Invoice is the extracted value. Its fields are those of the schema.
 type Invoice struct {
 	Number   string `json:"invoice_number"`
 	Customer string `json:"customer"`
 	Lines    []Line `json:"lines"`
-	// Total comes with the places that it was taken from.
+	// Total has citations: the places in the document.
 	Total reducto.Cited[float64] `json:"total"`
 }
 
@@ -44,16 +44,16 @@ type Line struct {
 	Amount float64 `json:"amount"`
 }
 
-// schema is the JSON schema of an Invoice. It is written by hand, since the
-// descriptions are what guides the extraction.
+// schema is the JSON schema of an Invoice. It is written by hand, because its
+// descriptions guide the extraction.
 var schema = map[string]any{
 	"type": "object",
 	"properties": map[string]any{
 		"invoice_number": map[string]any{"type": "string", "description": "The invoice's number, as printed."},
-		"customer":       map[string]any{"type": "string", "description": "The name of whoever has to pay."},
+		"customer":       map[string]any{"type": "string", "description": "The name of the buyer."},
 		"lines": map[string]any{
 			"type":        "array",
-			"description": "What was delivered, in the order of the invoice.",
+			"description": "The items, in the order of the invoice.",
 			"items": map[string]any{
 				"type": "object",
 				"properties": map[string]any{
@@ -63,7 +63,7 @@ var schema = map[string]any{
 				},
 			},
 		},
-		"total": map[string]any{"type": "number", "description": "The sum to pay, without the currency."},
+		"total": map[string]any{"type": "number", "description": "The amount due, without the currency."},
 	},
 	"required": []string{"invoice_number", "total"},
 }
@@ -77,7 +77,7 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run is main, and returns the exit status.
+// run is main without os.Exit.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("extract", flag.ContinueOnError)
 	flags.SetOutput(stderr)
@@ -117,7 +117,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// connect makes a client of the service or, without a key, of one in this process.
+// connect returns a client of the service or, without a key, of a Reducto in this process.
 func connect(stderr io.Writer) (*reducto.Client, func(), error) {
 	if os.Getenv(reducto.EnvAPIKey) != "" {
 		client, err := reducto.NewClient()
@@ -131,7 +131,7 @@ func connect(stderr io.Writer) (*reducto.Client, func(), error) {
 	return srv.Client(), srv.Close, nil
 }
 
-// extract submits the document and waits for what was extracted.
+// extract submits the document, and waits for the result.
 func extract(ctx context.Context, client *reducto.Client, document string) (*Invoice, error) {
 	input, err := inputOf(ctx, client, document)
 	if err != nil {
@@ -159,7 +159,7 @@ func extract(ctx context.Context, client *reducto.Client, document string) (*Inv
 	return &invoice, nil
 }
 
-// inputOf makes an input of a path or a URL. Files are uploaded.
+// inputOf returns the input for a path or a URL. It uploads a file.
 func inputOf(ctx context.Context, client *reducto.Client, document string) (reducto.Input, error) {
 	var upload *reducto.Upload
 	var err error

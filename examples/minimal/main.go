@@ -1,11 +1,10 @@
-// Command minimal submits a document and receives the webhook that announces the
-// end of its job. It is the first program of the README.
+// Command minimal submits a document and receives the webhook that announces the end
+// of its job. It is the first program of the README.
 package main
 
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"log"
 	"net"
 	"net/http"
@@ -16,54 +15,23 @@ import (
 )
 
 func main() {
-	secret, err := webhook.NewSecret(os.Getenv("WEBHOOK_SECRET")) // openssl rand -hex 32
-	if err != nil {
-		log.Fatal(err)
-	}
-	client, err := reducto.NewClient( // REDUCTO_API_KEY
-		reducto.WithWebhook(reducto.DirectWebhook(os.Getenv("WEBHOOK_URL"))),
-		reducto.WithSubmitHook(secret), // puts the secret into every submission
-	)
-	if err != nil {
-		log.Fatal(err)
-	}
-	// Checks each delivery, calls process once for a job, and answers.
-	handler, err := webhook.NewHandler(secret, process, webhook.WithClient(client))
-	if err != nil {
-		log.Fatal(err)
-	}
-	http.Handle("POST /webhook", handler)
-	listener, err := net.Listen("tcp", ":"+cmp.Or(os.Getenv("PORT"), "8080"))
-	if err != nil {
-		log.Fatal(err)
-	}
-
-	job, err := client.ParseAsync(context.Background(), reducto.ParseRequest{
-		Input: reducto.URL("https://example.com/document.pdf"),
-		Async: reducto.Async{Metadata: map[string]any{"user_id": "123"}},
-	})
-	if err != nil {
-		log.Fatal(err)
-	}
-	log.Print("submitted job ", job.JobID)
-	log.Fatal(http.Serve(listener, nil))
+	secret := must(webhook.NewSecret(os.Getenv("WEBHOOK_SECRET"))) // openssl rand -hex 32
+	hook := reducto.DirectWebhook(os.Getenv("WEBHOOK_URL"))        // leads to the listener below
+	client := must(reducto.NewClient(reducto.WithWebhook(hook), reducto.WithSubmitHook(secret)))
+	handler := must(webhook.NewHandler(secret, func(ctx context.Context, d *webhook.Delivery) error {
+		job, err := d.Job(ctx) // from the API, with its result
+		log.Printf("%v, error: %v", job, err)
+		return err // after an error, Reducto delivers again
+	}, webhook.WithClient(client)))
+	listener := must(net.Listen("tcp", ":"+cmp.Or(os.Getenv("PORT"), "8080")))
+	request := reducto.ParseRequest{Input: reducto.URL("https://example.com/document.pdf")}
+	log.Print("submitted job ", must(client.ParseAsync(context.Background(), request)).JobID)
+	log.Fatal(http.Serve(listener, handler))
 }
 
-// process is called once for each job, however often its end is delivered.
-func process(ctx context.Context, d *webhook.Delivery) error {
-	job, err := d.Job(ctx)
+func must[T any](v T, err error) T {
 	if err != nil {
-		return err // delivered again
+		log.Fatal(err)
 	}
-	result, err := reducto.As[*reducto.ParseResult](job)
-	if err != nil {
-		return webhook.Permanent(err) // the job failed: another delivery cannot help
-	}
-	for block, err := range result.Blocks(ctx) { // a large result is streamed
-		if err != nil {
-			return err
-		}
-		fmt.Println(block.Content)
-	}
-	return nil
+	return v
 }

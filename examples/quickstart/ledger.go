@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// ledger knows what was submitted and what has been handled. It stands for the
-// database in which a service of yours would know that.
+// ledger records which jobs were submitted and handled. In a real service this is a
+// database.
 type ledger struct {
-	done chan struct{} // has a note when a job was handled
+	done chan struct{} // receives a value when a job was handled
 
 	mu   sync.Mutex
 	jobs []*entry
@@ -21,24 +21,25 @@ type entry struct {
 	record
 }
 
-// record is what is known of a job. The ledger's mutex guards it.
+// record is the state of a job. The ledger's mutex guards it.
 type record struct {
 	kind, jobID string
-	handled     int // how often it was
-	heardBy     string
+	handled     int // how often the job was handled
+	source      string
 	found       finding
 }
 
 func newLedger() *ledger { return &ledger{done: make(chan struct{}, 1)} }
 
-// expect records that a job was submitted. Its webhook can have been faster.
+// expect records that a job was submitted. Its webhook may have arrived before.
 func (l *ledger) expect(kind, jobID string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.entry(jobID).kind = kind
 }
 
-// entry finds a job or enters it. The caller holds the mutex.
+// entry returns the entry of a job, and adds one if there is none. The caller holds
+// the mutex.
 func (l *ledger) entry(jobID string) *entry {
 	for _, e := range l.jobs {
 		if e.jobID == jobID {
@@ -50,9 +51,9 @@ func (l *ledger) entry(jobID string) *entry {
 	return e
 }
 
-// once handles a job unless that has been done. Who comes while it is being done
-// waits, and has his turn if it fails.
-func (l *ledger) once(jobID, heardBy string, handle func() (finding, error)) error {
+// once handles a job unless it was handled before. A concurrent call waits, and handles
+// the job if the first call fails.
+func (l *ledger) once(jobID, source string, handle func() (finding, error)) error {
 	l.mu.Lock()
 	e := l.entry(jobID)
 	l.mu.Unlock()
@@ -73,15 +74,15 @@ func (l *ledger) once(jobID, heardBy string, handle func() (finding, error)) err
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e.handled++
-	e.heardBy, e.found = heardBy, found
+	e.source, e.found = source, found
 	select {
 	case l.done <- struct{}{}:
-	default: // there is a note already
+	default: // the channel has a value already
 	}
 	return nil
 }
 
-// wait returns when every job has been handled, or after the given time.
+// wait returns when every job was handled, or after the given time.
 func (l *ledger) wait(ctx context.Context, patience time.Duration) {
 	timeout := time.NewTimer(patience)
 	defer timeout.Stop()
@@ -96,7 +97,7 @@ func (l *ledger) wait(ctx context.Context, patience time.Duration) {
 	}
 }
 
-// open lists the jobs that have not been handled.
+// open returns the jobs that were not handled yet.
 func (l *ledger) open() []string {
 	var ids []string
 	for _, r := range l.records() {

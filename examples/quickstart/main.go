@@ -1,18 +1,17 @@
-// Command quickstart shows what becomes of a document, from the upload to the
-// result, in one process and a few seconds:
+// Command quickstart shows the life of a document from the upload to the result, in one
+// process and a few seconds:
 //
 //	go run ./examples/quickstart
 //
-// It uploads a PDF and a text, submits them to be parsed, extracted, split and run
-// through a pipeline, receives the webhooks that announce the end of each job, and
-// prints the results. Without REDUCTO_API_KEY it talks to a Reducto of its own, in
-// memory, which loses one webhook, repeats another and has a third one forged; the
-// program ends with status 1 unless every job was handled exactly once all the
-// same, and the forgery refused.
+// It uploads a PDF and a text, and submits them to parse, extract, split and a pipeline.
+// It receives the webhooks, and prints the results. Without REDUCTO_API_KEY it uses a
+// Reducto in its own process, which loses one webhook, repeats another and forges a
+// third. The program exits with status 1 unless it handled each job exactly once and
+// refused the forgery.
 //
-// With REDUCTO_API_KEY it does the same with the real service, which it leaves to
-// make its own faults: with WEBHOOK_URL, the public URL that leads to -listen, it
-// receives webhooks; without, it waits.
+// With REDUCTO_API_KEY it does the same with the real service, without planned faults.
+// With WEBHOOK_URL, a public URL that leads to -listen, it receives webhooks. Without it,
+// the program polls.
 package main
 
 import (
@@ -35,15 +34,15 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run is main, and returns the exit status.
+// run is main without os.Exit.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var cfg config
 	flags := flag.NewFlagSet("quickstart", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.StringVar(&cfg.listen, "listen", ":8080", "`address` to receive webhooks at, with WEBHOOK_URL")
 	flags.StringVar(&cfg.pipeline, "pipeline", os.Getenv("REDUCTO_PIPELINE_ID"),
-		"`id` of a pipeline of your studio, for the real service (REDUCTO_PIPELINE_ID); without one that step is left out")
-	flags.DurationVar(&cfg.patience, "patience", 2*time.Minute, "how long to wait for webhooks of the real service before asking for the jobs")
+		"`id` of your pipeline, for the real service (REDUCTO_PIPELINE_ID); without it, the step is left out")
+	flags.DurationVar(&cfg.patience, "patience", 2*time.Minute, "how long to wait for webhooks of the real service before polling")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return 0
@@ -68,7 +67,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// config is what the real service needs to be told.
+// config has the settings for the real service.
 type config struct {
 	listen, webhookURL, pipeline string
 	patience                     time.Duration

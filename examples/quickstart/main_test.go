@@ -17,7 +17,7 @@ import (
 	"github.com/reducto-go/reducto/webhook"
 )
 
-// tellStory runs the program and returns its exit status and what it printed.
+// tellStory runs the program, and returns its exit status and its output.
 func tellStory(t *testing.T, ctx context.Context, args ...string) (status int, stdout, stderr string) {
 	t.Helper()
 	var out, errs strings.Builder
@@ -33,10 +33,10 @@ func TestInMemory(t *testing.T) {
 	assert.Empty(t, errs)
 	assert.Contains(t, out, "every job was handled exactly once")
 	for _, row := range []string{
-		`parse +(webhook|waiting) +1 +200, 200 \(duplicate\), 200 \(duplicate\)\n`,
-		`extract +(webhook|waiting) +1 +401 \(forged\), 200\n`,
-		`split +waiting +1 +lost`,
-		`pipeline +(webhook|waiting) +1 +200\n`,
+		`parse +(webhook|polling) +1 +200, 200 \(duplicate\), 200 \(duplicate\)\n`,
+		`extract +(webhook|polling) +1 +401 \(forged\), 200\n`,
+		`split +polling +1 +lost`,
+		`pipeline +(webhook|polling) +1 +200\n`,
 	} {
 		assert.Regexp(t, row, out)
 	}
@@ -50,26 +50,26 @@ func TestInterrupted(t *testing.T) {
 	assert.Equal(t, 130, status)
 }
 
-// The program as it runs with a key, against a server that listens.
+// The program with a key, against a server on TCP.
 func TestRealService(t *testing.T) {
 	srv := reductotest.NewServer(t, reductotest.OnTCP())
 	t.Setenv(reducto.EnvAPIKey, srv.APIKey())
 	t.Setenv(reducto.EnvBaseURL, srv.URL())
 
-	t.Run("waiting", func(t *testing.T) {
+	t.Run("polling", func(t *testing.T) {
 		t.Setenv("WEBHOOK_URL", "")
 		status, out, errs := tellStory(t, t.Context())
 		require.Zero(t, status, errs)
 		assert.Contains(t, out, "pipeline   left out")
 		assert.Contains(t, out, "invoice INV-2026-0117")
-		assert.Equal(t, 3, strings.Count(out, "heard by waiting"))
+		assert.Equal(t, 3, strings.Count(out, "found by polling"))
 	})
 	t.Run("webhooks", func(t *testing.T) {
 		address := freeAddress(t)
 		t.Setenv("WEBHOOK_URL", "http://"+address+"/any/path?key=of-ours")
 		status, out, errs := tellStory(t, t.Context(), "-listen", address, "-pipeline", "invoices", "-patience", "20s")
 		require.Zero(t, status, errs)
-		assert.Equal(t, 4, strings.Count(out, "heard by webhook"))
+		assert.Equal(t, 4, strings.Count(out, "found by webhook"))
 		assert.NotContains(t, out, "key=of-ours")
 	})
 	t.Run("a job that fails", func(t *testing.T) {
@@ -93,7 +93,7 @@ func TestUsage(t *testing.T) {
 	assert.Zero(t, run(t.Context(), []string{"-help"}, io.Discard, io.Discard))
 }
 
-// freeAddress is a loopback address that nobody listens at.
+// freeAddress returns a free loopback address.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -102,8 +102,8 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// The program is a check: it must notice what it is there to notice.
-func TestCheckNotices(t *testing.T) {
+// The program is a check, so it must notice faults.
+func TestCheckReportsFaults(t *testing.T) {
 	t.Parallel()
 	srv := reductotest.NewServer(t)
 	l := newLedger()

@@ -14,7 +14,7 @@ import (
 	"github.com/reducto-go/reducto/webhook"
 )
 
-// inMemory tells the story with a Reducto in this process.
+// inMemory runs the story with a Reducto in this process.
 func inMemory(ctx context.Context, out *printer) error {
 	out.step("Start a Reducto in this process, since REDUCTO_API_KEY is not set")
 	srv, err := reductotest.Start(
@@ -29,8 +29,8 @@ func inMemory(ctx context.Context, out *printer) error {
 	out.line("the API is at %s", srv.URL())
 
 	out.step("Make a secret, a client and a webhook handler")
-	// Every submission carries the secret in its metadata, and every webhook brings it
-	// back: it tells the service's deliveries from others.
+	// The client adds the secret to the metadata of each submission, and Reducto returns
+	// it in the webhook. A request without it is a forgery.
 	secret, err := webhook.NewSecret(rand.Text())
 	if err != nil {
 		return err
@@ -79,22 +79,22 @@ func inMemory(ctx context.Context, out *printer) error {
 	return nil
 }
 
-// Which webhook goes wrong, by the kind of job, and how often its job is delivered
-// and answered.
+// faults has the planned fault of each kind of job, and the number of answered
+// deliveries.
 var faults = map[string]struct {
 	text    string
 	fault   reductotest.WebhookFault
 	answers int
 }{
 	"parse":    {"delivered three times", reductotest.Duplicate(2), 3},
-	"extract":  {"preceded by a forgery", reductotest.ForgeBefore(reductotest.Forgery{Secret: "a guess that is wrong"}), 2},
+	"extract":  {"preceded by a forgery", reductotest.ForgeBefore(reductotest.Forgery{Secret: "a wrong secret"}), 2},
 	"split":    {"lost, all four attempts", reductotest.Lose(), 0},
-	"pipeline": {"not touched", reductotest.WebhookFault{}, 1},
+	"pipeline": {"without a fault", reductotest.WebhookFault{}, 1},
 }
 
-// misbehave plans what goes wrong with each webhook, and lets the jobs run.
+// misbehave plans the fault of each webhook, and lets the jobs run.
 func misbehave(srv *reductotest.Server, out *printer) {
-	out.step("Arrange for webhooks to go wrong")
+	out.step("Plan the faults of the webhooks")
 	for _, job := range srv.Jobs() {
 		kind := strings.ToLower(job.Type)
 		srv.WebhookFaultFor(job.ID, faults[kind].fault)
@@ -103,7 +103,7 @@ func misbehave(srv *reductotest.Server, out *printer) {
 	srv.Release()
 }
 
-// settle waits until all deliveries that are to be answered have been.
+// settle waits until all deliveries are answered.
 func settle(ctx context.Context, srv *reductotest.Server, l *ledger) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
@@ -116,7 +116,7 @@ func settle(ctx context.Context, srv *reductotest.Server, l *ledger) error {
 }
 
 func printDeliveries(out *printer, srv *reductotest.Server, l *ledger) {
-	out.line("%-10s %-9s %-8s %s", "JOB", "HEARD BY", "HANDLED", "DELIVERIES")
+	out.line("%-10s %-9s %-8s %s", "JOB", "FOUND BY", "HANDLED", "DELIVERIES")
 	for _, r := range l.records() {
 		var answers []string
 		for _, d := range srv.Deliveries(r.jobID) {
@@ -131,11 +131,11 @@ func printDeliveries(out *printer, srv *reductotest.Server, l *ledger) {
 				answers = append(answers, fmt.Sprint(d.StatusCode))
 			}
 		}
-		out.line("%-10s %-9s %-8d %s", r.kind, r.heardBy, r.handled, strings.Join(answers, ", "))
+		out.line("%-10s %-9s %-8d %s", r.kind, r.source, r.handled, strings.Join(answers, ", "))
 	}
 }
 
-// check says what is not as it has to be.
+// check returns an error that names everything that went wrong.
 func check(srv *reductotest.Server, l *ledger, stats webhook.Stats) error {
 	var wrong []error
 	want := func(ok bool, format string, args ...any) {
@@ -147,8 +147,8 @@ func check(srv *reductotest.Server, l *ledger, stats webhook.Stats) error {
 	want(len(records) == len(faults), "%d jobs were submitted, not %d", len(records), len(faults))
 	for _, r := range records {
 		want(r.handled == 1, "the %s job was handled %d times", r.kind, r.handled)
-		// On a busy machine others can be asked for before their webhook has come.
-		want(r.kind != "split" || r.heardBy == "waiting", "the lost job was heard of by %s", r.heardBy)
+		// On a slow machine the poll can find other jobs before their webhooks arrive.
+		want(r.kind != "split" || r.source == "polling", "the job of the lost webhook was found by %s", r.source)
 		if i := r.found.invoice; r.kind == "extract" {
 			want(i != nil && i.Number == "INV-2026-0117" && i.Total.Value == 1284.50 && len(i.Total.Citations) == 1,
 				"the invoice was read wrongly: %s", r.found.report)
@@ -166,7 +166,7 @@ func check(srv *reductotest.Server, l *ledger, stats webhook.Stats) error {
 	want(stats.Duplicates == 2, "%d duplicates were recognised, not 2", stats.Duplicates)
 	want(stats.Unauthorized == 1, "%d deliveries were refused, not 1", stats.Unauthorized)
 	for _, v := range append(srv.Violations(), srv.UnknownFields()...) {
-		want(false, "the service complains: %s", v)
+		want(false, "the service reports: %s", v)
 	}
 	return errors.Join(wrong...)
 }

@@ -9,33 +9,32 @@ import (
 	"github.com/reducto-go/reducto/webhook"
 )
 
-// Invoice is what is extracted. Total comes with the place where it stands.
+// Invoice is the extracted value. Total has citations.
 type Invoice struct {
 	Number   string                 `json:"invoice_number"`
 	Customer string                 `json:"customer"`
 	Total    reducto.Cited[float64] `json:"total"`
 }
 
-// invoiceSchema is the JSON schema of an Invoice. The descriptions guide the
-// extraction.
+// invoiceSchema is the JSON schema of an Invoice. Its descriptions guide the extraction.
 var invoiceSchema = map[string]any{
 	"type": "object",
 	"properties": map[string]any{
 		"invoice_number": map[string]any{"type": "string", "description": "The invoice's number."},
-		"customer":       map[string]any{"type": "string", "description": "Who has to pay."},
-		"total":          map[string]any{"type": "number", "description": "The sum to pay, without the currency."},
+		"customer":       map[string]any{"type": "string", "description": "The name of the buyer."},
+		"total":          map[string]any{"type": "number", "description": "The amount due, without the currency."},
 	},
 	"required": []string{"invoice_number", "total"},
 }
 
-// finding is what a job was good for.
+// finding is the outcome of a job.
 type finding struct {
 	report  string
 	failed  bool
-	invoice *Invoice // of those that extract
+	invoice *Invoice // of an extraction
 }
 
-// read reads the result of a job that has ended.
+// read reads the result of an ended job.
 func read(ctx context.Context, job *reducto.Job) (finding, error) {
 	switch result := job.Result.(type) {
 	case *reducto.ParseResult:
@@ -52,16 +51,16 @@ func read(ctx context.Context, job *reducto.Job) (finding, error) {
 		return finding{report: b.String()}, nil
 	case *reducto.PipelineResult:
 		return readSteps(ctx, result)
-	case nil: // it failed, or was cancelled
+	case nil: // the job failed or was cancelled
 		return finding{report: fmt.Sprintf("ended %s: %s", job.Status, job.FailureReason()), failed: true}, nil
 	default:
-		// Another delivery would bring the same: do not ask for one.
+		// Another delivery would not help.
 		return finding{}, webhook.Permanent(fmt.Errorf("job %s has a result of type %T", job.ID, result))
 	}
 }
 
-// reportBlocks ranges over blocks, which may be many: a large result lies behind a
-// URL, and is downloaded while the loop runs.
+// reportBlocks lists the blocks. A large result is behind a URL, and is downloaded while
+// the loop runs.
 func reportBlocks(ctx context.Context, result *reducto.ParseResult) (string, error) {
 	var b strings.Builder
 	n := 0
@@ -86,13 +85,13 @@ func readInvoice(ctx context.Context, result *reducto.ExtractResult) (finding, e
 	}
 	report := fmt.Sprintf("invoice %s to %s over %.2f", invoice.Number, invoice.Customer, invoice.Total.Value)
 	for _, c := range invoice.Total.Citations {
-		report += fmt.Sprintf("\n      the total stands on page %d: %q", c.BBox.Page, c.Content)
+		report += fmt.Sprintf("\n      the total is on page %d: %q", c.BBox.Page, c.Content)
 	}
 	return finding{report: report, invoice: &invoice}, nil
 }
 
-// readSteps reads what the steps of a pipeline made. Its schema is its own, so what
-// it extracted is shown as it came.
+// readSteps reads the results of a pipeline's steps. A pipeline has its own schema, so
+// the extracted value is shown as JSON.
 func readSteps(ctx context.Context, result *reducto.PipelineResult) (finding, error) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "documents parsed: %d", len(result.Parse))

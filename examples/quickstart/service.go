@@ -13,11 +13,11 @@ import (
 	"github.com/reducto-go/reducto/webhook"
 )
 
-// forReal tells the story with the service that REDUCTO_API_KEY is for.
+// forReal runs the story with the real service.
 func forReal(ctx context.Context, out *printer, cfg config) (err error) {
 	s := &story{out: out, ledger: newLedger(), pipeline: cfg.pipeline}
 	if cfg.webhookURL == "" {
-		out.step("Make a client; it will wait, since WEBHOOK_URL is not set")
+		out.step("Make a client; it polls, since WEBHOOK_URL is not set")
 		if s.client, err = reducto.NewClient(); err != nil {
 			return err
 		}
@@ -45,13 +45,13 @@ func forReal(ctx context.Context, out *printer, cfg config) (err error) {
 	if err != nil {
 		return err
 	}
-	out.line("webhooks come to %s, which is to lead to %s", reducto.DirectWebhook(cfg.webhookURL), listener.Addr())
-	// The service leads its URL's path here, whatever it is: there is nothing else.
+	out.line("webhooks come to %s, which must lead to %s", reducto.DirectWebhook(cfg.webhookURL), listener.Addr())
+	// The handler takes every path, because the server has no other use.
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	defer func() {
-		// First nothing new is taken in, then what was taken in is finished.
+		// Stop the server first, then wait for running functions.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
 		err = errors.Join(err, server.Shutdown(ctx), handler.Shutdown(ctx))
@@ -66,7 +66,7 @@ func forReal(ctx context.Context, out *printer, cfg config) (err error) {
 	return nil
 }
 
-// tellAll tells the story and its end.
+// tellAll runs the story and prints its end.
 func (s *story) tellAll(ctx context.Context) error {
 	if err := s.tell(ctx, nil); err != nil {
 		return err
@@ -74,9 +74,9 @@ func (s *story) tellAll(ctx context.Context) error {
 	if err := s.finish(); err != nil {
 		return err
 	}
-	s.out.step("How each job was heard of")
+	s.out.step("How each job was found")
 	for _, r := range s.ledger.records() {
-		s.out.line("%-10s %-9s handled %d times", r.kind, r.heardBy, r.handled)
+		s.out.line("%-10s %-9s handled %d times", r.kind, r.source, r.handled)
 		if r.handled != 1 {
 			return fmt.Errorf("the %s job was handled %d times", r.kind, r.handled)
 		}

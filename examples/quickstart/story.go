@@ -14,24 +14,24 @@ import (
 	"github.com/reducto-go/reducto/webhook"
 )
 
-// The documents are part of the program, so that it runs from anywhere.
+// The documents are part of the program, so it runs from any directory.
 //
 //go:embed testdata
 var testdata embed.FS
 
-// story is what happens with either service.
+// story is the part of the program that is the same with both services.
 type story struct {
 	out    *printer
 	client *reducto.Client
 	ledger *ledger
-	// pipeline is the pipeline to run; without one that job is left out.
+	// pipeline is the pipeline to run. If it is empty, that job is left out.
 	pipeline string
-	// patience is how long webhooks are waited for before the jobs are asked for.
+	// patience is how long to wait for webhooks before polling.
 	patience time.Duration
 }
 
-// tell uploads, submits, and returns when every job has been handled. After the
-// submissions it calls submitted, unless that is nil.
+// tell uploads, submits, and returns when every job was handled. It calls submitted
+// after the submissions, unless it is nil.
 func (s *story) tell(ctx context.Context, submitted func()) error {
 	s.out.step("Upload two documents")
 	invoice, err := s.upload(ctx, "invoice.pdf")
@@ -51,16 +51,16 @@ func (s *story) tell(ctx context.Context, submitted func()) error {
 		submitted()
 	}
 
-	s.out.step("Hear how each job ended")
+	s.out.step("Receive the end of each job")
 	if s.patience > 0 {
 		s.ledger.wait(ctx, s.patience)
 	}
-	// What no webhook has announced by now is asked for: webhooks can be lost.
+	// Poll for the other jobs, because webhooks can be lost.
 	for job, err := range s.client.WaitEach(ctx, s.ledger.open()) {
 		if _, ended := errors.AsType[*reducto.JobError](err); err != nil && !ended {
 			return err
 		}
-		if err := s.handle(ctx, job, "waiting"); err != nil {
+		if err := s.handle(ctx, job, "polling"); err != nil {
 			return err
 		}
 	}
@@ -81,8 +81,8 @@ func (s *story) upload(ctx context.Context, name string) (*reducto.Upload, error
 	return upload, nil
 }
 
-// submit submits four jobs, each with metadata of ours, which its webhook brings
-// back. Webhook and secret are the client's.
+// submit submits four jobs with metadata, which the webhooks return. The webhook's URL
+// and the secret are the client's.
 func (s *story) submit(ctx context.Context, invoice, letter *reducto.Upload) error {
 	parse, err := s.client.ParseAsync(ctx, reducto.ParseRequest{
 		Input: reducto.FromUpload(letter),
@@ -122,7 +122,7 @@ func (s *story) submit(ctx context.Context, invoice, letter *reducto.Upload) err
 	s.submitted("split", split.JobID)
 
 	if s.pipeline == "" {
-		s.out.line("pipeline   left out: it needs the id of one of yours, see -pipeline")
+		s.out.line("pipeline   left out: set the id of your pipeline with -pipeline")
 		return nil
 	}
 	pipeline, err := s.client.PipelineAsync(ctx, reducto.PipelineRequest{
@@ -142,8 +142,8 @@ func (s *story) submitted(kind, jobID string) {
 	s.out.line("%-10s job %s", kind, jobID)
 }
 
-// receive is the function of the webhook handler. What it returns decides the
-// answer: nil is 200, an error 500, after which the service delivers again.
+// receive is the function of the webhook handler. If it returns nil, the answer is 200.
+// If it returns an error, the answer is 500, and the service delivers again.
 func (s *story) receive(ctx context.Context, d *webhook.Delivery) error {
 	job, err := d.Job(ctx)
 	if err != nil {
@@ -152,20 +152,18 @@ func (s *story) receive(ctx context.Context, d *webhook.Delivery) error {
 	return s.handle(ctx, job, "webhook")
 }
 
-// handle does the work that a job was submitted for, once, however it was heard
-// of.
-func (s *story) handle(ctx context.Context, job *reducto.Job, heardBy string) error {
-	return s.ledger.once(job.ID, heardBy, func() (finding, error) {
+// handle handles a job once, whether a webhook or the poll found it.
+func (s *story) handle(ctx context.Context, job *reducto.Job, source string) error {
+	return s.ledger.once(job.ID, source, func() (finding, error) {
 		found, err := read(ctx, job)
 		if err == nil {
-			s.out.line("job %s is %s: heard by %s", job.ID, job.Status, heardBy)
+			s.out.line("job %s is %s: found by %s", job.ID, job.Status, source)
 		}
 		return found, err
 	})
 }
 
-// finish prints the results, once every job is handled. A job without one is an
-// error, though it was handled.
+// finish prints the results. It returns an error for a job without one.
 func (s *story) finish() error {
 	s.out.step("Results")
 	var failed []error
@@ -178,7 +176,7 @@ func (s *story) finish() error {
 	return errors.Join(failed...)
 }
 
-// printer prints lines of several goroutines.
+// printer prints lines. It is safe for concurrent use.
 type printer struct {
 	mu    sync.Mutex
 	w     io.Writer

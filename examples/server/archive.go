@@ -17,14 +17,14 @@ import (
 	"github.com/reducto-go/reducto/webhook"
 )
 
-// archive keeps results as files: job ids live twelve hours, documents longer. What
-// it writes, it writes whole or not at all, and writing it again changes nothing: a
-// process can die between the writing and the inbox's hearing of it.
+// archive keeps results as files, because Reducto keeps a job for twelve hours only. A
+// file is written whole or not at all. Writing it twice does no harm, which can happen
+// if the process dies before the Inbox has recorded the completion.
 type archive struct {
 	root *os.Root
 }
 
-// summary is what is kept of a job beside its text.
+// summary is what the archive keeps of a job beside its text.
 type summary struct {
 	ID         string            `json:"id"`
 	Status     reducto.JobStatus `json:"status"`
@@ -49,24 +49,24 @@ func openArchive(dir string) (*archive, error) {
 
 func (a *archive) close() error { return a.root.Close() }
 
-// statusExpired is what a summary says of a job whose result was gone before
-// anybody could fetch it. The API has no such status.
+// statusExpired is the status of a job that expired before its result was fetched. The
+// API has no such status.
 const statusExpired reducto.JobStatus = "Expired"
 
-// receive is the function of the inbox. It is called for every job that was
-// submitted, in whatever way it ended, until it returns nil or an error that is
-// permanent: those are what "server dead" lists.
+// receive is the function of the Inbox, which calls it for every job and every outcome.
+// It calls it again until it returns nil or a permanent error. Jobs with a permanent
+// error are dead.
 func (a *archive) receive(ctx context.Context, d *webhook.Delivery) error {
 	var m metadata
 	if err := d.DecodeMetadata(&m); err != nil {
 		return webhook.Permanent(err) // not a submission of this service
 	}
 	if d.Outcome == webhook.OutcomeUnknown {
-		return webhook.Permanent(fmt.Errorf("nobody knows what became of submission %s of %q", d.SubmissionID, m.Name))
+		return webhook.Permanent(fmt.Errorf("the outcome of submission %s of %q is unknown", d.SubmissionID, m.Name))
 	}
 	switch _, err := a.get(d.JobID); {
 	case err == nil:
-		return nil // it is here already
+		return nil // written by an earlier call
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
@@ -74,7 +74,7 @@ func (a *archive) receive(ctx context.Context, d *webhook.Delivery) error {
 	job, err := d.Job(ctx)
 	switch {
 	case errors.Is(err, reducto.ErrExpired):
-		s.Status, s.Reason = statusExpired, "its result was gone before it could be fetched"
+		s.Status, s.Reason = statusExpired, "it expired before its result was fetched"
 	case err != nil:
 		return err
 	default:
@@ -83,11 +83,11 @@ func (a *archive) receive(ctx context.Context, d *webhook.Delivery) error {
 			return err
 		}
 	}
-	// The summary comes last: where it is, all is.
+	// Write the summary last: if it exists, the text exists too.
 	return a.write(fileName(d.JobID, ".json"), func(w io.Writer) error { return json.NewEncoder(w).Encode(s) })
 }
 
-// keepText writes the text that a job has brought, if it has, and counts it.
+// keepText writes the text of a job, if it has any, and counts it.
 func (a *archive) keepText(ctx context.Context, job *reducto.Job, s *summary) error {
 	switch result := job.Result.(type) {
 	case *reducto.ParseResult:
@@ -106,13 +106,13 @@ func (a *archive) keepText(ctx context.Context, job *reducto.Job, s *summary) er
 			return nil
 		})
 	case nil:
-		return nil // it failed, or was cancelled: the summary says so
+		return nil // the job failed or was cancelled; the summary has the reason
 	default:
 		return webhook.Permanent(fmt.Errorf("job %s has a result of type %T", job.ID, result))
 	}
 }
 
-// get returns a job's summary; the error is fs.ErrNotExist while there is none.
+// get returns the summary of a job. Its error is fs.ErrNotExist if there is none.
 func (a *archive) get(jobID string) (*summary, error) {
 	raw, err := a.root.ReadFile(fileName(jobID, ".json"))
 	if err != nil {
@@ -126,15 +126,15 @@ func (a *archive) openText(jobID string) (*os.File, error) {
 	return a.root.Open(fileName(jobID, ".txt"))
 }
 
-// fileName is the name of a job's file. Ids come from outside: a hash of one is a
-// safe name on every system.
+// fileName returns the name of a job's file. Ids come from outside, so it hashes them:
+// a hash is a safe name on every system.
 func fileName(jobID, extension string) string {
 	sum := sha256.Sum256([]byte(jobID))
 	return hex.EncodeToString(sum[:16]) + extension
 }
 
-// write makes a file, on disk and under its name only when it is whole. One that
-// is there is replaced.
+// write writes a file, and replaces one that exists. The file has its name only when
+// it is whole and on disk.
 func (a *archive) write(name string, content func(io.Writer) error) (err error) {
 	temporary := name + "." + rand.Text()
 	f, err := a.root.OpenFile(temporary, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o640)

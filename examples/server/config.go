@@ -14,12 +14,13 @@ import (
 
 	"github.com/reducto-go/reducto"
 	"github.com/reducto-go/reducto/webhook"
+	"github.com/reducto-go/reducto/webhook/inbox"
 )
 
-// config is all that can be configured.
+// config has all settings.
 type config struct {
 	addr            string
-	publicURL       string // without a slash at its end; empty: there are no webhooks
+	publicURL       string // without a slash at its end; empty if there are no webhooks
 	results         string
 	db              string
 	tlsCert, tlsKey string
@@ -30,26 +31,26 @@ type config struct {
 	logLevel        slog.Level
 	fake            bool
 
-	// Secrets, never logged.
+	// These are secret, and never logged.
 	keys            []webhook.Key
 	webhookSecret   string
 	previousSecrets []string
-	token           string // empty with -fake only: then nobody is asked for one
+	token           string // may be empty with -fake; then callers need none
 
 	clientOptions []reducto.Option // with -fake
-	inboxOptions  []webhook.Option // for tests
+	inboxOptions  []inbox.Option   // for tests
 }
 
-// newFlags makes a set of flags that has what every command needs.
+// newFlags returns the flags that every command has.
 func newFlags(name string, c *config, stderr io.Writer) *flag.FlagSet {
 	flags := flag.NewFlagSet(name, flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.StringVar(&c.db, "db", os.Getenv("DB_FILE"), "`file` of the SQLite database with what is still to be done (DB_FILE)")
+	flags.StringVar(&c.db, "db", os.Getenv("DB_FILE"), "`file` of the SQLite database (DB_FILE)")
 	return flags
 }
 
-// configure reads flags and environment. The error names everything that is
-// missing, not the first thing alone.
+// configure reads the flags and the environment. Its error names all missing settings
+// at once.
 func configure(args []string, stderr io.Writer) (*config, error) {
 	c := &config{
 		webhookSecret: os.Getenv("WEBHOOK_SECRET"),
@@ -60,21 +61,21 @@ func configure(args []string, stderr io.Writer) (*config, error) {
 	}
 	flags := newFlags("server", c, stderr)
 	flags.StringVar(&c.addr, "addr", cmp.Or(os.Getenv("ADDR"), ":8080"), "`address` to listen at (ADDR)")
-	flags.StringVar(&c.publicURL, "public-url", os.Getenv("PUBLIC_URL"), "`URL` under which Reducto reaches this service; without one it asks Reducto instead (PUBLIC_URL)")
-	flags.StringVar(&c.results, "results", os.Getenv("RESULTS_DIR"), "`directory` to keep results in (RESULTS_DIR)")
-	flags.StringVar(&c.tlsCert, "tls-cert", os.Getenv("TLS_CERT"), "`file` with a certificate chain, to speak TLS without a proxy (TLS_CERT)")
+	flags.StringVar(&c.publicURL, "public-url", os.Getenv("PUBLIC_URL"), "`URL` at which Reducto reaches this service; if empty, the service polls Reducto (PUBLIC_URL)")
+	flags.StringVar(&c.results, "results", os.Getenv("RESULTS_DIR"), "`directory` for the results (RESULTS_DIR)")
+	flags.StringVar(&c.tlsCert, "tls-cert", os.Getenv("TLS_CERT"), "`file` with a certificate chain, to serve TLS without a proxy (TLS_CERT)")
 	flags.StringVar(&c.tlsKey, "tls-key", os.Getenv("TLS_KEY"), "`file` with its key (TLS_KEY)")
 	flags.Int64Var(&c.maxUpload, "max-upload", 200<<20, "largest request to /documents, in `bytes`")
-	flags.IntVar(&c.maxUploads, "max-uploads", 16, "how many documents may be on their way at a `time`")
-	flags.DurationVar(&c.drainDelay, "drain-delay", 0, "how long to serve on after SIGTERM, not ready, until a load balancer has noticed")
-	flags.DurationVar(&c.shutdownTimeout, "shutdown-timeout", 30*time.Second, "how long to wait for requests and webhooks to be finished")
-	flags.TextVar(&c.logLevel, "log-level", slog.LevelInfo, "least `level` that is logged")
-	flags.BoolVar(&c.fake, "fake", false, "run against a Reducto in this process")
+	flags.IntVar(&c.maxUploads, "max-uploads", 16, "the `number` of documents that may be uploaded at a time")
+	flags.DurationVar(&c.drainDelay, "drain-delay", 0, "how long to go on serving after SIGTERM while /readyz answers 503")
+	flags.DurationVar(&c.shutdownTimeout, "shutdown-timeout", 30*time.Second, "how long to wait for running requests and functions")
+	flags.TextVar(&c.logLevel, "log-level", slog.LevelInfo, "lowest `level` that is logged")
+	flags.BoolVar(&c.fake, "fake", false, "use a Reducto in this process")
 	if err := flags.Parse(args); err != nil {
 		return nil, err
 	}
 	if flags.NArg() > 0 {
-		return nil, fmt.Errorf("there is no command %q: dead and replay are all", flags.Arg(0))
+		return nil, fmt.Errorf("unknown command %q: the commands are dead and replay", flags.Arg(0))
 	}
 	c.publicURL = strings.TrimRight(c.publicURL, "/")
 	var err error
@@ -108,26 +109,26 @@ func (c *config) check() error {
 		}
 	}
 	if !c.fake {
-		need(os.Getenv(reducto.EnvAPIKey) != "", "there is no "+reducto.EnvAPIKey)
+		need(os.Getenv(reducto.EnvAPIKey) != "", reducto.EnvAPIKey+" is not set")
 		need(c.publicURL == "" || c.webhookSecret != "" || len(c.keys) > 0,
-			"there is neither WEBHOOK_KEYS nor WEBHOOK_SECRET: make one with openssl rand -hex 32")
-		need(c.token != "", "there is no SERVICE_TOKEN, and documents are not for everybody")
-		need(c.results != "", "there is no RESULTS_DIR to keep results in")
-		need(c.db != "", "there is no DB_FILE to remember jobs in")
+			"neither WEBHOOK_KEYS nor WEBHOOK_SECRET is set: make one with openssl rand -hex 32")
+		need(c.token != "", "SERVICE_TOKEN is not set: without it, anybody could read the documents")
+		need(c.results != "", "RESULTS_DIR is not set, and there is no -results")
+		need(c.db != "", "DB_FILE is not set, and there is no -db")
 	}
-	need(c.webhookSecret == "" || len(c.keys) == 0, "give WEBHOOK_KEYS or WEBHOOK_SECRET, not both")
-	need((c.tlsCert == "") == (c.tlsKey == ""), "give both -tls-cert and -tls-key, or neither")
+	need(c.webhookSecret == "" || len(c.keys) == 0, "both WEBHOOK_KEYS and WEBHOOK_SECRET are set: use one, not both")
+	need((c.tlsCert == "") == (c.tlsKey == ""), "use both -tls-cert and -tls-key, or neither")
 	need(c.maxUpload > 0 && c.maxUploads > 0, "-max-upload and -max-uploads must be positive")
 	if len(wrong) == 0 {
 		return nil
 	}
 	if !c.fake {
-		wrong = append(wrong, errors.New("to try it without, use -fake"))
+		wrong = append(wrong, errors.New("to try the service without these settings, use -fake"))
 	}
-	return fmt.Errorf("it cannot start:\n%w", errors.Join(wrong...))
+	return fmt.Errorf("wrong settings:\n%w", errors.Join(wrong...))
 }
 
-// useFake fills in what need not be said with -fake.
+// useFake sets what -fake does not require.
 func (c *config) useFake(api, key, publicURL string) {
 	c.clientOptions = []reducto.Option{reducto.WithBaseURL(api), reducto.WithAPIKey(key)}
 	c.publicURL = publicURL

@@ -12,10 +12,11 @@ import (
 	"time"
 
 	"github.com/reducto-go/reducto/webhook"
+	"github.com/reducto-go/reducto/webhook/inbox"
 )
 
-// administer is the commands "dead" and "replay". They work on the database alone,
-// beside a service that is running or not.
+// administer runs the commands "dead" and "replay". They use only the database, so the
+// service may run or not.
 func administer(ctx context.Context, command string, args []string, stdout, stderr io.Writer) int {
 	c := new(config)
 	flags := newFlags("server "+command, c, stderr)
@@ -24,9 +25,9 @@ func administer(ctx context.Context, command string, args []string, stdout, stde
 	case errors.Is(err, flag.ErrHelp):
 		return 0
 	case err == nil && c.db == "":
-		err = errors.New("name the database with -db or DB_FILE")
+		err = errors.New("no database: use -db or DB_FILE")
 	case err == nil && (command == "replay") != (flags.NArg() > 0):
-		err = errors.New("replay wants the keys that dead prints; dead wants none")
+		err = errors.New("replay needs the keys that dead prints; dead takes none")
 	}
 	if err != nil {
 		fmt.Fprintln(stderr, "server:", err)
@@ -41,24 +42,24 @@ func administer(ctx context.Context, command string, args []string, stdout, stde
 
 func onRecords(ctx context.Context, file, command string, keys []string, stdout io.Writer) (err error) {
 	if _, err := os.Stat(file); err != nil {
-		return err // opening it would make an empty one
+		return err // opening it would make an empty database
 	}
-	secret, err := webhook.NewSecret(rand.Text()) // this inbox receives nothing
+	secret, err := webhook.NewSecret(rand.Text()) // this Inbox receives nothing
 	if err != nil {
 		return err
 	}
-	db, inbox, err := openInbox(ctx, file, secret, func(context.Context, *webhook.Delivery) error {
-		return errors.New("this process does not work") // and so does not Run
+	db, in, err := openInbox(ctx, file, secret, func(context.Context, *webhook.Delivery) error {
+		return errors.New("this process does not run the Inbox")
 	})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	if command == "replay" {
-		return inbox.Replay(ctx, keys...)
+		return in.Replay(ctx, keys...)
 	}
 	out := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
-	for r, err := range inbox.List(ctx, webhook.Filter{States: []webhook.State{webhook.StateDead}}) {
+	for r, err := range in.List(ctx, inbox.Filter{States: []inbox.State{inbox.StateDead}}) {
 		if err != nil {
 			return err
 		}

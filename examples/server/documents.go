@@ -14,28 +14,28 @@ import (
 	"time"
 
 	"github.com/reducto-go/reducto"
-	"github.com/reducto-go/reducto/webhook"
+	"github.com/reducto-go/reducto/webhook/inbox"
 )
 
-// submitTimeout bounds a submission, retries included. It goes on when the caller
-// has gone: given up half-way, nobody could tell whether there is a job.
+// submitTimeout limits a submission with its retries. The submission goes on if the
+// caller disconnects. If it were cancelled, it would be unknown whether there is a job.
 const submitTimeout = time.Minute
 
-// metadata travels with a submission and comes back in its webhook.
+// metadata goes to Reducto with a submission, and comes back in its webhook.
 type metadata struct {
 	Name      string `json:"name"`
 	Reference string `json:"reference,omitzero"`
 }
 
-// postDocument uploads the file of a form and submits it. The query's reference is
-// the caller's own name for the document, and is kept with the result.
+// postDocument uploads the file of a form and submits it. The query parameter
+// reference is the caller's name for the document. The service keeps it.
 func (s *service) postDocument(w http.ResponseWriter, r *http.Request) {
 	select {
 	case s.uploads <- struct{}{}:
 		defer func() { <-s.uploads }()
 	default:
 		w.Header().Set("Retry-After", "5")
-		writeError(w, http.StatusServiceUnavailable, "too many documents are on their way: try again")
+		writeError(w, http.StatusServiceUnavailable, "too many uploads at a time: try again")
 		return
 	}
 	reference := r.URL.Query().Get("reference")
@@ -49,8 +49,8 @@ func (s *service) postDocument(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, err)
 		return
 	}
-	// The form does not say how large the file is, so it is copied to a temporary file
-	// on its way: the disk needs room for -max-uploads of -max-upload.
+	// A form does not have the file's size, so Upload copies the file to a temporary one.
+	// The disk needs room for -max-uploads times -max-upload.
 	upload, err := s.client.Upload(r.Context(), file.FileName(), file, reducto.UploadOptions{})
 	if err != nil {
 		s.refuse(w, r, err)
@@ -73,9 +73,9 @@ func (s *service) postDocument(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusAccepted, map[string]string{"id": job.JobID, "location": location})
 }
 
-var errNoFile = errors.New(`the form has no file: send one as the field "file"`)
+var errNoFile = errors.New(`the form has no file: send it as the field "file"`)
 
-// fileOf finds the file in a form, without reading it.
+// fileOf returns the file in a form. It does not read the file.
 func fileOf(r *http.Request) (*multipart.Part, error) {
 	form, err := r.MultipartReader()
 	if err != nil {
@@ -96,8 +96,8 @@ func fileOf(r *http.Request) (*multipart.Part, error) {
 
 // getDocument answers with the summary of a job.
 //
-// Whoever has the token may ask for any document: a service with callers that must
-// not see each other's has to remember whose they are.
+// A caller with the token can read all documents. If your callers must not see each
+// other's documents, record the owner of each.
 func (s *service) getDocument(w http.ResponseWriter, r *http.Request) {
 	summary, err := s.document(r.Context(), r.PathValue("id"))
 	if err != nil {
@@ -107,36 +107,37 @@ func (s *service) getDocument(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, summary)
 }
 
-// document is what is kept of a job, or, until there is that, how it stands. Nobody
-// is asked but the disk: the inbox hears of every job by itself.
+// document returns the summary of a job, or its status if it has not ended. It does
+// not call the API, because the Inbox learns how each job ends.
 func (s *service) document(ctx context.Context, jobID string) (*summary, error) {
 	kept, err := s.archive.get(jobID)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return kept, err
 	}
-	for r, err := range s.receiver.inbox.List(ctx, webhook.Filter{JobID: jobID, Limit: 1}) {
-		switch {
-		case err != nil:
-			return nil, err
-		case r.State == webhook.StateDead:
-			return &summary{ID: jobID, Status: reducto.StatusFailed, Reason: "its result could not be kept"}, nil
-		case r.State == webhook.StateDone:
-			return s.archive.get(jobID) // since just now
-		}
-		return &summary{ID: jobID, Status: reducto.StatusPending}, nil
+	r, err := s.receiver.inbox.Get(ctx, jobID)
+	_, badID := errors.AsType[*reducto.RequestError](err)
+	switch {
+	case badID:
+		return nil, reducto.ErrNotFound
+	case err != nil:
+		return nil, err
+	case r.State == inbox.StateDead:
+		return &summary{ID: jobID, Status: reducto.StatusFailed, Reason: "its result could not be kept"}, nil
+	case r.State == inbox.StateDone:
+		return s.archive.get(jobID) // the function has just written it
 	}
-	return nil, reducto.ErrNotFound
+	return &summary{ID: jobID, Status: reducto.StatusPending}, nil
 }
 
-// getText answers with the text of a document that was parsed.
+// getText answers with the text of a document.
 func (s *service) getText(w http.ResponseWriter, r *http.Request) {
 	if _, err := s.archive.get(r.PathValue("id")); err != nil {
-		writeError(w, http.StatusNotFound, "there is no text, or not yet")
+		writeError(w, http.StatusNotFound, "the document has no text, or is not parsed yet")
 		return
 	}
 	text, err := s.archive.openText(r.PathValue("id"))
 	if err != nil {
-		writeError(w, http.StatusNotFound, "there is no text")
+		writeError(w, http.StatusNotFound, "the document has no text")
 		return
 	}
 	defer text.Close()
@@ -144,8 +145,8 @@ func (s *service) getText(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, "", time.Time{}, text)
 }
 
-// refuse answers an error. What went wrong between this service and Reducto is
-// logged; the caller is told what is his to know.
+// refuse answers a request that failed. It logs the errors of Reducto, and does not
+// show them to the caller.
 func (s *service) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	tooLarge, isTooLarge := errors.AsType[*http.MaxBytesError](err)
 	unknown, isUnknown := errors.AsType[*reducto.UnknownOutcomeError](err)
@@ -163,19 +164,19 @@ func (s *service) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		writeError(w, http.StatusBadRequest, "the document is empty")
 		return
 	case errors.Is(err, reducto.ErrNotFound), errors.Is(err, fs.ErrNotExist):
-		writeError(w, http.StatusNotFound, "there is no such document, or no longer")
+		writeError(w, http.StatusNotFound, "no such document")
 		return
 	case r.Context().Err() != nil:
-		return // nobody listens
+		return // the caller is gone
 	}
 
 	s.log.ErrorContext(r.Context(), "request failed", slog.String("path", r.URL.Path), slog.Any("error", err))
 	switch {
 	case isUnknown:
-		// The caller must not simply try again: there may be a job, which would be
-		// processed and paid twice.
+		// There may be a job. If the caller sent the document again, it could be processed
+		// and paid for twice.
 		writeJSON(w, http.StatusBadGateway, map[string]string{
-			"error":         "nobody can tell whether the document was accepted",
+			"error":         "it is unknown whether the document was accepted",
 			"submission_id": unknown.SubmissionID,
 		})
 	case errors.Is(err, reducto.ErrRateLimited), errors.Is(err, reducto.ErrUnavailable):
@@ -205,5 +206,5 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, _ = w.Write(append(body, '\n')) // a caller that is gone
+	_, _ = w.Write(append(body, '\n')) // an error means that the caller is gone
 }

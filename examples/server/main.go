@@ -1,41 +1,42 @@
-// Command server is a service that a team could deploy as it is: it takes documents
-// in, has Reducto parse them, and keeps what comes back.
+// Command server is a service that a team can deploy. It receives documents, has
+// Reducto parse them, and keeps the results.
 //
-//	POST /documents              a form with a file: 202, a job id and its location
-//	GET  /documents/{id}         how the job stands, or a summary of its result
-//	GET  /documents/{id}/text    the document's text
-//	POST /webhook                where Reducto announces the end of jobs
-//	GET  /healthz, GET /readyz   for whoever restarts it, and whoever sends it traffic
-//	GET  /debug/vars             measurements
+//	GET  /                       a short help
+//	POST /documents              a form with a file; answers 202 with a job id
+//	GET  /documents/{id}         the status of the job, or a summary of its result
+//	GET  /documents/{id}/text    the text of the document
+//	POST /webhook                the webhook of Reducto
+//	GET  /healthz, GET /readyz   health checks
+//	GET  /debug/vars             metrics
 //
-// What was submitted and is not finished is in a SQLite database (-db): a process
-// that dies goes on where it was, and a job whose webhook is lost is looked for.
-// Without a public URL there are no webhooks, and Reducto is asked for every job.
+// A SQLite database (-db) has all jobs that are not finished. After a crash the
+// service goes on with them. If a webhook is lost, the service polls Reducto for the
+// job. Without a public URL it polls for all jobs.
 //
-// Settings are flags, whose defaults come from the environment (-help lists them);
-// secrets come from the environment alone, since the command line is visible to
-// others:
+// Settings are flags, and their defaults come from the environment (see -help).
+// Secrets come only from the environment, because others can see the command line:
 //
-//	REDUCTO_API_KEY           of the service
-//	WEBHOOK_KEYS              id=secret,...: webhooks carry a token of their submission's own,
-//	                          signed with the first key, accepted with each: openssl rand -hex 32
-//	WEBHOOK_SECRET            or simpler: one secret that all webhooks carry
-//	WEBHOOK_SECRET_PREVIOUS   accepted too, while it is being replaced
-//	SERVICE_TOKEN             that callers of /documents and /debug/vars give as a bearer token
+//	REDUCTO_API_KEY           the API key
+//	WEBHOOK_KEYS              id=secret,... for signed tokens, one for each submission; the
+//	                          first key signs, all verify: openssl rand -hex 32
+//	WEBHOOK_SECRET            or, simpler, one secret that all webhooks carry
+//	WEBHOOK_SECRET_PREVIOUS   the previous secret, accepted during a rotation
+//	SERVICE_TOKEN             the bearer token for /documents and /debug/vars
 //
 // To try it without any of them:
 //
-//	go run ./examples/server -fake
-//	curl -F file=@README.md localhost:8080/documents
+//	go run . -fake
 //
-// Jobs whose result could not be used or kept are dead: they are listed with their
-// reasons, and begun anew when that is mended, also while the service runs:
+// It prints a command that sends a document.
+//
+// If a result cannot be used or kept, its job is dead. List dead jobs, mend the cause,
+// and replay them. The service may run meanwhile:
 //
 //	server dead -db inbox.db
 //	server replay -db inbox.db KEY...
 //
-// Behind a proxy that speaks TLS, PUBLIC_URL is the proxy's URL; without one, give
-// it a certificate with -tls-cert and -tls-key.
+// Behind a TLS proxy, PUBLIC_URL is the URL of the proxy. Without a proxy, use
+// -tls-cert and -tls-key.
 package main
 
 import (
@@ -60,8 +61,8 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run is main, and returns the exit status: 2 for settings that are wrong, 1 for
-// what fails later.
+// run is main without os.Exit. It returns 2 for wrong settings, and 1 for errors that
+// come later.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if len(args) > 0 && (args[0] == "dead" || args[0] == "replay") {
 		return administer(ctx, args[0], args[1:], stdout, stderr)
@@ -75,7 +76,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 2
 	}
 	log := slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: cfg.logLevel}))
-	if err := serve(ctx, cfg, log); err != nil {
+	if err := serve(ctx, cfg, stdout, log); err != nil {
 		log.Error("stopped", slog.Any("error", err))
 		return 1
 	}
@@ -83,7 +84,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 // serve runs the service until ctx ends.
-func serve(ctx context.Context, cfg *config, log *slog.Logger) error {
+func serve(ctx context.Context, cfg *config, stdout io.Writer, log *slog.Logger) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", cfg.addr)
 	if err != nil {
 		return err
@@ -95,10 +96,6 @@ func serve(ctx context.Context, cfg *config, log *slog.Logger) error {
 			return err
 		}
 		defer srv.Close()
-		_, port, err := net.SplitHostPort(listener.Addr().String())
-		if err != nil {
-			return err
-		}
 		if cfg.results == "" {
 			if cfg.results, err = os.MkdirTemp("", "documents-*"); err != nil {
 				return err
@@ -108,12 +105,26 @@ func serve(ctx context.Context, cfg *config, log *slog.Logger) error {
 		if cfg.db == "" {
 			cfg.db = filepath.Join(cfg.results, "inbox.db")
 		}
-		cfg.useFake(srv.URL(), srv.APIKey(), "http://127.0.0.1:"+port)
-		log.Warn("this is no real service: documents go to a Reducto in this process", slog.String("api", srv.URL()))
+		base := localURL(listener.Addr(), cfg.tlsCert != "")
+		cfg.useFake(srv.URL(), srv.APIKey(), base)
+		log.Warn("no real service: documents go to a Reducto in this process", slog.String("api", srv.URL()))
+		fmt.Fprintf(stdout, "Send a document with:\n\n%s\n\nSee %s/ for more.\n", curl(base, cfg.token != ""), base)
 	}
 	s, err := newService(ctx, cfg, log)
 	if err != nil {
 		return err
 	}
 	return s.serve(ctx, listener)
+}
+
+// localURL returns the URL of a listener for programs on this machine.
+func localURL(addr net.Addr, tls bool) string {
+	host, scheme := addr.String(), "http://"
+	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		host = fmt.Sprint("127.0.0.1:", tcp.Port)
+	}
+	if tls {
+		scheme = "https://"
+	}
+	return scheme + host
 }

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -22,6 +23,7 @@ import (
 	"github.com/reducto-go/reducto"
 	"github.com/reducto-go/reducto/reductotest"
 	"github.com/reducto-go/reducto/webhook"
+	"github.com/reducto-go/reducto/webhook/inbox"
 )
 
 const (
@@ -29,8 +31,7 @@ const (
 	testToken  = "the-token-of-the-callers"
 )
 
-// running is the service as it runs, on a port of its own, against a Reducto in
-// the process.
+// running is a running service on a port of its own, with a Reducto in the process.
 type running struct {
 	t       *testing.T
 	srv     *reductotest.Server
@@ -38,7 +39,7 @@ type running struct {
 	cfg     *config
 	url     string
 	log     *syncBuffer
-	// stop ends it as SIGTERM does, and returns how it ended.
+	// stop stops the service as SIGTERM does, and returns its error.
 	stop func() error
 }
 
@@ -65,7 +66,7 @@ func startAt(t *testing.T, srv *reductotest.Server, change func(*config)) *runni
 		clientOptions: []reducto.Option{
 			reducto.WithBaseURL(srv.URL()), reducto.WithAPIKey(srv.APIKey()), reducto.WithMaxRetries(0),
 		},
-		inboxOptions: []webhook.Option{webhook.WithBackoff(10*time.Millisecond, 100*time.Millisecond)},
+		inboxOptions: []inbox.Option{inbox.WithMinBackoff(10 * time.Millisecond), inbox.WithMaxBackoff(100 * time.Millisecond)},
 	}
 	if change != nil {
 		change(cfg)
@@ -79,7 +80,7 @@ func startAt(t *testing.T, srv *reductotest.Server, change func(*config)) *runni
 	r := &running{t: t, srv: srv, service: s, cfg: cfg, url: url, log: log, stop: func() error {
 		cancel()
 		err := <-ended
-		ended <- err // for whoever asks again
+		ended <- err // for the next call
 		return err
 	}}
 	t.Cleanup(func() {
@@ -93,8 +94,7 @@ func startAt(t *testing.T, srv *reductotest.Server, change func(*config)) *runni
 	return r
 }
 
-// do sends a request as a caller with the token, and returns the status, the
-// header and the body.
+// do sends a request with the token, and returns the status, the header and the body.
 func (r *running) do(method, path, contentType string, body io.Reader) (int, http.Header, string) {
 	r.t.Helper()
 	req, err := http.NewRequestWithContext(r.t.Context(), method, r.url+path, body)
@@ -111,7 +111,7 @@ func (r *running) do(method, path, contentType string, body io.Reader) (int, htt
 	return resp.StatusCode, resp.Header, string(text)
 }
 
-// post posts a document and returns status, header and the answer.
+// post sends a document, and returns the status, the header and the answer.
 func (r *running) post(name, content, query string) (int, http.Header, map[string]string) {
 	r.t.Helper()
 	contentType, body := form(r.t, "file", name, content)
@@ -143,7 +143,7 @@ func (r *running) summary(location string) summary {
 	return s
 }
 
-// kept waits until a document's summary is more than that it is pending.
+// kept waits until a document is not pending any more.
 func (r *running) kept(location string) summary {
 	r.t.Helper()
 	var s summary
@@ -163,7 +163,7 @@ func TestDocumentIsUploadedAnnouncedAndKept(t *testing.T) {
 	assert.Equal(t, "/documents/"+answer["id"], header.Get("Location"))
 	assert.Equal(t, summary{ID: answer["id"], Status: reducto.StatusPending}, r.summary(answer["location"]))
 
-	r.srv.WebhookFaultFor(answer["id"], reductotest.Duplicate(1), reductotest.ForgeBefore(reductotest.Forgery{Secret: "a guess of somebody"}))
+	r.srv.WebhookFaultFor(answer["id"], reductotest.Duplicate(1), reductotest.ForgeBefore(reductotest.Forgery{Secret: "a guessed secret"}))
 	r.srv.Release()
 	deliveries, err := r.srv.AwaitDeliveries(t.Context(), answer["id"], 3)
 	require.NoError(t, err)
@@ -177,7 +177,7 @@ func TestDocumentIsUploadedAnnouncedAndKept(t *testing.T) {
 		Pages: 1, Blocks: 2, Characters: len("# A letter") + len("Dear all"),
 	}, r.kept(answer["location"]))
 
-	// From here on the result is the service's own.
+	// The service keeps the result when Reducto does not.
 	r.srv.Expire(answer["id"])
 	status, header, text := r.do(http.MethodGet, answer["location"]+"/text", "", nil)
 	assert.Equal(t, http.StatusOK, status)
@@ -189,9 +189,8 @@ func TestDocumentIsUploadedAnnouncedAndKept(t *testing.T) {
 	assert.Contains(t, r.log.String(), `"msg":"stopped"`)
 }
 
-// An answer of 200 says that the webhook is on disk: what was not done when the
-// process ended is done by the next.
-func TestWorkThatIsLeftIsDoneAfterARestart(t *testing.T) {
+// After a 200 the delivery is on disk, so the next process goes on with it.
+func TestRestartContinuesUnfinishedWork(t *testing.T) {
 	t.Parallel()
 	srv := newReducto(t)
 	first := startAt(t, srv, nil)
@@ -212,19 +211,19 @@ func TestWorkThatIsLeftIsDoneAfterARestart(t *testing.T) {
 	assert.Len(t, srv.Deliveries(answer["id"]), 1)
 }
 
-func TestLostWebhookIsFoundByASweep(t *testing.T) {
+func TestReconcilerFindsJobOfLostWebhook(t *testing.T) {
 	t.Parallel()
 	r := start(t, func(c *config) {
-		c.inboxOptions = append(c.inboxOptions, webhook.WithSweeps(50*time.Millisecond, 100))
+		c.inboxOptions = append(c.inboxOptions, inbox.WithPollAfter(50*time.Millisecond), inbox.WithPollRate(100))
 	})
 	r.srv.WebhookFault(reductotest.Lose())
 	_, _, answer := r.post("a.txt", "text", "?reference=case-8")
 	s := r.kept(answer["location"])
 	assert.Equal(t, reducto.StatusCompleted, s.Status)
-	assert.Equal(t, "case-8", s.Reference) // the metadata is that of the submission
+	assert.Equal(t, "case-8", s.Reference) // from the submission's metadata
 }
 
-func TestWithoutAPublicURL(t *testing.T) {
+func TestWithoutPublicURLTheServicePolls(t *testing.T) {
 	t.Parallel()
 	r := start(t, func(c *config) { c.publicURL, c.webhookSecret = "", "" })
 	_, _, answer := r.post("a.txt", "text", "")
@@ -234,7 +233,7 @@ func TestWithoutAPublicURL(t *testing.T) {
 	assert.Equal(t, http.StatusNotFound, status)
 }
 
-func TestKeys(t *testing.T) {
+func TestSignedTokens(t *testing.T) {
 	t.Parallel()
 	keys, err := parseKeys("new=0123456789abcdef, old=fedcba9876543210")
 	require.NoError(t, err)
@@ -250,8 +249,8 @@ func TestKeys(t *testing.T) {
 	assert.NotContains(t, err.Error(), "0123456789abcdef")
 }
 
-// A job whose result cannot be used is dead: it is listed, and begun anew when what
-// was wrong is mended.
+// A job whose result cannot be used is dead. "dead" lists it, and "replay" queues it
+// again.
 func TestDeadAndReplay(t *testing.T) {
 	t.Parallel()
 	r := start(t, nil)
@@ -284,7 +283,7 @@ func TestDeadAndReplay(t *testing.T) {
 	assert.Zero(t, run(t.Context(), []string{"dead", "-help"}, io.Discard, io.Discard))
 }
 
-func TestResultThatIsGone(t *testing.T) {
+func TestExpiredResult(t *testing.T) {
 	t.Parallel()
 	r := start(t, nil)
 	r.srv.Hold()
@@ -296,7 +295,7 @@ func TestResultThatIsGone(t *testing.T) {
 	assert.Equal(t, "a.txt", s.Name)
 }
 
-func TestChecksAndMeasurements(t *testing.T) {
+func TestHealthChecksAndMetrics(t *testing.T) {
 	t.Parallel()
 	r := start(t, nil)
 	_, _, answer := r.post("a.txt", "text", "")
@@ -401,10 +400,9 @@ func TestWebhookOfAnotherServiceIsNotRepeated(t *testing.T) {
 	}
 }
 
-// What has begun is finished after SIGTERM.
-func TestShutdownFinishesWhatHasBegun(t *testing.T) {
+func TestShutdownWaitsForRunningFunctions(t *testing.T) {
 	t.Parallel()
-	srv := newReducto(t, reductotest.WithURLResultThreshold(0)) // a result that takes its time
+	srv := newReducto(t, reductotest.WithURLResultThreshold(0)) // so that results are downloaded slowly
 	r := startAt(t, srv, func(c *config) { c.drainDelay = time.Second })
 	r.srv.Fault("GET storage", reductotest.Delay(2*time.Second))
 	_, _, answer := r.post("a.txt", "text", "")
@@ -422,8 +420,8 @@ func TestShutdownFinishesWhatHasBegun(t *testing.T) {
 	assert.FileExists(t, filepath.Join(r.cfg.results, fileName(answer["id"], ".json")))
 }
 
-// What is not finished when its time is over is finished after the next start.
-func TestShutdownThatTakesTooLong(t *testing.T) {
+// The next process finishes what Shutdown did not wait for.
+func TestShutdownTimeout(t *testing.T) {
 	t.Parallel()
 	srv := newReducto(t, reductotest.WithURLResultThreshold(0))
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -454,7 +452,7 @@ func TestShutdownThatTakesTooLong(t *testing.T) {
 func TestTooManyUploads(t *testing.T) {
 	t.Parallel()
 	r := start(t, func(c *config) { c.maxUploads = 1 })
-	r.service.uploads <- struct{}{} // one that is on its way
+	r.service.uploads <- struct{}{} // a running upload
 	status, header, _ := r.post("a.txt", "text", "")
 	assert.Equal(t, http.StatusServiceUnavailable, status)
 	assert.NotEmpty(t, header.Get("Retry-After"))
@@ -472,7 +470,7 @@ func TestSettings(t *testing.T) {
 	for _, name := range []string{reducto.EnvAPIKey, "SERVICE_TOKEN", "RESULTS_DIR", "DB_FILE", "-fake"} {
 		assert.Contains(t, errs.String(), name)
 	}
-	assert.NotContains(t, errs.String(), "WEBHOOK_SECRET") // nothing sends webhooks
+	assert.NotContains(t, errs.String(), "WEBHOOK_SECRET") // there are no webhooks
 	for _, wrong := range [][]string{{"-fake", "-tls-cert", "cert.pem"}, {"-fake", "bury"}, {"-nothing"}} {
 		assert.Equal(t, 2, run(t.Context(), wrong, io.Discard, io.Discard), wrong)
 	}
@@ -502,14 +500,14 @@ func TestSettings(t *testing.T) {
 	}
 }
 
-// The whole program with -fake, up to a signal.
+// TestFake runs the whole program with -fake until a signal.
 func TestFake(t *testing.T) {
 	t.Setenv("SERVICE_TOKEN", "")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	log := new(syncBuffer)
+	log, out := new(syncBuffer), new(syncBuffer)
 	ended := make(chan int, 1)
-	go func() { ended <- run(ctx, []string{"-fake", "-addr", "127.0.0.1:0"}, io.Discard, log) }()
+	go func() { ended <- run(ctx, []string{"-fake", "-addr", "127.0.0.1:0"}, out, log) }()
 
 	r := &running{t: t}
 	require.Eventually(t, func() bool {
@@ -525,11 +523,48 @@ func TestFake(t *testing.T) {
 	status, _, answer := r.post("a.txt", "text", "")
 	require.Equal(t, http.StatusAccepted, status)
 	require.Eventually(t, func() bool { return r.summary(answer["location"]).Name == "a.txt" }, 5*time.Second, 5*time.Millisecond)
+
+	command := curl(r.url, false)
+	assert.Contains(t, out.String(), command)
+	if _, err := exec.LookPath("curl"); err == nil {
+		answer, err := exec.CommandContext(t.Context(), "sh", "-c", command).Output()
+		require.NoError(t, err)
+		assert.Contains(t, string(answer), `"location":"/documents/`)
+	}
 	cancel()
 	assert.Zero(t, <-ended, log.String())
 }
 
-func TestAWriteThatFailsLeavesNothing(t *testing.T) {
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	r := start(t, nil)
+	resp, err := http.Get(r.url) // without the token
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	assert.Equal(t, http.StatusOK, resp.StatusCode)
+	assert.Contains(t, string(text), "POST /documents")
+	assert.Contains(t, string(text), curl(r.url, true))
+	assert.NotContains(t, string(text), testToken)
+	status, _, _ := r.do(http.MethodGet, "/nothing-here", "", nil)
+	assert.Equal(t, http.StatusNotFound, status)
+}
+
+func TestLocalURL(t *testing.T) {
+	t.Parallel()
+	for addr, want := range map[string]string{
+		"[::]:8080": "http://127.0.0.1:8080", "0.0.0.0:80": "http://127.0.0.1:80",
+		"127.0.0.2:8080": "http://127.0.0.2:8080", "[::1]:8080": "http://[::1]:8080",
+	} {
+		tcp, err := net.ResolveTCPAddr("tcp", addr)
+		require.NoError(t, err)
+		assert.Equal(t, want, localURL(tcp, false))
+	}
+	assert.Equal(t, "https://127.0.0.1:1", localURL(&net.TCPAddr{IP: net.IPv6unspecified, Port: 1}, true))
+}
+
+func TestFailedWriteLeavesNoFile(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	a, err := openArchive(dir)

@@ -9,49 +9,43 @@ import (
 	"log/slog"
 	"net/url"
 	"path/filepath"
-	"sync"
-	"time"
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
 	"github.com/reducto-go/reducto"
 	"github.com/reducto-go/reducto/webhook"
-	"github.com/reducto-go/reducto/webhook/sqlstore"
+	"github.com/reducto-go/reducto/webhook/inbox"
+	"github.com/reducto-go/reducto/webhook/inbox/sqlstore"
 )
 
-// webhookPath is where webhooks arrive. It is mounted exactly so: a path with a
-// slash at its end would be redirected, and senders do not follow.
+// webhookPath is the path of the webhook. It has no slash at its end, because
+// http.ServeMux would redirect then, and Reducto does not follow redirects.
 const webhookPath = "/webhook"
 
-// receiver is the connection with Reducto, in both directions: the client that
-// submits and the inbox that hears how jobs ended, or asks. What it must not forget
-// is in a database on disk.
+// receiver has the client, which submits, and the Inbox, which learns how jobs end.
+// The Inbox keeps its records in a database on disk.
 type receiver struct {
 	client *reducto.Client
-	inbox  *webhook.Inbox
+	inbox  *inbox.Inbox
 	db     *sql.DB
-	ran    chan error // how Run ended
 }
 
-// newReceiver makes a receiver that has process called for each job that ends.
+// newReceiver returns a receiver that calls process for each job that ends.
 func newReceiver(ctx context.Context, cfg *config, process webhook.Func, log *slog.Logger) (*receiver, error) {
 	verifier, err := newVerifier(cfg)
 	if err != nil {
 		return nil, err
 	}
-	metrics, err := metrics()
-	if err != nil {
-		return nil, err
-	}
-	db, inbox, err := openInbox(ctx, cfg.db, verifier, process, append([]webhook.Option{
-		webhook.WithLogger(log),
-		webhook.WithObserver(metrics),
+	db, in, err := openInbox(ctx, cfg.db, verifier, process, append([]inbox.Option{
+		inbox.WithLogger(log),
+		inbox.WithObserver(metrics{published}),
+		inbox.WithShutdownTimeout(cfg.shutdownTimeout),
 	}, cfg.inboxOptions...)...)
 	if err != nil {
 		return nil, err
 	}
 	options := []reducto.Option{
-		reducto.WithSubmitHook(inbox), // which has its verifier's as well
+		reducto.WithSubmitHook(in), // it calls the verifier's hook too
 		reducto.WithLogger(log),
 		reducto.WithUserAgent("document-server"),
 	}
@@ -62,25 +56,22 @@ func newReceiver(ctx context.Context, cfg *config, process webhook.Func, log *sl
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	return &receiver{client: client, inbox: inbox, db: db, ran: make(chan error, 1)}, nil
+	return &receiver{client: client, inbox: in, db: db}, nil
 }
 
-// metrics are published once in a process, whatever runs in it.
-var metrics = sync.OnceValues(func() (*webhook.Expvar, error) { return webhook.NewExpvar("inbox") })
-
-// newVerifier makes what tells webhooks from forgeries.
+// newVerifier returns the verifier of webhooks.
 func newVerifier(cfg *config) (webhook.Verifier, error) {
 	switch {
 	case len(cfg.keys) > 0:
 		return webhook.NewSigner(cfg.keys)
 	case cfg.webhookSecret == "" && cfg.publicURL == "":
-		return webhook.NewSecret(rand.Text()) // nothing is received, so nothing is believed
+		return webhook.NewSecret(rand.Text()) // no webhooks arrive
 	}
 	return webhook.NewSecret(cfg.webhookSecret, cfg.previousSecrets...)
 }
 
-// openInbox opens an inbox on a database file, which is made if it is not there.
-func openInbox(ctx context.Context, file string, v webhook.Verifier, process webhook.Func, opts ...webhook.Option) (*sql.DB, *webhook.Inbox, error) {
+// openInbox opens an Inbox on a database file. It makes the file if there is none.
+func openInbox(ctx context.Context, file string, v webhook.Verifier, process webhook.Func, opts ...inbox.Option) (*sql.DB, *inbox.Inbox, error) {
 	db, err := sql.Open("sqlite", dataSource(file))
 	if err != nil {
 		return nil, nil, err
@@ -89,41 +80,23 @@ func openInbox(ctx context.Context, file string, v webhook.Verifier, process web
 	if err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("%s: %w", file, err), db.Close())
 	}
-	inbox, err := webhook.NewInbox(v, store, process, opts...)
+	in, err := inbox.New(v, store, process, opts...)
 	if err != nil {
 		return nil, nil, errors.Join(err, db.Close())
 	}
-	return db, inbox, nil
+	return db, in, nil
 }
 
-// dataSource names a file for the driver, with all that makes a commit survive the
-// power supply, and writers wait for each other. sqlstore refuses less.
+// dataSource returns the data source name of a file. With these settings a commit
+// survives a power failure, and writers wait for each other. sqlstore refuses weaker
+// ones.
 func dataSource(file string) string {
 	path := (&url.URL{Path: filepath.ToSlash(file)}).EscapedPath()
 	return "file:" + path + "?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(5000)&_txlock=immediate"
 }
 
-// run works until shutdown. It has no other end: a signal ends the service, which
-// then says when.
-func (r *receiver) run(ctx context.Context) {
-	r.ran <- r.inbox.Run(context.WithoutCancel(ctx), r.client)
-}
-
-// stragglers is how long functions whose time is over may take to notice it.
-const stragglers = 5 * time.Second
-
-// close finishes what has begun, within ctx, and closes the database after it.
-// What is not finished then is done after the next start.
-func (r *receiver) close(ctx context.Context) error {
-	err := r.inbox.Shutdown(ctx)
-	if _, late := errors.AsType[*webhook.ShutdownError](err); late {
-		timer := time.NewTimer(stragglers)
-		defer timer.Stop()
-		select {
-		case <-r.ran:
-		case <-timer.C:
-		}
-	}
+// close closes the database. Call it after the Inbox has stopped.
+func (r *receiver) close() error {
 	r.client.CloseIdleConnections()
-	return errors.Join(err, r.db.Close())
+	return r.db.Close()
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"crypto/tls"
 	"errors"
 	"expvar"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -16,8 +18,8 @@ import (
 	"github.com/reducto-go/reducto"
 )
 
-// Limits of the http.Server. An upload may be slow; everything else is quick: the
-// answer to a webhook waits for the disk, and not for the work.
+// Limits of the http.Server. Only uploads may be slow. The answer to a webhook waits
+// for the disk, not for the function.
 const (
 	readHeaderTimeout = 10 * time.Second
 	readTimeout       = 15 * time.Minute
@@ -32,11 +34,20 @@ type service struct {
 	client   *reducto.Client
 	receiver *receiver
 	archive  *archive
-	uploads  chan struct{} // as many places as there may be uploads at a time
-	draining atomic.Bool
+	tls      *tls.Config   // nil without a certificate
+	uploads  chan struct{} // limits the number of uploads at a time
+	draining atomic.Bool   // not ready any more, as the service is about to stop
 }
 
 func newService(ctx context.Context, cfg *config, log *slog.Logger) (*service, error) {
+	var config *tls.Config
+	if cfg.tlsCert != "" {
+		cert, err := tls.LoadX509KeyPair(cfg.tlsCert, cfg.tlsKey)
+		if err != nil {
+			return nil, err
+		}
+		config = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+	}
 	archive, err := openArchive(cfg.results)
 	if err != nil {
 		return nil, err
@@ -46,13 +57,14 @@ func newService(ctx context.Context, cfg *config, log *slog.Logger) (*service, e
 		return nil, errors.Join(err, archive.close())
 	}
 	return &service{
-		cfg: cfg, log: log, client: receiver.client, receiver: receiver, archive: archive,
+		cfg: cfg, log: log, client: receiver.client, receiver: receiver, archive: archive, tls: config,
 		uploads: make(chan struct{}, cfg.maxUploads),
 	}, nil
 }
 
 func (s *service) routes() http.Handler {
 	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", s.getHelp)
 	if s.cfg.publicURL != "" {
 		mux.Handle("POST "+webhookPath, s.receiver.inbox)
 	}
@@ -73,7 +85,38 @@ func (s *service) routes() http.Handler {
 	return s.logged(mux)
 }
 
-// report answers a check. Anybody may ask, so what is wrong goes into the log.
+// help is the answer to GET /.
+const help = `This service sends documents to Reducto to be parsed, and keeps their text.
+
+POST /documents              send a form with the field "file"; the answer has an id
+GET  /documents/{id}         status and summary of a document
+GET  /documents/{id}/text    its text
+GET  /healthz, GET /readyz   health checks
+GET  /debug/vars             metrics
+
+`
+
+// getHelp says what the service is, and how to call it.
+func (s *service) getHelp(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	base := "http://" + r.Host
+	if s.tls != nil {
+		base = "https://" + r.Host
+	}
+	_, _ = io.WriteString(w, help+"Try it:\n\n"+curl(base, s.cfg.token != "")+"\n")
+}
+
+// curl returns a command that sends a document. It does not print the token.
+func curl(base string, needsToken bool) string {
+	auth := ""
+	if needsToken {
+		auth = ` -H "Authorization: Bearer $SERVICE_TOKEN"`
+	}
+	return "echo 'Dear all' | curl" + auth + " -F 'file=@-;filename=letter.txt' " + base + "/documents"
+}
+
+// report answers a health check. The reason goes into the log only, because anybody
+// can send the request.
 func (s *service) report(w http.ResponseWriter, r *http.Request, well string, err error) {
 	if err != nil {
 		s.log.WarnContext(r.Context(), "check failed", slog.String("path", r.URL.Path), slog.Any("error", err))
@@ -83,7 +126,8 @@ func (s *service) report(w http.ResponseWriter, r *http.Request, well string, er
 	writeJSON(w, http.StatusOK, map[string]string{"status": well})
 }
 
-// serve answers requests until ctx ends, and then finishes what it has begun.
+// serve answers requests until ctx ends. Then it lets running requests and functions
+// finish.
 func (s *service) serve(ctx context.Context, listener net.Listener) error {
 	server := &http.Server{
 		Handler:           s.routes(),
@@ -92,57 +136,31 @@ func (s *service) serve(ctx context.Context, listener net.Listener) error {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+		TLSConfig:         s.tls,
 	}
-	go s.receiver.run(ctx)
-	served := make(chan error, 1)
-	go func() {
-		if s.cfg.tlsCert != "" {
-			served <- server.ServeTLS(listener, s.cfg.tlsCert, s.cfg.tlsKey)
-		} else {
-			served <- server.Serve(listener)
-		}
-	}()
-	s.log.Info("listening", slog.String("addr", listener.Addr().String()), slog.Bool("tls", s.cfg.tlsCert != ""),
+	s.log.Info("listening", slog.String("addr", listener.Addr().String()), slog.Bool("tls", s.tls != nil),
 		slog.String("public_url", s.cfg.publicURL), slog.String("db", s.cfg.db))
 
-	select {
-	case err := <-served:
-		return errors.Join(err, s.close(ctx, server))
-	case err := <-s.receiver.ran: // it could not even begin
-		return errors.Join(err, s.close(ctx, server))
-	case <-ctx.Done():
-	}
-	s.log.Info("stopping")
-	s.draining.Store(true)
-	drain := time.NewTimer(s.cfg.drainDelay)
-	defer drain.Stop()
-	select {
-	case <-drain.C:
-	case err := <-served:
-		return errors.Join(err, s.close(ctx, server))
-	}
-	err := s.close(ctx, server)
-	if serveErr := <-served; !errors.Is(serveErr, http.ErrServerClosed) {
-		err = errors.Join(err, serveErr)
-	}
+	// The load balancer needs time to notice that the service is not ready any more, so
+	// serving ends some time after ctx.
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	defer context.AfterFunc(ctx, func() {
+		s.log.Info("stopping")
+		s.draining.Store(true)
+		time.AfterFunc(s.cfg.drainDelay, stop)
+	})()
+	err := s.receiver.inbox.ServeListener(serving, server, listener, s.client)
+	err = errors.Join(err, s.receiver.close(), s.archive.close())
 	if err == nil {
 		s.log.Info("stopped")
 	}
 	return err
 }
 
-// close stops in the order in which nothing is lost: first no more requests are
-// taken in, then the inbox finishes what it has begun, then what that writes to is
-// closed.
-func (s *service) close(ctx context.Context, server *http.Server) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.shutdownTimeout)
-	defer cancel()
-	return errors.Join(server.Shutdown(ctx), s.receiver.close(ctx), s.archive.close())
-}
-
-// authorized lets requests through that carry the token.
+// authorized passes requests on that have the bearer token.
 func (s *service) authorized(next http.HandlerFunc) http.Handler {
-	if s.cfg.token == "" { // with -fake
+	if s.cfg.token == "" { // only with -fake
 		return next
 	}
 	want := sha256.Sum256([]byte(s.cfg.token))
@@ -158,7 +176,7 @@ func (s *service) authorized(next http.HandlerFunc) http.Handler {
 	})
 }
 
-// logged logs each request, health checks at debug level.
+// logged logs each request. It logs health checks at debug level.
 func (s *service) logged(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		started := time.Now()
@@ -174,7 +192,7 @@ func (s *service) logged(next http.Handler) http.Handler {
 	})
 }
 
-// statusRecorder remembers the status of an answer.
+// statusRecorder records the status of a response.
 type statusRecorder struct {
 	http.ResponseWriter
 	status int
@@ -194,6 +212,6 @@ func (r *statusRecorder) Write(p []byte) (int, error) {
 	return r.ResponseWriter.Write(p)
 }
 
-// Unwrap leads http.ResponseController, with which the webhook handler limits how
-// long a body may take, to the connection.
+// Unwrap is for http.ResponseController. The Inbox uses it to limit how long a body
+// may take.
 func (r *statusRecorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }

@@ -3,6 +3,7 @@ package inbox
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 
 	"github.com/reducto-go/reducto"
@@ -25,12 +26,39 @@ func (in *Inbox) Serve(ctx context.Context, server *http.Server, client *reducto
 	if server == nil {
 		return &reducto.RequestError{Op: "inbox.Serve", Field: "server", Reason: "it is nil"}
 	}
+	return in.serve(ctx, server, client, func() error {
+		if hasTLS(server) {
+			return server.ListenAndServeTLS("", "")
+		}
+		return server.ListenAndServe()
+	})
+}
+
+// ServeListener is Serve on a listener of yours, for example one whose port the system
+// chose, or one that a service manager passed on. It closes the listener.
+func (in *Inbox) ServeListener(ctx context.Context, server *http.Server, l net.Listener, client *reducto.Client) error {
+	const op = "inbox.ServeListener"
+	switch {
+	case l == nil:
+		return &reducto.RequestError{Op: op, Field: "listener", Reason: "it is nil"}
+	case server == nil:
+		return errors.Join(&reducto.RequestError{Op: op, Field: "server", Reason: "it is nil"}, l.Close())
+	}
+	return in.serve(ctx, server, client, func() error {
+		if hasTLS(server) {
+			return server.ServeTLS(l, "", "")
+		}
+		return server.Serve(l)
+	})
+}
+
+func (in *Inbox) serve(ctx context.Context, server *http.Server, client *reducto.Client, listen func() error) error {
 	// Run must outlive ctx, or its functions would be cancelled instead of finished.
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	served, ran := make(chan error, 1), make(chan error, 1)
 	go func() { ran <- in.Run(running, client) }()
-	go func() { served <- listenAndServe(server) }()
+	go func() { served <- listen() }()
 	var serveErr, runErr error
 	serving, working := true, true
 	select {
@@ -63,9 +91,8 @@ func (in *Inbox) Serve(ctx context.Context, server *http.Server, client *reducto
 	return errors.Join(serveErr, runErr, err)
 }
 
-func listenAndServe(server *http.Server) error {
-	if c := server.TLSConfig; c != nil && (len(c.Certificates) > 0 || c.GetCertificate != nil || c.GetConfigForClient != nil) {
-		return server.ListenAndServeTLS("", "")
-	}
-	return server.ListenAndServe()
+// hasTLS reports whether the server's configuration has certificates.
+func hasTLS(server *http.Server) bool {
+	c := server.TLSConfig
+	return c != nil && (len(c.Certificates) > 0 || c.GetCertificate != nil || c.GetConfigForClient != nil)
 }

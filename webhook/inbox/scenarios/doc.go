@@ -1,0 +1,8 @@
+// Package scenarios has the scenarios of the receiving side, as tests. Each tells one
+// story with an Inbox, over memory in virtual time, and over SQLite and PostgreSQL in
+// real time, by the same code.
+//
+//	go test -run TestScenarios/.*/memory
+//
+// The table in scenarios_test.go has the numbers of the specification.
+package scenarios
