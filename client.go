@@ -2,17 +2,16 @@ package reducto
 
 import (
 	"context"
-	"errors"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"runtime"
 	"slices"
-	"time"
 
+	"github.com/reducto-go/reducto/internal/members"
 	"github.com/reducto-go/reducto/internal/redact"
 )
 
@@ -55,19 +54,6 @@ func NewClient(opts ...Option) (*Client, error) {
 	return c, nil
 }
 
-// newHTTPClients copies h, the user's if there is one.
-func newHTTPClients(h *http.Client) (*http.Client, *http.Client) {
-	if h == nil {
-		h = &http.Client{Transport: newTransport()}
-	}
-	api, storage := *h, *h
-	api.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	storage.CheckRedirect = checkStorageRedirect
-	// Cookies are of no use to this API, and a jar would carry them between hosts.
-	api.Jar, storage.Jar = nil, nil
-	return &api, &storage
-}
-
 func userAgent(app string) string {
 	agent := "reducto-go/" + LibraryVersion + " (" + runtime.Version() + ")"
 	if app != "" {
@@ -106,34 +92,6 @@ func (c *Client) With(opts ...Option) (*Client, error) {
 	}
 	d.setHeaders()
 	return &d, nil
-}
-
-// newTransport differs from http.DefaultTransport where that is slow for many
-// requests to one host: it keeps two idle connections, and the rest are dialled
-// anew.
-func newTransport() *http.Transport {
-	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}
-	return &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           dialer.DialContext,
-		ForceAttemptHTTP2:     true,
-		MaxIdleConns:          512,
-		MaxIdleConnsPerHost:   256,
-		IdleConnTimeout:       90 * time.Second,
-		TLSHandshakeTimeout:   10 * time.Second,
-		ExpectContinueTimeout: time.Second,
-	}
-}
-
-// checkStorageRedirect lets storage redirect (between the regions of a bucket,
-// say) without telling the next host the signed URL, which net/http would put
-// into the Referer header.
-func checkStorageRedirect(req *http.Request, via []*http.Request) error {
-	if len(via) >= 5 {
-		return errors.New("stopped after 5 redirects")
-	}
-	req.Header.Del("Referer")
-	return nil
 }
 
 // CloseIdleConnections closes the connections that are kept for later requests,
@@ -199,4 +157,39 @@ func validMethod(m string) bool {
 		}
 	}
 	return true
+}
+
+// Version returns the version of the service.
+func (c *Client) Version(ctx context.Context) (string, error) {
+	var version string
+	err := c.do(ctx, &call{
+		op: "Version", method: http.MethodGet, path: "/version",
+		safe: true, timeout: c.cfg.timeout, read: readText(&version),
+	})
+	return version, err
+}
+
+// ConfigureWebhook returns a link to the portal in which the account's Svix
+// endpoints are configured. Whoever has the link can change them.
+func (c *Client) ConfigureWebhook(ctx context.Context) (Link, error) {
+	var portal string
+	err := c.do(ctx, &call{
+		op: "ConfigureWebhook", method: http.MethodPost, path: "/configure_webhook",
+		safe: true, timeout: c.cfg.timeout, read: readText(&portal),
+	})
+	return Link(portal), err
+}
+
+// readText reads an answer that is a bare JSON string.
+func readText(out *string) func(*answer) error {
+	return func(a *answer) error {
+		raw, err := io.ReadAll(a.body)
+		if err != nil {
+			return err
+		}
+		if members.Kind(raw) != '"' {
+			return &badAnswer{reason: "the body is not a JSON string", body: raw, whole: json.Valid(raw)}
+		}
+		return decodeJSON(raw, out)
+	}
 }

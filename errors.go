@@ -3,11 +3,7 @@ package reducto
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
-	"time"
-
-	"github.com/reducto-go/reducto/internal/redact"
 )
 
 // Sentinel errors, for errors.Is. Every one of them is matched by errors that
@@ -47,150 +43,6 @@ var (
 	ErrDetached = errors.New("reducto: result has no client to be fetched with")
 )
 
-// FieldError is one complaint of the API's validation (422). One wrong field
-// often produces several, most of them about alternatives that you did not use.
-type FieldError struct {
-	// Location is the path to the value, such as body.settings.page_range.0.
-	Location string
-	// Message is what is wrong with it.
-	Message string
-	// Type is the validator's name for the complaint, such as "missing".
-	Type string
-	// Context has the values that the message is made of, such as the limit that was
-	// passed, as encoding/json decodes them; nil if there are none. Its names depend
-	// on Type.
-	Context map[string]any
-}
-
-// APIError is an answer of the API, or of a proxy before it, that is not a
-// success. All shapes of error body that the service sends are read: its own,
-// the validator's, the edge's, and HTML or XML pages.
-type APIError struct {
-	// Method and Path are those of the request. The path has no query.
-	Method, Path string
-	// StatusCode is the HTTP status.
-	StatusCode int
-	// Code is the error's own code, most often equal to StatusCode; 0 if absent.
-	Code int
-	// Name is the service's name for the error; empty if the answer has none.
-	Name ErrorName
-	// Type is the class that older answers give, such as "file_download_failure".
-	Type string
-	// Message is the best explanation that the answer has. Its text may change and
-	// may speak of fields that you did not send: never parse it.
-	Message string
-	// Fields are the validator's complaints (422).
-	Fields []FieldError
-	// JobID is the job concerned, where the answer names one.
-	JobID string
-	// RetryAfter is how long the service asked to wait; 0 if it did not.
-	RetryAfter time.Duration
-	// ContentType is that of the body.
-	ContentType string
-	// Body is the beginning of the body, at most 1 KiB of printable text, without
-	// the API key.
-	Body string
-
-	gone    bool   // a 404 for a job that has been seen before
-	storage bool   // it is no answer of the API, but of what a link leads to
-	remedy  string // where a link does not work
-}
-
-// Error implements error.
-func (e *APIError) Error() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "reducto: %s %s: %d", e.Method, e.Path, e.StatusCode)
-	if text := http.StatusText(e.StatusCode); text != "" {
-		b.WriteString(" " + text)
-	} else if e.StatusCode == statusPasswordProtected {
-		b.WriteString(" Password Protected")
-	}
-	b.WriteString(redact.Head([]byte(e.explanation()), maxShownBody))
-	if hint := e.hint(); hint != "" {
-		b.WriteString(" (" + hint + ")")
-	}
-	return b.String()
-}
-
-func (e *APIError) explanation() string {
-	var b strings.Builder
-	if e.Name != "" {
-		b.WriteString(" " + string(e.Name))
-	}
-	switch {
-	case e.Message != "":
-		b.WriteString(": " + e.Message)
-	case len(e.Fields) > 0:
-		for i, f := range e.Fields {
-			if i == 3 {
-				fmt.Fprintf(&b, "; and %d more", len(e.Fields)-i)
-				break
-			}
-			sep := "; "
-			if i == 0 {
-				sep = ": "
-			}
-			b.WriteString(sep + f.Location + ": " + f.Message)
-		}
-	case e.Body != "":
-		b.WriteString(": " + e.Body)
-	}
-	return b.String()
-}
-
-// hint says what to do where the service's own answer does not.
-func (e *APIError) hint() string {
-	switch {
-	case e.gone:
-		return "the job expired: job ids live 12 hours unless results are persisted"
-	case e.storage: // which never sees the API key
-		refused := e.StatusCode == http.StatusUnauthorized || e.StatusCode == http.StatusForbidden
-		if refused || e.StatusCode >= 300 && e.StatusCode < 400 {
-			return e.remedy
-		}
-	case e.StatusCode == http.StatusUnauthorized:
-		return "check the API key, and that it belongs to this region"
-	case e.StatusCode == http.StatusForbidden && strings.Contains(e.ContentType, "html"):
-		return "the request seems to have reached no API: check the base URL and the key"
-	case e.StatusCode >= 300 && e.StatusCode < 400:
-		return "redirects are not followed, so that the key cannot leave the host: check the base URL"
-	}
-	return ""
-}
-
-// statusPasswordProtected is the service's own status for a document that needs
-// a password. It is real, and not a misprint of 422.
-const statusPasswordProtected = 442
-
-// Is makes the sentinel errors match.
-func (e *APIError) Is(target error) bool {
-	switch target {
-	case ErrUnauthorized:
-		return e.StatusCode == http.StatusUnauthorized && !e.storage
-	case ErrForbidden:
-		return e.StatusCode == http.StatusForbidden
-	case ErrNotFound:
-		return e.StatusCode == http.StatusNotFound && !e.gone
-	case ErrDeleted:
-		return e.deleted()
-	case ErrExpired:
-		return e.gone || e.deleted()
-	case ErrRateLimited:
-		return e.StatusCode == http.StatusTooManyRequests
-	case ErrPasswordProtected:
-		return e.StatusCode == statusPasswordProtected || e.Name == ErrorDocumentPasswordProtected
-	case ErrInvalidRequest:
-		return e.StatusCode == http.StatusBadRequest || e.StatusCode == http.StatusUnprocessableEntity
-	case ErrUnavailable:
-		return e.StatusCode >= 502 && e.StatusCode <= 504
-	}
-	return false
-}
-
-func (e *APIError) deleted() bool {
-	return e.StatusCode == http.StatusGone || e.Name == ErrorJobDeleted || e.Name == ErrorJobDeletionInProgress
-}
-
 // RequestError is a request that was refused before anything was sent.
 type RequestError struct {
 	// Op is the method that was called, such as "ParseAsync".
@@ -225,6 +77,25 @@ func (e *RequestError) Error() string {
 
 // Unwrap returns the cause.
 func (e *RequestError) Unwrap() error { return e.Err }
+
+// refuse is the error of a request that is not sent.
+func refuse(field, format string, args ...any) error {
+	return &RequestError{Field: field, Reason: fmt.Sprintf(format, args...)}
+}
+
+// withOp puts the name of the called method into a *RequestError; nil if err is
+// none.
+func withOp(err error, op string) error {
+	var refused *RequestError
+	if !errors.As(err, &refused) {
+		return nil
+	}
+	named := *refused
+	if named.Op == "" {
+		named.Op = op
+	}
+	return &named
+}
 
 // ConnectionError is a request that got no usable answer: no connection, a
 // connection that broke, a time limit that was over, or an answer that is not

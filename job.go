@@ -1,11 +1,15 @@
 package reducto
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
+	"net/http"
+	"net/url"
 
+	"github.com/reducto-go/reducto/internal/jsonread"
+	"github.com/reducto-go/reducto/internal/members"
 	"github.com/reducto-go/reducto/internal/redact"
 	"github.com/reducto-go/reducto/internal/wireid"
 )
@@ -96,6 +100,80 @@ func (j *Job) FailureReason() string {
 	return ""
 }
 
+// UnmarshalJSON reads a job, its result by its type. Unknown members are kept.
+func (j *Job) UnmarshalJSON(data []byte) error { return decodeBytes(data, j, readJob) }
+
+// MarshalJSON writes a job, unknown members too.
+func (j Job) MarshalJSON() ([]byte, error) { return members.Encode(j) }
+
+var jobFields = jsonread.FieldsOf[Job]()
+
+// readJob reads a job, its result by its type.
+func readJob(r *jsonread.Reader, v *Job) {
+	var j Job
+	var late json.RawMessage // a result whose type is known when all is read
+	for o := r.Object(jobFields, j.Extra.members()); o.Next(); {
+		switch o.Name {
+		case "job_id":
+			j.ID = r.String()
+		case "status":
+			j.Status = JobStatus(r.String())
+		case "result":
+			if j.Result, late = readResult(r, j.Type); r.Err() != nil {
+				o.Name = "" // the error has its type
+			}
+		case "progress":
+			j.Progress = r.FloatPointer()
+		case "reason":
+			j.Reason = r.String()
+		case "error":
+			jsonread.Decode(r, &j.Error)
+		case "type":
+			j.Type = JobType(r.String())
+		case "num_pages":
+			j.NumPages = r.IntPointer()
+		case "total_pages":
+			j.TotalPages = r.IntPointer()
+		case "source":
+			j.Source = r.Raw()
+		case "duration":
+			j.Duration = r.FloatPointer()
+		case "created_at":
+			jsonread.Decode(r, &j.CreatedAt)
+		case "raw_config":
+			j.RawConfig = RawConfig(r.String())
+		case "bucket":
+			j.Bucket = r.Raw()
+		}
+	}
+	if late != nil && r.Err() == nil {
+		var err error
+		if j.Result, err = decodeResult(late, j.Type); err != nil {
+			r.Reject(err)
+		}
+	}
+	if r.Err() == nil {
+		*v = j
+	}
+}
+
+// Format prints the id, the type and the status, with every verb: fmt asks no
+// method of a field's where a verb does not fit, and would show RawConfig.
+func (j Job) Format(f fmt.State, _ rune) { printJob(f, j.ID, j.Type, j.Status) }
+
+// LogValue logs the id, the status and the type: as JSON, a job would show its
+// links and its RawConfig.
+func (j Job) LogValue() slog.Value { return logJob(j.ID, j.Status, j.Type) }
+
+func printJob(f fmt.State, id string, kind JobType, status JobStatus) {
+	_, _ = fmt.Fprintf(f, "job %s (%s): %s", id, kind, status)
+}
+
+func logJob(id string, status JobStatus, kind JobType) slog.Value {
+	return slog.GroupValue(
+		slog.String("job_id", id), slog.String("status", string(status)), slog.String("type", string(kind)))
+}
+
 // ErrorDetail is the service's account of a failed job.
 type ErrorDetail struct {
 	// Code is an HTTP-like status.
@@ -110,6 +188,12 @@ type ErrorDetail struct {
 	Extra Extra `json:"-"`
 }
 
+// UnmarshalJSON keeps unknown members.
+func (e *ErrorDetail) UnmarshalJSON(data []byte) error { return members.Decode(data, e) }
+
+// MarshalJSON writes unknown members too.
+func (e ErrorDetail) MarshalJSON() ([]byte, error) { return members.Encode(e) }
+
 // RawConfig is a configuration as JSON text, which can hold secrets: it prints
 // as its length alone. Convert it to a string to read it.
 type RawConfig string
@@ -122,16 +206,89 @@ func (c RawConfig) Format(f fmt.State, _ rune) {
 // LogValue logs what Format prints.
 func (c RawConfig) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(c)) }
 
-// Link is a presigned URL: whoever has it may read what it points to, for as
-// long as it is valid (the service names times between one hour and twelve). It
-// prints without its query. Convert it to a string to use it.
-type Link string
+// GetJob returns a job as it stands, with its result if it is completed. A job
+// that failed is no error here: look at its Status.
+//
+// An id that the service does not know is ErrNotFound, a deleted job is
+// ErrDeleted.
+func (c *Client) GetJob(ctx context.Context, jobID string) (*Job, error) {
+	r, job, err := c.jobCall("GetJob", jobID)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.do(ctx, r); err != nil {
+		return nil, err
+	}
+	return c.received(ctx, job, jobID)
+}
 
-// Format prints the URL without its query, with every verb.
-func (l Link) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redact.URL(string(l))) }
+// jobCall is the request for a job, and where its answer goes.
+func (c *Client) jobCall(op, jobID string) (*call, *Job, error) {
+	if err := checkJobID(op, jobID); err != nil {
+		return nil, nil, err
+	}
+	job := new(Job)
+	return &call{
+		op: op, method: http.MethodGet, path: "/job/" + url.PathEscape(jobID),
+		safe: true, timeout: c.cfg.timeout,
+		read: func(a *answer) error {
+			*job = Job{}
+			err := readAnswer(a, notExpected, func(r *jsonread.Reader) { readJob(r, job) })
+			if err != nil {
+				return err
+			}
+			if job.Status == "" {
+				return &badAnswer{reason: "the body is no job: it has no status"}
+			}
+			return nil
+		},
+	}, job, nil
+}
 
-// LogValue logs what Format prints.
-func (l Link) LogValue() slog.Value { return slog.StringValue(redact.URL(string(l))) }
+// received completes a job that was read: the answer does not repeat its id, and
+// small results that lie behind a URL are fetched at once.
+func (c *Client) received(ctx context.Context, job *Job, jobID string) (*Job, error) {
+	job.ID = jobID
+	if job.Result == nil {
+		return job, nil
+	}
+	job.Result.bind(source{client: c, jobID: jobID})
+	if r, ok := job.Result.(interface{ resolve(context.Context) error }); ok {
+		if err := r.resolve(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return job, nil
+}
+
+// CancelJob asks for a job to be cancelled. A job that has ended is not changed,
+// and that is no error.
+func (c *Client) CancelJob(ctx context.Context, jobID string) error {
+	if err := checkJobID("CancelJob", jobID); err != nil {
+		return err
+	}
+	return c.do(ctx, &call{
+		op: "CancelJob", method: http.MethodPost, path: "/cancel/" + url.PathEscape(jobID),
+		safe: true, timeout: c.cfg.timeout, read: readJSON(nil),
+	})
+}
+
+// DeleteJob deletes a job and what it left behind. It is done in the background:
+// until then the job is ErrDeleted, as it is afterwards. Results that were persisted
+// are deleted only if includePersisted says so. Newer servers only.
+func (c *Client) DeleteJob(ctx context.Context, jobID string, includePersisted bool) error {
+	if err := checkJobID("DeleteJob", jobID); err != nil {
+		return err
+	}
+	query := url.Values{}
+	if includePersisted {
+		query.Set("include_persisted", "true")
+	}
+	return c.do(ctx, &call{
+		op: "DeleteJob", method: http.MethodDelete, path: "/job/" + url.PathEscape(jobID), query: query.Encode(),
+		safe: true, timeout: c.cfg.timeout, read: readJSON(nil),
+	})
+}
 
 // checkJobID refuses an id that could change the URL it is put into.
 func checkJobID(op, id string) error {

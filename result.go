@@ -2,7 +2,9 @@ package reducto
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"log/slog"
 	"reflect"
 
 	"github.com/reducto-go/reducto/internal/jsonread"
@@ -45,12 +47,6 @@ func (r *UnknownResult) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-func readUnknown(r *jsonread.Reader, v *UnknownResult) {
-	if raw := r.Raw(); r.Err() == nil {
-		_ = v.UnmarshalJSON(raw)
-	}
-}
-
 // MarshalJSON writes the result as it came.
 func (r *UnknownResult) MarshalJSON() ([]byte, error) {
 	if r.Raw == nil {
@@ -60,6 +56,18 @@ func (r *UnknownResult) MarshalJSON() ([]byte, error) {
 }
 
 func (r *UnknownResult) bind(source) {}
+
+// Format prints the type, with every verb.
+func (r *UnknownResult) Format(f fmt.State, _ rune) { printResult(f, r, "") }
+
+// LogValue logs what Format prints.
+func (r *UnknownResult) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(r)) }
+
+func readUnknown(r *jsonread.Reader, v *UnknownResult) {
+	if raw := r.Raw(); r.Err() == nil {
+		_ = v.UnmarshalJSON(raw)
+	}
+}
 
 // The names that response_type is known to have.
 const (
@@ -85,31 +93,6 @@ var typeOfJob = map[JobType]string{
 	JobChart:    responseChart,
 }
 
-// decodeResult reads a result of the type that response_type names; without one,
-// of the job's type; without that, of the type that its members imply. It never
-// tries a type to see whether it fits.
-func decodeResult(raw json.RawMessage, job JobType) (Result, error) {
-	if members.IsNull(raw) {
-		return nil, nil
-	}
-	name := ""
-	top := object(raw)
-	switch {
-	case top == nil:
-	case members.Kind(top["response_type"]) == '"':
-		name, _ = text(top["response_type"])
-	case typeOfJob[job] != "":
-		name = typeOfJob[job]
-	case job == "":
-		name = impliedType(top)
-	}
-	result := newResult(name)
-	r := jsonread.FromBytes(raw)
-	readInto(r, result)
-	r.Label(typeLabel(name))
-	return result, r.Err()
-}
-
 func newResult(name string) Result {
 	switch name {
 	case responseParse:
@@ -130,68 +113,50 @@ func newResult(name string) Result {
 	return new(UnknownResult)
 }
 
-// impliedType tells results without any name apart by members that only they
-// have.
-func impliedType(top map[string]json.RawMessage) string {
-	inner, hasResult := top["result"]
-	if _, edited := top["document_url"]; edited && !hasResult {
-		return responseEdit
+// readInto reads a result of the type that it has.
+func readInto(r *jsonread.Reader, result Result) {
+	switch v := result.(type) {
+	case *ParseResult:
+		readParse(r, v)
+	case *ExtractResult:
+		readExtract(r, v)
+	case *SplitResult:
+		readSplit(r, v)
+	case *PipelineResult:
+		readPipeline(r, v)
+	case *EditResult:
+		readEdit(r, v)
+	case *ClassifyResult:
+		readClassify(r, v)
+	case *ChartResult:
+		readChart(r, v)
+	case *UnknownResult:
+		readUnknown(r, v)
 	}
-	if !hasResult {
-		return ""
-	}
-	in := object(inner)
-	has := func(names ...string) bool {
-		for _, name := range names {
-			if _, ok := in[name]; !ok {
-				return false
-			}
-		}
-		return true
-	}
-	kind, _ := text(in["type"])
-	_, used := top["usage"]
-	_, fields := object(top["usage"])["num_fields"]
-	_, citations := top["citations"]
-	switch {
-	case fields, citations, members.Kind(inner) == '[':
-		return responseExtract // whatever members the user's own schema has
-	case isLink(in):
-		// Every type of result can lie behind a URL; of those without a name, only parse
-		// had a duration.
-		if top["duration"] != nil {
-			return responseParse
-		}
-		return ""
-	case kind == "full" && has("chunks"), members.Kind(in["chunks"]) == '[':
-		return responseParse
-	case members.Kind(in["splits"]) == '[':
-		return responseSplit
-	case has("parse", "extract", "split"):
-		return responsePipeline
-	case members.Kind(in["category"]) == '"' && (len(in) == 1 || !used):
-		return responseClassify // every extraction says what it used
-	case has("chart_data"):
-		return responseChart
-	}
-	return responseExtract
 }
 
-// isLink tells a result that lies behind a URL from a user's data that happens to
-// have a member called type.
-func isLink(in map[string]json.RawMessage) bool {
-	kind, _ := text(in["type"])
-	_, hasID := in["result_id"]
-	return kind == "url" && members.Kind(in["url"]) == '"' && hasID
-}
-
-// source is where a result came from: what is needed to download what lies behind
-// a link, and to renew the link.
-type source struct {
-	client *Client
-	jobID  string
-	// link finds the link of the same result in a job that was fetched again.
-	link func(*Job) (Link, bool)
+// described is what every result says of itself: its name, as it came, and its job.
+func described(result Result) (responseType, jobID string) {
+	switch v := result.(type) {
+	case *ParseResult:
+		return v.responseType, v.JobID
+	case *ExtractResult:
+		return v.responseType, v.JobID
+	case *SplitResult:
+		return v.responseType, v.JobID
+	case *PipelineResult:
+		return v.responseType, v.JobID
+	case *EditResult:
+		return v.responseType, v.JobID
+	case *ClassifyResult:
+		return v.responseType, v.JobID
+	case *ChartResult:
+		return v.responseType, v.JobID
+	case *UnknownResult:
+		jobID, _ = text(object(v.Raw)["job_id"])
+		return v.responseType, jobID
+	}
+	return "", ""
 }
 
 // As is a completed job's result as the type R. It returns a *JobError for a job
@@ -221,8 +186,4 @@ func As[R Result](job *Job) (R, error) {
 	return zero, &ResultTypeError{JobID: job.ID, Want: reflect.TypeFor[R]().String(), Got: got}
 }
 
-// UnmarshalJSON reads a job, its result by its type. Unknown members are kept.
-func (j *Job) UnmarshalJSON(data []byte) error { return decodeBytes(data, j, readJob) }
-
-// MarshalJSON writes a job, unknown members too.
-func (j Job) MarshalJSON() ([]byte, error) { return members.Encode(j) }
+var errNotEnded = errors.New("the job has not ended")

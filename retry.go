@@ -2,15 +2,11 @@ package reducto
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
-	"io"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -20,12 +16,6 @@ const (
 	// not come back together.
 	retryBase = 500 * time.Millisecond
 	retryMax  = 8 * time.Second
-)
-
-// Reasons for which a context of ours ends, as opposed to the caller's.
-var (
-	errAttemptTimeout = errors.New("the attempt took too long")
-	errIdle           = errors.New("no byte moved for too long")
 )
 
 // again decides whether r is sent once more after f, and when.
@@ -142,102 +132,3 @@ type causedError struct{ err, cause error }
 
 func (e *causedError) Error() string   { return e.err.Error() + ": " + e.cause.Error() }
 func (e *causedError) Unwrap() []error { return []error{e.err, e.cause} }
-
-// isTLSRefusal reports whether the other side is not whom we mean to talk to.
-func isTLSRefusal(err error) bool {
-	_, verification := errors.AsType[*tls.CertificateVerificationError](err)
-	_, authority := errors.AsType[x509.UnknownAuthorityError](err)
-	_, hostname := errors.AsType[x509.HostnameError](err)
-	_, record := errors.AsType[tls.RecordHeaderError](err)
-	return verification || authority || hostname || record
-}
-
-// idleWatch ends a context when an attempt takes too long: with a timeout after
-// that time, for a transfer after a time without a byte.
-type idleWatch struct {
-	mu    sync.Mutex
-	timer *time.Timer // nil for an attempt with a timeout
-	idle  time.Duration
-	end   func()
-}
-
-// limit bounds one attempt at r. It may use w.
-func (c *Client) limit(ctx context.Context, r *call, w *idleWatch) (context.Context, *idleWatch) {
-	if r.timeout > 0 {
-		ctx, w.end = context.WithTimeoutCause(ctx, r.timeout, errAttemptTimeout)
-		return ctx, w
-	}
-	return c.watch(ctx)
-}
-
-// watch bounds a transfer.
-func (c *Client) watch(ctx context.Context) (context.Context, *idleWatch) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	w := &idleWatch{idle: c.cfg.idleTimeout, end: func() { cancel(nil) }}
-	w.timer = time.AfterFunc(w.idle, func() { cancel(errIdle) })
-	return ctx, w
-}
-
-func (w *idleWatch) moved() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.timer != nil {
-		w.timer.Reset(w.idle)
-	}
-}
-
-// rest stops the clock until the next byte moves.
-func (w *idleWatch) rest() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.timer != nil {
-		w.timer.Stop()
-	}
-}
-
-// stop ends the watch and its context.
-func (w *idleWatch) stop() {
-	w.mu.Lock()
-	if w.timer != nil {
-		w.timer.Stop()
-		w.timer = nil
-	}
-	w.mu.Unlock()
-	w.end()
-}
-
-// reader reports every byte that moves through r.
-func (w *idleWatch) reader(r io.Reader) io.Reader {
-	if w.idle == 0 {
-		return r
-	}
-	return &watchedReader{r: r, w: w}
-}
-
-// consumed watches r only while a read of it waits: what is downloaded may be
-// worked on, between two reads, for as long as that takes.
-func (w *idleWatch) consumed(r io.Reader) io.Reader { return &consumedReader{r: r, w: w} }
-
-type consumedReader struct {
-	r io.Reader
-	w *idleWatch
-}
-
-func (r *consumedReader) Read(p []byte) (int, error) {
-	r.w.moved()
-	defer r.w.rest()
-	return r.r.Read(p)
-}
-
-type watchedReader struct {
-	r io.Reader
-	w *idleWatch
-}
-
-func (r *watchedReader) Read(p []byte) (int, error) {
-	n, err := r.r.Read(p)
-	if n > 0 {
-		r.w.moved()
-	}
-	return n, err
-}

@@ -274,3 +274,15 @@ func (c *Client) putOnce(ctx context.Context, link Link, src *uploadSource) *fai
 	}
 	return nil
 }
+
+// DeleteUpload deletes an uploaded file, by its FileID. One that is not there, or
+// not yours, is ErrNotFound. Newer servers only.
+func (c *Client) DeleteUpload(ctx context.Context, fileID string) error {
+	if fileID == "" || len(fileID) > 1024 {
+		return &RequestError{Op: "DeleteUpload", Field: "fileID", Reason: "it is empty or too long: use an Upload's FileID"}
+	}
+	return c.do(ctx, &call{
+		op: "DeleteUpload", method: http.MethodDelete, path: "/upload/" + url.PathEscape(fileID),
+		safe: true, timeout: c.cfg.timeout, read: readJSON(nil),
+	})
+}

@@ -358,11 +358,3 @@ func (j *groupJob) shown() *Job {
 	}
 	return j.last
 }
-
-// job is the summary as a job that is running.
-func (j *JobSummary) job() *Job {
-	return &Job{
-		ID: j.ID, Status: j.Status, Type: j.Type, CreatedAt: j.CreatedAt, Source: j.Source,
-		NumPages: j.NumPages, TotalPages: j.TotalPages, Duration: j.Duration, Bucket: j.Bucket,
-	}
-}

@@ -5,80 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strconv"
 
-	"github.com/reducto-go/reducto/internal/jsonread"
 	"github.com/reducto-go/reducto/internal/members"
 )
-
-// GetJob returns a job as it stands, with its result if it is completed. A job
-// that failed is no error here: look at its Status.
-//
-// An id that the service does not know is ErrNotFound, a deleted job is
-// ErrDeleted.
-func (c *Client) GetJob(ctx context.Context, jobID string) (*Job, error) {
-	r, job, err := c.jobCall("GetJob", jobID)
-	if err != nil {
-		return nil, err
-	}
-	if err := c.do(ctx, r); err != nil {
-		return nil, err
-	}
-	return c.received(ctx, job, jobID)
-}
-
-// jobCall is the request for a job, and where its answer goes.
-func (c *Client) jobCall(op, jobID string) (*call, *Job, error) {
-	if err := checkJobID(op, jobID); err != nil {
-		return nil, nil, err
-	}
-	job := new(Job)
-	return &call{
-		op: op, method: http.MethodGet, path: "/job/" + url.PathEscape(jobID),
-		safe: true, timeout: c.cfg.timeout,
-		read: func(a *answer) error {
-			*job = Job{}
-			err := readAnswer(a, notExpected, func(r *jsonread.Reader) { readJob(r, job) })
-			if err != nil {
-				return err
-			}
-			if job.Status == "" {
-				return &badAnswer{reason: "the body is no job: it has no status"}
-			}
-			return nil
-		},
-	}, job, nil
-}
-
-// received completes a job that was read: the answer does not repeat its id, and
-// small results that lie behind a URL are fetched at once.
-func (c *Client) received(ctx context.Context, job *Job, jobID string) (*Job, error) {
-	job.ID = jobID
-	if job.Result == nil {
-		return job, nil
-	}
-	job.Result.bind(source{client: c, jobID: jobID})
-	if r, ok := job.Result.(interface{ resolve(context.Context) error }); ok {
-		if err := r.resolve(ctx); err != nil {
-			return nil, err
-		}
-	}
-	return job, nil
-}
-
-// CancelJob asks for a job to be cancelled. A job that has ended is not changed,
-// and that is no error.
-func (c *Client) CancelJob(ctx context.Context, jobID string) error {
-	if err := checkJobID("CancelJob", jobID); err != nil {
-		return err
-	}
-	return c.do(ctx, &call{
-		op: "CancelJob", method: http.MethodPost, path: "/cancel/" + url.PathEscape(jobID),
-		safe: true, timeout: c.cfg.timeout, read: readJSON(nil),
-	})
-}
 
 // JobSummary is a job as the list of jobs shows it.
 type JobSummary struct {
@@ -112,6 +45,20 @@ func (j *JobSummary) UnmarshalJSON(data []byte) error { return members.Decode(da
 
 // MarshalJSON writes unknown members too.
 func (j JobSummary) MarshalJSON() ([]byte, error) { return members.Encode(j) }
+
+// Format prints the id, the type and the status, with every verb.
+func (j JobSummary) Format(f fmt.State, _ rune) { printJob(f, j.ID, j.Type, j.Status) }
+
+// LogValue logs the id, the status and the type.
+func (j JobSummary) LogValue() slog.Value { return logJob(j.ID, j.Status, j.Type) }
+
+// job is the summary as a job that is running.
+func (j *JobSummary) job() *Job {
+	return &Job{
+		ID: j.ID, Status: j.Status, Type: j.Type, CreatedAt: j.CreatedAt, Source: j.Source,
+		NumPages: j.NumPages, TotalPages: j.TotalPages, Duration: j.Duration, Bucket: j.Bucket,
+	}
+}
 
 // JobPage is a page of the list of jobs.
 type JobPage struct {

@@ -62,9 +62,3 @@ func (t Time) MarshalJSON() ([]byte, error) {
 	}
 	return json.Marshal(t.Time)
 }
-
-// UnmarshalJSON keeps unknown members.
-func (e *ErrorDetail) UnmarshalJSON(data []byte) error { return members.Decode(data, e) }
-
-// MarshalJSON writes unknown members too.
-func (e ErrorDetail) MarshalJSON() ([]byte, error) { return members.Encode(e) }

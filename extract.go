@@ -3,9 +3,7 @@ package reducto
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"reflect"
 	"slices"
 	"sync"
@@ -13,6 +11,123 @@ import (
 	"github.com/reducto-go/reducto/internal/jsonread"
 	"github.com/reducto-go/reducto/internal/members"
 )
+
+// ExtractRequest reads fields out of a document, by a JSON Schema of yours.
+// Only Input is required.
+type ExtractRequest struct {
+	// Input is the document, or a list of them. FromJob uses an earlier parse.
+	Input Input `json:"input"`
+	// Parsing is how the document is parsed first. The service ignores it for an Input
+	// from FromJob, which is parsed already.
+	Parsing ParseOptions `json:"parsing,omitzero"`
+	// Instructions say what to extract.
+	Instructions Instructions `json:"instructions,omitzero"`
+	// Settings chooses how to extract.
+	Settings ExtractSettings `json:"settings,omitzero"`
+	// QueuePriority is the queue of ExtractAsync; the synchronous endpoint has no such
+	// option. Reducto's guide says that only parse jobs heed QueueBatch.
+	// Default: QueueAuto. Newer servers only.
+	QueuePriority QueuePriority `json:"queue_priority,omitzero"`
+	// Async is for ExtractAsync: the webhook and its metadata, priority.
+	Async Async `json:"-"`
+}
+
+// Instructions say what to extract.
+type Instructions struct {
+	// Schema is the JSON Schema of the result: anything that marshals to one, such as
+	// a map, a struct or a json.RawMessage. The descriptions in it guide the
+	// extraction. Default: {}.
+	Schema any `json:"schema,omitzero"`
+	// SystemPrompt describes the documents and what to mind, for all fields. Empty is
+	// the default: "Be precise and thorough."
+	SystemPrompt string `json:"system_prompt,omitzero"`
+}
+
+// ExtractSettings chooses how to extract.
+type ExtractSettings struct {
+	// IncludeImages extracts from images too, not from the text alone. Default: false.
+	IncludeImages bool `json:"include_images,omitzero"`
+	// OptimizeForLatency has the job done sooner, at a higher price. Default: false.
+	OptimizeForLatency bool `json:"optimize_for_latency,omitzero"`
+	// ForceURLResult has the result come as a URL even where it is small enough to
+	// be inline. This library reads both alike. Default: false. Newer servers only.
+	ForceURLResult bool `json:"force_url_result,omitzero"`
+	// ArrayExtract is for long lists, such as the lines of a statement. Newer servers
+	// prefer DeepExtract for them. Default: false.
+	ArrayExtract bool `json:"array_extract,omitzero"`
+	// DeepExtract has an agent check and refine its result again and again: the most
+	// accurate, the slowest, the most expensive. Default: false.
+	DeepExtract bool `json:"deep_extract,omitzero"`
+	// Citations say where in the document a value was found.
+	Citations CitationSettings `json:"citations,omitzero"`
+	// PageRange is the part of the document to extract from. Default: all of it. Newer
+	// servers only; Parsing.Settings.PageRange is known to all.
+	PageRange PageRange `json:"page_range,omitzero"`
+}
+
+// CitationSettings choose whether values come with the place where they were
+// found. They change the form of the result, which ExtractResult.Decode hides.
+type CitationSettings struct {
+	// Enabled adds the citations. Default: false.
+	Enabled bool `json:"enabled,omitzero"`
+	// NumericalConfidence adds confidence as numbers to them. Default: true.
+	NumericalConfidence *bool `json:"numerical_confidence,omitzero"`
+	// ParentBlock is how much of the block around a citation comes with it. Default:
+	// ParentBlockFull. Newer servers only.
+	ParentBlock ParentBlock `json:"parent_block,omitzero"`
+}
+
+// ParentBlock is how much of the block around a citation comes with it. It is an
+// open set.
+type ParentBlock string
+
+// The amounts of parent block.
+const (
+	// ParentBlockFull is the block with its content.
+	ParentBlockFull ParentBlock = "full"
+	// ParentBlockBBoxOnly is the block without its content: much less to transfer
+	// where many values come from the same large table.
+	ParentBlockBBoxOnly ParentBlock = "bbox_only"
+)
+
+func (r ExtractRequest) check() error {
+	if err := r.Input.check("Input"); err != nil {
+		return err
+	}
+	if err := r.Parsing.check("Parsing."); err != nil {
+		return err
+	}
+	if _, ok := r.Instructions.Schema.([]byte); ok {
+		return refuse("Instructions.Schema", "a []byte is sent as base64: convert it to json.RawMessage")
+	}
+	return r.Settings.PageRange.check("Settings.PageRange")
+}
+
+// wire is the body to send; a is nil for the synchronous endpoint.
+func (r *ExtractRequest) wire(a *asyncWire) any {
+	return struct {
+		*ExtractRequest
+		Async *asyncWire `json:"async,omitempty"`
+	}{r, a}
+}
+
+func (r ExtractRequest) private() []string {
+	return private(r.Input, r.Parsing.Settings.DocumentPassword)
+}
+
+// Extract extracts data and waits for the result on the same connection. See Parse.
+func (c *Client) Extract(ctx context.Context, req ExtractRequest) (*ExtractResult, error) {
+	if err := checkSync("Extract", req.Async, req.QueuePriority); err != nil {
+		return nil, err
+	}
+	return callSync[*ExtractResult](ctx, c, "Extract", "/extract", JobExtract, &req)
+}
+
+// ExtractAsync submits a document whose data is to be extracted under a schema.
+// See ParseAsync for its errors.
+func (c *Client) ExtractAsync(ctx context.Context, req ExtractRequest, opts ...SubmitOption) (*Handle[*ExtractResult], error) {
+	return submit[*ExtractResult](ctx, c, "ExtractAsync", "/extract_async", JobExtract, &req, req.Async, opts)
+}
 
 // ExtractUsage is what an extraction consumed.
 type ExtractUsage struct {
@@ -31,6 +146,16 @@ type ExtractUsage struct {
 
 	uncounted bool // it came without num_fields
 }
+
+// ExtractMode is what carried an extraction out. It is an open set.
+type ExtractMode string
+
+// The extract modes. The service does not explain them.
+const (
+	ExtractModeExtract          ExtractMode = "extract"
+	ExtractModeSuperAgent       ExtractMode = "super_agent"
+	ExtractModeSpreadsheetAgent ExtractMode = "spreadsheet_agent"
+)
 
 // UnmarshalJSON keeps unknown members.
 func (v *ExtractUsage) UnmarshalJSON(data []byte) error {
@@ -97,6 +222,10 @@ func (r *ExtractResult) ResponseType() string {
 // expired.
 func (r *ExtractResult) Link() Link { return r.value.link }
 
+// ResultID is the service's id for a value that lies behind a Link; empty for an
+// inline one. Nothing here needs it: quote it to Reducto's support.
+func (r *ExtractResult) ResultID() string { return r.value.id() }
+
 // Raw returns the extracted value as the service wrote it: a list of values in
 // the form "extract", one value in the form "v3_extract", with each field wrapped
 // in {"value","citations"} if citations were asked for. What lies behind a URL is
@@ -143,39 +272,6 @@ func (r *ExtractResult) Citations(ctx context.Context) (json.RawMessage, error) 
 		return nil, nil
 	}
 	return r.cites.raw, nil
-}
-
-// readValue downloads a bare JSON value.
-func readValue(ctx context.Context, src source, link Link) (json.RawMessage, error) {
-	var value json.RawMessage
-	err := src.download(ctx, link, func() bool { return false }, func(body io.Reader) error {
-		r := jsonread.New(body, -1)
-		defer r.Close()
-		raw, top := readWith(r, "type", "url", "result_id", "response_type", "result", "usage")
-		r.End()
-		switch {
-		case r.SourceErr() != nil:
-			return r.SourceErr()
-		case errors.Is(r.Err(), io.ErrUnexpectedEOF):
-			return r.Err() // as where the connection is lost: it is tried again
-		case r.Err() != nil:
-			return &badAnswer{reason: "what lies behind the result's URL is not JSON"}
-		case isLink(top):
-			return errLinkToLink
-		}
-		// The whole answer around the value has not been seen here, but costs nothing to
-		// recognise: a user's schema has no response_type of this name with a usage.
-		if name, _ := text(top["response_type"]); (name == responseExtract || name == responseV3Extract) &&
-			top["result"] != nil && members.Kind(top["usage"]) == '{' {
-			raw = top["result"]
-			if isLink(object(raw)) {
-				return errLinkToLink
-			}
-		}
-		value = raw
-		return nil
-	})
-	return value, err
 }
 
 // Decode reads the extracted value into v, which must be a non-nil pointer, as
@@ -292,5 +388,3 @@ func (r *ExtractResult) MarshalJSON() ([]byte, error) {
 		members.Member{Name: "result", Value: value},
 		members.Member{Name: "citations", Value: r.cites.raw})
 }
-
-var errNotEnded = errors.New("the job has not ended")

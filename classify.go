@@ -4,62 +4,101 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 
 	"github.com/reducto-go/reducto/internal/jsonread"
 	"github.com/reducto-go/reducto/internal/members"
 )
 
-// EditResult is an edited document.
-type EditResult struct {
-	// JobID is the job that made it. Newer servers only.
-	JobID string `json:"job_id,omitzero"`
-	// DocumentURL is where the edited document can be downloaded, for a short time.
-	DocumentURL Link `json:"document_url"`
-	// FormSchema are the form's widgets as they were found. PDF only.
-	FormSchema []EditWidget `json:"form_schema,omitzero"`
-	// Usage is what the job consumed.
-	Usage *ParseUsage `json:"usage,omitzero"`
-	// Extra has the members that this version of the library does not know.
-	Extra Extra `json:"-"`
-
-	responseType string
+// ClassifyRequest finds out which of your categories a document belongs to.
+// Only Input is required, but without ClassificationSchema there is nothing to
+// choose from. The endpoint has no asynchronous form.
+type ClassifyRequest struct {
+	// Input is the document.
+	Input Input `json:"input"`
+	// ClassificationSchema are the categories. Default: none.
+	ClassificationSchema []ClassificationCategory `json:"classification_schema,omitzero"`
+	// CategoryGroups puts categories into groups of a name of yours; the result then
+	// has the group in its extra metadata as "grouping", or "ungrouped". Default: none.
+	// Newer servers only.
+	CategoryGroups map[string][]string `json:"category_groups,omitzero"`
+	// PageRange is the part of a PDF to look at, pages only; other documents ignore
+	// it. Newer servers take at most 10 pages; older ones look at the first 25 of
+	// those selected. Default: the first 5 pages.
+	PageRange PageRange `json:"page_range,omitzero"`
+	// DocumentMetadata is what you know of the document, such as its name: it becomes
+	// part of the prompt. Default: none.
+	DocumentMetadata string `json:"document_metadata,omitzero"`
+	// PersistResults keeps the results until they are deleted, instead of letting
+	// them expire. Default: false.
+	PersistResults bool `json:"persist_results,omitzero"`
+	// Model is the model that decides. Default: ClassifyModelDefault. Newer servers
+	// only.
+	Model ClassifyModel `json:"model,omitzero"`
+	// Priority asks for priority processing, where the account has a budget for it.
+	// Default: true. Newer servers only.
+	Priority *bool `json:"priority,omitzero"`
+	// ForceURLResult has the result come as a URL even where it is small enough to
+	// be inline. This library reads both alike. Default: false. Newer servers only.
+	ForceURLResult bool `json:"force_url_result,omitzero"`
 }
 
-// ResponseType is "edit".
-func (r *EditResult) ResponseType() string { return responseEdit }
-
-func (r *EditResult) bind(source) {}
-
-// UnmarshalJSON keeps unknown members.
-func (r *EditResult) UnmarshalJSON(data []byte) error {
-	return decodeAnew(data, r, readEdit)
+// ClassificationCategory is a kind of document.
+type ClassificationCategory struct {
+	// Category is what the result calls it.
+	Category string `json:"category"`
+	// Criteria say in words what a document of this kind has.
+	Criteria []string `json:"criteria"`
 }
 
-var editFields = jsonread.FieldsOf[EditResult]("response_type")
+// ClassifyModel is a model that classifies. It is an open set.
+type ClassifyModel string
 
-func readEdit(r *jsonread.Reader, v *EditResult) {
-	for o := r.Object(editFields, v.Extra.members()); o.Next(); {
-		switch o.Name {
-		case "response_type":
-			v.responseType = readName(r)
-		case "job_id":
-			v.JobID = r.String()
-		case "document_url":
-			v.DocumentURL = Link(r.String())
-		case "form_schema":
-			jsonread.Decode(r, &v.FormSchema)
-		case "usage":
-			jsonread.Decode(r, &v.Usage)
+// The classification models.
+const (
+	ClassifyModelDefault ClassifyModel = "default"
+	// ClassifyModelAccurate is for documents that are hard to tell apart.
+	ClassifyModelAccurate ClassifyModel = "accurate"
+)
+
+// MarshalJSON writes missing criteria as an empty list, which the API requires.
+func (c ClassificationCategory) MarshalJSON() ([]byte, error) {
+	type fields ClassificationCategory
+	if c.Criteria == nil {
+		c.Criteria = []string{}
+	}
+	return json.Marshal(fields(c))
+}
+
+func (r ClassifyRequest) check() error {
+	if err := r.Input.check("Input"); err != nil {
+		return err
+	}
+	for i, c := range r.ClassificationSchema {
+		if c.Category == "" {
+			return refuse(fmt.Sprintf("ClassificationSchema[%d].Category", i), "it is empty: name the category")
 		}
 	}
+	for name, categories := range r.CategoryGroups {
+		if categories == nil {
+			return refuse("CategoryGroups", "the group %q is nil: list its categories, or leave it out", name)
+		}
+	}
+	if r.PageRange.sheets != nil {
+		return refuse("PageRange", "classify takes no sheets: use Pages, PageSpan or PageSpans")
+	}
+	return r.PageRange.check("PageRange")
 }
 
-// MarshalJSON writes unknown members too.
-func (r *EditResult) MarshalJSON() ([]byte, error) {
-	if r == nil {
-		return []byte("null"), nil
-	}
-	return members.Encode(r, members.Member{Name: "response_type", Value: quoteOrNone(r.responseType)})
+// wire is the body to send; there is no asynchronous form.
+func (r ClassifyRequest) wire(*asyncWire) any { return r }
+
+func (r ClassifyRequest) private() []string { return private(r.Input, "") }
+
+// Classify tells which of your categories a document belongs to. There is no
+// asynchronous form. See Parse for how it is sent.
+func (c *Client) Classify(ctx context.Context, req ClassifyRequest) (*ClassifyResult, error) {
+	return callSync[*ClassifyResult](ctx, c, "Classify", "/classify", JobClassify, &req)
 }
 
 // ClassifyResult is the category that a document belongs to.
@@ -195,6 +234,33 @@ func (r *ClassifyResult) UnmarshalJSON(data []byte) error {
 	return decodeAnew(data, r, readClassify)
 }
 
+// MarshalJSON writes unknown members too.
+func (r *ClassifyResult) MarshalJSON() ([]byte, error) {
+	if r == nil {
+		return []byte("null"), nil
+	}
+	raw := r.content.raw
+	if r.content.link == "" || r.Category != "" {
+		encoded, err := members.Encode(struct {
+			Category string `json:"category"`
+			Extra    Extra  `json:"-"`
+		}{r.Category, r.inner})
+		if err != nil {
+			return nil, err
+		}
+		raw = encoded
+	}
+	return members.Encode(r,
+		members.Member{Name: "response_type", Value: quoteOrNone(r.responseType)},
+		members.Member{Name: "result", Value: raw})
+}
+
+// Format prints the type and the job, with every verb.
+func (r ClassifyResult) Format(f fmt.State, _ rune) { printResult(f, &r, r.JobID) }
+
+// LogValue logs what Format prints.
+func (r *ClassifyResult) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(r)) }
+
 var classifyFields = jsonread.FieldsOf[ClassifyResult]("response_type", "result")
 
 func readClassify(r *jsonread.Reader, v *ClassifyResult) {
@@ -219,74 +285,4 @@ func readClassify(r *jsonread.Reader, v *ClassifyResult) {
 			}
 		}
 	}
-}
-
-// MarshalJSON writes unknown members too.
-func (r *ClassifyResult) MarshalJSON() ([]byte, error) {
-	if r == nil {
-		return []byte("null"), nil
-	}
-	raw := r.content.raw
-	if r.content.link == "" || r.Category != "" {
-		encoded, err := members.Encode(struct {
-			Category string `json:"category"`
-			Extra    Extra  `json:"-"`
-		}{r.Category, r.inner})
-		if err != nil {
-			return nil, err
-		}
-		raw = encoded
-	}
-	return members.Encode(r,
-		members.Member{Name: "response_type", Value: quoteOrNone(r.responseType)},
-		members.Member{Name: "result", Value: raw})
-}
-
-// ChartResult is the data read off a chart. Its form is not documented.
-type ChartResult struct {
-	// JobID is the job that made it.
-	JobID string `json:"job_id,omitzero"`
-	// Duration is the processing time in seconds; nil if unknown.
-	Duration *float64 `json:"duration,omitzero"`
-	// Result is the data, with the member chart_data.
-	Result json.RawMessage `json:"result,omitzero"`
-	// Extra has the members that this version of the library does not know.
-	Extra Extra `json:"-"`
-
-	responseType string
-}
-
-// ResponseType is "chart".
-func (r *ChartResult) ResponseType() string { return responseChart }
-
-func (r *ChartResult) bind(source) {}
-
-// UnmarshalJSON keeps unknown members.
-func (r *ChartResult) UnmarshalJSON(data []byte) error {
-	return decodeAnew(data, r, readChart)
-}
-
-var chartFields = jsonread.FieldsOf[ChartResult]("response_type")
-
-func readChart(r *jsonread.Reader, v *ChartResult) {
-	for o := r.Object(chartFields, v.Extra.members()); o.Next(); {
-		switch o.Name {
-		case "response_type":
-			v.responseType = readName(r)
-		case "job_id":
-			v.JobID = r.String()
-		case "duration":
-			v.Duration = r.FloatPointer()
-		case "result":
-			v.Result = r.Raw()
-		}
-	}
-}
-
-// MarshalJSON writes unknown members too.
-func (r *ChartResult) MarshalJSON() ([]byte, error) {
-	if r == nil {
-		return []byte("null"), nil
-	}
-	return members.Encode(r, members.Member{Name: "response_type", Value: quoteOrNone(r.responseType)})
 }

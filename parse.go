@@ -13,6 +13,89 @@ import (
 	"github.com/reducto-go/reducto/internal/members"
 )
 
+// ParseRequest turns a document into text, chunks and blocks. Only Input is
+// required.
+type ParseRequest struct {
+	// Input is the document, or a list of them.
+	Input Input `json:"input"`
+	// Enhance chooses what models do beyond recognising text.
+	Enhance Enhance `json:"enhance,omitzero"`
+	// Retrieval chooses how the text is cut into chunks.
+	Retrieval Retrieval `json:"retrieval,omitzero"`
+	// Formatting chooses how the text is written.
+	Formatting Formatting `json:"formatting,omitzero"`
+	// Spreadsheet has what concerns spreadsheets alone.
+	Spreadsheet Spreadsheet `json:"spreadsheet,omitzero"`
+	// Settings chooses how the document is read and what comes back.
+	Settings Settings `json:"settings,omitzero"`
+	// QueuePriority is the queue of ParseAsync; the synchronous endpoint has no such
+	// option. Default: QueueAuto.
+	QueuePriority QueuePriority `json:"queue_priority,omitzero"`
+	// Async is for ParseAsync: the webhook and its metadata, priority.
+	Async Async `json:"-"`
+}
+
+// QueuePriority is the queue in which a job waits. It is an open set.
+type QueuePriority string
+
+// The queues.
+const (
+	// QueueAuto is the default queue.
+	QueueAuto QueuePriority = "auto"
+	// QueueStandard is another name for QueueAuto that older servers do not know.
+	QueueStandard QueuePriority = "standard"
+	// QueueBatch is for work that can wait up to twelve hours, at a lower price. While
+	// it is full the service answers 503 and asks to come back in five minutes.
+	// See https://docs.reducto.ai/workflows/batch-queue.
+	QueueBatch QueuePriority = "batch"
+)
+
+func (r ParseRequest) check() error {
+	if err := r.Input.check("Input"); err != nil {
+		return err
+	}
+	return ParseOptions{
+		Enhance:     r.Enhance,
+		Retrieval:   r.Retrieval,
+		Formatting:  r.Formatting,
+		Spreadsheet: r.Spreadsheet,
+		Settings:    r.Settings,
+	}.check("")
+}
+
+// wire is the body to send; a is nil for the synchronous endpoint.
+func (r *ParseRequest) wire(a *asyncWire) any {
+	return struct {
+		*ParseRequest
+		Async *asyncWire `json:"async,omitempty"`
+	}{r, a}
+}
+
+func (r ParseRequest) private() []string { return private(r.Input, r.Settings.DocumentPassword) }
+
+// Parse parses a document and waits for the result on the same connection. The
+// service ends such calls after 15 minutes; documents of more than some 50 pages do
+// better with ParseAsync.
+//
+// A synchronous call has no webhook and runs no submit hooks: a non-zero Async is an
+// error. Like a submission it is sent again only where the service certainly took
+// nothing on.
+func (c *Client) Parse(ctx context.Context, req ParseRequest) (*ParseResult, error) {
+	if err := checkSync("Parse", req.Async, req.QueuePriority); err != nil {
+		return nil, err
+	}
+	return callSync[*ParseResult](ctx, c, "Parse", "/parse", JobParse, &req)
+}
+
+// ParseAsync submits a document to be parsed.
+//
+// The errors of this and the other submitting methods: a *RequestError if nothing
+// was sent, an *APIError if the service refused, a *ConnectionError if it could
+// not be reached, and an *UnknownOutcomeError if nobody can tell.
+func (c *Client) ParseAsync(ctx context.Context, req ParseRequest, opts ...SubmitOption) (*Handle[*ParseResult], error) {
+	return submit[*ParseResult](ctx, c, "ParseAsync", "/parse_async", JobParse, &req, req.Async, opts)
+}
+
 // ParseResult is a parsed document. Read it with Blocks or Chunks, which stream,
 // or with Load, which keeps everything: whether the service sent the content
 // inline or, from about 6 MB, behind a URL makes no difference to them.
@@ -54,9 +137,6 @@ type fullResult struct {
 	Extra  Extra           `json:"-"`
 }
 
-func (f *fullResult) UnmarshalJSON(data []byte) error { return decodeBytes(data, f, readFull) }
-func (f fullResult) MarshalJSON() ([]byte, error)     { return members.Encode(f) }
-
 // ResponseType is "parse".
 func (r *ParseResult) ResponseType() string { return responseParse }
 
@@ -64,6 +144,13 @@ func (r *ParseResult) ResponseType() string { return responseParse }
 // otherwise. Blocks, Chunks and Load follow it by themselves, and renew it when it
 // has expired.
 func (r *ParseResult) Link() Link { return r.content.link }
+
+// ResultID is the service's id for content that lies behind a Link; empty for
+// inline content. Nothing here needs it: quote it to Reducto's support.
+func (r *ParseResult) ResultID() string { return r.content.id() }
+
+func (f *fullResult) UnmarshalJSON(data []byte) error { return decodeBytes(data, f, readFull) }
+func (f fullResult) MarshalJSON() ([]byte, error)     { return members.Encode(f) }
 
 // Chunks yields the document's chunks in order. Content behind a URL is
 // downloaded while the loop runs: one chunk is in memory at a time, a second loop
@@ -330,3 +417,117 @@ func (r *ParseResult) MarshalJSON() ([]byte, error) {
 	return members.Encode(r, members.Member{Name: "response_type", Value: quoteOrNone(r.responseType)},
 		members.Member{Name: "result", Value: result})
 }
+
+var fullFields = jsonread.FieldsOf[fullResult]()
+
+func readFull(r *jsonread.Reader, f *fullResult) {
+	chunks := newBlockReader(r)
+	for o := r.Object(fullFields, f.Extra.members()); o.Next(); {
+		if o.Name == "chunks" {
+			f.Chunks = readList(r, &chunkPieces, func(_ *jsonread.Reader, c *Chunk) { chunks.chunk(c) })
+			continue
+		}
+		readFullMember(r, f, o.Name)
+	}
+}
+
+// readFullMember reads what a full result has besides its chunks.
+func readFullMember(r *jsonread.Reader, f *fullResult, name string) {
+	switch name {
+	case "type":
+		f.Type = r.String()
+	case "ocr":
+		// All of it is optional, so that one word that does not fit makes it a member
+		// that is not known.
+		m := r.Mark()
+		f.OCR = new(OCRResult)
+		readOCR(r, f.OCR)
+		if r.Err() != nil {
+			f.OCR = nil
+		}
+		r.Retry(m)
+	case "custom":
+		f.Custom = r.Raw()
+	}
+}
+
+// ParseMode is what parsed a document. It is an open set.
+type ParseMode string
+
+// The parse modes.
+const (
+	// ParseModeBase is the standard parser.
+	ParseModeBase ParseMode = "base"
+	// ParseModeLite is Reducto Flash Lite.
+	ParseModeLite ParseMode = "lite"
+)
+
+// ParseUsage is what a job consumed.
+type ParseUsage struct {
+	// NumPages counts the pages that were processed.
+	NumPages int `json:"num_pages"`
+	// Credits is what they cost; nil for accounts that are not billed in credits.
+	Credits *float64 `json:"credits,omitzero"`
+	// CreditBreakdown has the credits of each feature.
+	CreditBreakdown map[BillingFeature]float64 `json:"credit_breakdown,omitzero"`
+	// PageBillingBreakdown has the features used on each page; its keys are page
+	// numbers, from "1". Newer servers only.
+	PageBillingBreakdown map[string][]BillingFeature `json:"page_billing_breakdown,omitzero"`
+	// NonEmptyCellCount counts the cells of a spreadsheet; nil for others. Newer
+	// servers only.
+	NonEmptyCellCount *int `json:"non_empty_cell_count,omitzero"`
+	// UsageBreakdown is undocumented detail of newer servers.
+	UsageBreakdown json.RawMessage `json:"usage_breakdown,omitzero"`
+	// Extra has the members that this version of the library does not know.
+	Extra Extra `json:"-"`
+}
+
+// UnmarshalJSON keeps unknown members.
+func (v *ParseUsage) UnmarshalJSON(data []byte) error { return decodeBytes(data, v, readUsage) }
+
+// MarshalJSON writes unknown members too.
+func (v ParseUsage) MarshalJSON() ([]byte, error) { return members.Encode(v) }
+
+var usageFields = jsonread.FieldsOf[ParseUsage]()
+
+func readUsage(r *jsonread.Reader, u *ParseUsage) {
+	for o := r.Object(usageFields, u.Extra.members()); o.Next(); {
+		switch o.Name {
+		case "num_pages":
+			u.NumPages = r.Int()
+		case "credits":
+			u.Credits = r.FloatPointer()
+		case "credit_breakdown":
+			jsonread.Decode(r, &u.CreditBreakdown)
+		case "page_billing_breakdown":
+			jsonread.Decode(r, &u.PageBillingBreakdown)
+		case "non_empty_cell_count":
+			u.NonEmptyCellCount = r.IntPointer()
+		case "usage_breakdown":
+			u.UsageBreakdown = r.Raw()
+		}
+	}
+}
+
+// BillingFeature is a kind of work that is billed by itself. It is an open set.
+type BillingFeature string
+
+// The features that usage is broken down by. The service explains them no further
+// than by their names.
+const (
+	BillingPage                     BillingFeature = "page"
+	BillingHTMLPage                 BillingFeature = "html_page"
+	BillingDocxNativePage           BillingFeature = "docx_native_page"
+	BillingLitePage                 BillingFeature = "reducto_lite_page"
+	BillingComplex                  BillingFeature = "complex"
+	BillingAgentic                  BillingFeature = "agentic"
+	BillingAgenticText              BillingFeature = "agentic_text"
+	BillingPromptableAgenticText    BillingFeature = "promptable_agentic_text"
+	BillingChartAgent               BillingFeature = "chart_agent"
+	BillingSpreadsheetCells         BillingFeature = "spreadsheet_cells"
+	BillingBillableSpreadsheetPages BillingFeature = "billable_spreadsheet_pages"
+	BillingEnrichTable              BillingFeature = "enrich_table"
+	BillingTableSummary             BillingFeature = "table_summary"
+	BillingFigureSummary            BillingFeature = "figure_summary"
+	BillingKeyValue                 BillingFeature = "key_value"
+)

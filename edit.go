@@ -1,9 +1,12 @@
 package reducto
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 
+	"github.com/reducto-go/reducto/internal/jsonread"
 	"github.com/reducto-go/reducto/internal/members"
 )
 
@@ -171,4 +174,79 @@ func (r EditRequest) wire(a *asyncWire) any {
 		EditRequest
 		Webhook editWebhook `json:"webhook"`
 	}{r, webhook}
+}
+
+func (r EditRequest) private() []string { return private(r.Input, "") }
+
+// Edit edits a document and waits for the result on the same connection. See
+// Parse.
+func (c *Client) Edit(ctx context.Context, req EditRequest) (*EditResult, error) {
+	if err := checkSync("Edit", req.Async, ""); err != nil {
+		return nil, err
+	}
+	return callSync[*EditResult](ctx, c, "Edit", "/edit", JobEdit, &req)
+}
+
+// EditAsync submits a document to be edited. See ParseAsync for its errors.
+func (c *Client) EditAsync(ctx context.Context, req EditRequest, opts ...SubmitOption) (*Handle[*EditResult], error) {
+	return submit[*EditResult](ctx, c, "EditAsync", "/edit_async", JobEdit, &req, req.Async, opts)
+}
+
+// EditResult is an edited document.
+type EditResult struct {
+	// JobID is the job that made it. Newer servers only.
+	JobID string `json:"job_id,omitzero"`
+	// DocumentURL is where the edited document can be downloaded, for a short time.
+	DocumentURL Link `json:"document_url"`
+	// FormSchema are the form's widgets as they were found. PDF only.
+	FormSchema []EditWidget `json:"form_schema,omitzero"`
+	// Usage is what the job consumed.
+	Usage *ParseUsage `json:"usage,omitzero"`
+	// Extra has the members that this version of the library does not know.
+	Extra Extra `json:"-"`
+
+	responseType string
+}
+
+// ResponseType is "edit".
+func (r *EditResult) ResponseType() string { return responseEdit }
+
+func (r *EditResult) bind(source) {}
+
+// UnmarshalJSON keeps unknown members.
+func (r *EditResult) UnmarshalJSON(data []byte) error {
+	return decodeAnew(data, r, readEdit)
+}
+
+// MarshalJSON writes unknown members too.
+func (r *EditResult) MarshalJSON() ([]byte, error) {
+	if r == nil {
+		return []byte("null"), nil
+	}
+	return members.Encode(r, members.Member{Name: "response_type", Value: quoteOrNone(r.responseType)})
+}
+
+// Format prints the type and the job, with every verb.
+func (r *EditResult) Format(f fmt.State, _ rune) { printResult(f, r, r.JobID) }
+
+// LogValue logs what Format prints.
+func (r *EditResult) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(r)) }
+
+var editFields = jsonread.FieldsOf[EditResult]("response_type")
+
+func readEdit(r *jsonread.Reader, v *EditResult) {
+	for o := r.Object(editFields, v.Extra.members()); o.Next(); {
+		switch o.Name {
+		case "response_type":
+			v.responseType = readName(r)
+		case "job_id":
+			v.JobID = r.String()
+		case "document_url":
+			v.DocumentURL = Link(r.String())
+		case "form_schema":
+			jsonread.Decode(r, &v.FormSchema)
+		case "usage":
+			jsonread.Decode(r, &v.Usage)
+		}
+	}
 }

@@ -1,0 +1,287 @@
+package reducto
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"sync"
+
+	"github.com/reducto-go/reducto/internal/jsonread"
+	"github.com/reducto-go/reducto/internal/members"
+)
+
+// decodeResult reads a result of the type that response_type names; without one,
+// of the job's type; without that, of the type that its members imply. It never
+// tries a type to see whether it fits.
+func decodeResult(raw json.RawMessage, job JobType) (Result, error) {
+	if members.IsNull(raw) {
+		return nil, nil
+	}
+	name := ""
+	top := object(raw)
+	switch {
+	case top == nil:
+	case members.Kind(top["response_type"]) == '"':
+		name, _ = text(top["response_type"])
+	case typeOfJob[job] != "":
+		name = typeOfJob[job]
+	case job == "":
+		name = impliedType(top)
+	}
+	result := newResult(name)
+	r := jsonread.FromBytes(raw)
+	readInto(r, result)
+	r.Label(typeLabel(name))
+	return result, r.Err()
+}
+
+// impliedType tells results without any name apart by members that only they
+// have.
+func impliedType(top map[string]json.RawMessage) string {
+	inner, hasResult := top["result"]
+	if _, edited := top["document_url"]; edited && !hasResult {
+		return responseEdit
+	}
+	if !hasResult {
+		return ""
+	}
+	in := object(inner)
+	has := func(names ...string) bool {
+		for _, name := range names {
+			if _, ok := in[name]; !ok {
+				return false
+			}
+		}
+		return true
+	}
+	kind, _ := text(in["type"])
+	_, used := top["usage"]
+	_, fields := object(top["usage"])["num_fields"]
+	_, citations := top["citations"]
+	switch {
+	case fields, citations, members.Kind(inner) == '[':
+		return responseExtract // whatever members the user's own schema has
+	case isLink(in):
+		// Every type of result can lie behind a URL; of those without a name, only parse
+		// had a duration.
+		if top["duration"] != nil {
+			return responseParse
+		}
+		return ""
+	case kind == "full" && has("chunks"), members.Kind(in["chunks"]) == '[':
+		return responseParse
+	case members.Kind(in["splits"]) == '[':
+		return responseSplit
+	case has("parse", "extract", "split"):
+		return responsePipeline
+	case members.Kind(in["category"]) == '"' && (len(in) == 1 || !used):
+		return responseClassify // every extraction says what it used
+	case has("chart_data"):
+		return responseChart
+	}
+	return responseExtract
+}
+
+// isLink tells a result that lies behind a URL from a user's data that happens to
+// have a member called type.
+func isLink(in map[string]json.RawMessage) bool {
+	kind, _ := text(in["type"])
+	_, hasID := in["result_id"]
+	return kind == "url" && members.Kind(in["url"]) == '"' && hasID
+}
+
+// readResult reads a result of the type that response_type names or, without one, of
+// the job's type. It decodes at once if the name comes before the content, or if the
+// job's type is known and turns out to be right. Otherwise it returns the result as
+// it is: its type depends on what may still follow.
+func readResult(r *jsonread.Reader, job JobType) (Result, json.RawMessage) {
+	if r.Kind() != '{' {
+		return nil, r.Raw()
+	}
+	m := r.Mark()
+	name, named := findResponseType(r, false)
+	if !r.Rewind(m) {
+		return nil, nil
+	}
+	if named {
+		result := newResult(name)
+		readInto(r, result)
+		r.Label(typeLabel(name))
+		return result, nil
+	}
+	if name = typeOfJob[job]; name == "" {
+		return nil, r.Raw()
+	}
+	m = r.Mark()
+	result := newResult(name)
+	readInto(r, result)
+	if got, _ := described(result); r.Err() == nil && got == "" {
+		// It has no name, or one that is none.
+		if r.Rewind(m); r.Err() == nil {
+			m = r.Mark()
+			_, named = findResponseType(r, true)
+		}
+	} else {
+		named = got != "" && reflect.TypeOf(newResult(got)) != reflect.TypeOf(result)
+	}
+	switch {
+	case r.Broken():
+		r.Label(typeLabel(name))
+	case !named && r.Err() == nil:
+		r.Release(m)
+		return result, nil
+	case r.Rewind(m): // what it cannot be read as may not be what it is
+		return nil, r.Raw()
+	}
+	return nil, nil
+}
+
+func typeLabel(name string) string { return fmt.Sprintf("result of type %q", name) }
+
+// findResponseType looks for the name of a result, if before its content only, or
+// anywhere. The first of two counts, and one that is no text is none.
+func findResponseType(r *jsonread.Reader, anywhere bool) (name string, named bool) {
+	seen := false
+	r.Walk(func(member []byte) bool {
+		switch string(member) {
+		case "response_type":
+			if !seen && r.Kind() == '"' {
+				name, named = r.String(), true
+			}
+			seen = true
+			return anywhere
+		case "result":
+			return anywhere
+		}
+		return true
+	})
+	return name, named
+}
+
+// readName reads a response_type; what is no text is none.
+func readName(r *jsonread.Reader) string {
+	if r.Kind() == '"' {
+		return r.String()
+	}
+	r.Skip()
+	return ""
+}
+
+// readContent keeps a value as it is, and finds out whether it is a link.
+func readContent(r *jsonread.Reader) content {
+	raw, in := readWith(r, "type", "url", "result_id")
+	c := content{raw: raw}
+	if isLink(in) {
+		u, _ := text(in["url"])
+		c.link = Link(u)
+	}
+	return c
+}
+
+// readWith reads a value as it is, in one pass, and returns those of an object's
+// members too that names has. The first of two counts.
+func readWith(r *jsonread.Reader, names ...string) (raw json.RawMessage, in map[string]json.RawMessage) {
+	if r.Kind() != '{' {
+		return r.Raw(), nil
+	}
+	m, start := r.Mark(), r.Offset()
+	defer r.Release(m)
+	type span struct{ from, to int64 }
+	found := map[string]span{}
+	r.Walk(func(member []byte) bool {
+		for _, name := range names {
+			if _, twice := found[name]; name == string(member) && !twice {
+				from := r.Offset()
+				r.Skip()
+				found[name] = span{from - start, r.Offset() - start}
+				break
+			}
+		}
+		return true
+	})
+	raw = r.Since(m)
+	if r.Err() != nil {
+		return nil, nil
+	}
+	in = map[string]json.RawMessage{}
+	for name, at := range found {
+		in[name] = raw[at.from:at.to]
+	}
+	return raw, in
+}
+
+// decodeBytes is an UnmarshalJSON by one of the functions here.
+func decodeBytes[T any](data []byte, v *T, read func(*jsonread.Reader, *T)) error {
+	if members.IsNull(data) {
+		return nil
+	}
+	r := jsonread.FromBytes(data)
+	read(r, v)
+	r.End()
+	return r.Err()
+}
+
+// decodeAnew is decodeBytes into what may have been used before, of which nothing
+// stays.
+func decodeAnew[T any](data []byte, v *T, read func(*jsonread.Reader, *T)) error {
+	if !members.IsNull(data) {
+		*v = *new(T)
+	}
+	return decodeBytes(data, v, read)
+}
+
+// readList reads a list; nil after an error.
+func readList[T any](r *jsonread.Reader, pool *sync.Pool, read func(*jsonread.Reader, *T)) []T {
+	l := list[T]{pool: pool}
+	for a := r.Array(); a.Next(); {
+		read(r, l.next())
+	}
+	return l.take(r)
+}
+
+// list gathers elements whose number is not known in pieces that are used again.
+// They are copied once, into memory of the right size, however many there are.
+type list[T any] struct {
+	pool   *sync.Pool
+	pieces [][]T // all but the last are full
+}
+
+// pieceLen has pieces of at most 32 KB, up to which memory is cheap.
+const pieceLen = 128
+
+// The pieces of the types of which there are many.
+var blockPieces, wordPieces, linePieces, chunkPieces sync.Pool
+
+// next is another element, which is zero.
+func (l *list[T]) next() *T {
+	last := len(l.pieces) - 1
+	if last < 0 || len(l.pieces[last]) == pieceLen {
+		piece, ok := l.pool.Get().(*[pieceLen]T)
+		if !ok {
+			piece = new([pieceLen]T)
+		}
+		l.pieces = append(l.pieces, piece[:0])
+		last++
+	}
+	n := len(l.pieces[last])
+	l.pieces[last] = l.pieces[last][:n+1]
+	return &l.pieces[last][n]
+}
+
+// take returns the elements and begins anew; nil after an error.
+func (l *list[T]) take(r *jsonread.Reader) (all []T) {
+	if r.Err() == nil {
+		all = slices.Concat(l.pieces...)
+		if all == nil {
+			all = []T{}
+		}
+	}
+	for i, piece := range l.pieces {
+		clear(piece) // what they point to is not kept twice
+		l.pool.Put((*[pieceLen]T)(piece[:pieceLen]))
+		l.pieces[i] = nil
+	}
+	l.pieces = l.pieces[:0]
+	return all
+}

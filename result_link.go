@@ -1,0 +1,392 @@
+package reducto
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/reducto-go/reducto/internal/jsonread"
+	"github.com/reducto-go/reducto/internal/members"
+	"github.com/reducto-go/reducto/internal/redact"
+)
+
+// Link is a presigned URL: whoever has it may read what it points to, for as
+// long as it is valid (the service names times between one hour and twelve). It
+// prints without its query. Convert it to a string to use it.
+type Link string
+
+// source is where a result came from: what is needed to download what lies behind
+// a link, and to renew the link.
+type source struct {
+	client *Client
+	jobID  string
+	// link finds the link of the same result in a job that was fetched again.
+	link func(*Job) (Link, bool)
+}
+
+// Format prints the URL without its query, with every verb.
+func (l Link) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redact.URL(string(l))) }
+
+// LogValue logs what Format prints.
+func (l Link) LogValue() slog.Value { return slog.StringValue(redact.URL(string(l))) }
+
+// content is the result member of an answer where it is not decoded into fields:
+// raw as it came, with the link if it is one.
+type content struct {
+	raw  json.RawMessage
+	link Link
+}
+
+// missing explains content that is neither inline nor a link.
+func (c content) missing() error {
+	if members.IsNull(c.raw) {
+		return fmt.Errorf("%w: the result has no content", ErrExpired)
+	}
+	return errors.New("reducto: the result's content is of a form that this version of the library does not know: marshal the result to see it")
+}
+
+func (c content) id() string {
+	if c.link == "" {
+		return ""
+	}
+	id, _ := text(object(c.raw)["result_id"])
+	return id
+}
+
+// download reads what lies behind a link, and once, if storage refuses it before
+// anything was consumed, what lies behind a fresh one. started says whether the
+// consumer has passed anything on, after which nothing can be taken back.
+func (s source) download(ctx context.Context, link Link, started func() bool, read func(io.Reader) error) error {
+	if s.client == nil {
+		return fmt.Errorf("%w: it lies behind %s", ErrDetached, link)
+	}
+	err := s.client.download(ctx, link, started, read)
+	refused, ok := errors.AsType[*APIError](err)
+	if !ok || started() || s.jobID == "" || s.link == nil || refused.StatusCode/100 != 4 {
+		return err
+	}
+	// Not GetJob: it would follow the very link that is refused, without an end.
+	r, job, jobErr := s.client.jobCall("GetJob", s.jobID)
+	if jobErr == nil {
+		jobErr = s.client.do(ctx, r)
+	}
+	if jobErr != nil {
+		return fmt.Errorf("reducto: the result's URL has expired, and there is no fresh one: %w", jobErr)
+	}
+	fresh, ok := s.link(job)
+	if !ok || fresh == "" {
+		refused.remedy = "submit the document again"
+		return fmt.Errorf("reducto: the result's URL has expired, and there is no fresh one: %w", err)
+	}
+	err = s.client.download(ctx, fresh, started, read)
+	if refused, ok := errors.AsType[*APIError](err); ok {
+		refused.remedy = refusedAnew
+	}
+	return err
+}
+
+// download gets link without the key, again if that fails in passing, as long as
+// the consumer has not passed anything on.
+func (c *Client) download(ctx context.Context, link Link, started func() bool, read func(io.Reader) error) error {
+	r := &call{method: http.MethodGet, safe: true}
+	for attempt := 1; ; attempt++ {
+		f := c.fetch(ctx, link, started, read)
+		if f == nil {
+			return nil
+		}
+		if ce, ok := f.err.(*ConnectionError); ok {
+			ce.Attempts = attempt
+		}
+		if started() {
+			return f.err
+		}
+		delay, again := c.again(ctx, r, f, attempt)
+		if !again {
+			return f.err
+		}
+		c.cfg.logger.WarnContext(ctx, "reducto: downloading again",
+			slog.Any("link", link), slog.Duration("in", delay), slog.Any("error", f.err))
+		if err := pause(ctx, delay); err != nil {
+			return fmt.Errorf("%w, while waiting to try again after: %w", err, f.err)
+		}
+	}
+}
+
+func (c *Client) fetch(ctx context.Context, link Link, started func() bool, read func(io.Reader) error) *failure {
+	shown := redact.URL(string(link))
+	fail := func(err error) *failure {
+		var urlErr *url.Error
+		if errors.As(err, &urlErr) {
+			err = urlErr.Err
+			if strings.Contains(err.Error(), "Location") {
+				err = errors.New("storage answered with a redirect that cannot be followed") // its text has the URL
+			}
+		}
+		return &failure{
+			err:       &ConnectionError{Method: http.MethodGet, URL: shown, Err: err},
+			nothing:   true,
+			transient: true,
+			after:     -1,
+		}
+	}
+	ctx, idle := c.watch(ctx)
+	defer idle.stop()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, string(link), nil)
+	if err != nil || req.URL.Host == "" {
+		f := fail(errors.New("the result's URL cannot be used"))
+		f.transient = false
+		return f
+	}
+	req.Header.Set("User-Agent", c.agent)
+	resp, err := c.storage.Do(req)
+	got := int64(0)
+	if err == nil {
+		defer resp.Body.Close()
+		body := idle.consumed(resp.Body)
+		if resp.StatusCode != http.StatusOK {
+			head, _ := io.ReadAll(io.LimitReader(body, maxErrorBody))
+			return apiFailure(decodeStorageError(http.MethodGet, shown, resp, head, link), resp.Header)
+		}
+		limited := &limitedBody{r: body, left: c.cfg.maxResult, limit: c.cfg.maxResult}
+		tracked := &errorKeeper{r: limited}
+		if err = read(tracked); err == nil {
+			return nil
+		}
+		if got = c.cfg.maxResult - limited.left; started() {
+			got = 0 // the consumer says how far it came
+		}
+		if tracked.err == nil && contextError(ctx) == nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+			if started() { // it is the document that is wrong, and the consumer says where
+				return &failure{err: err, nothing: true, after: -1}
+			}
+			f := fail(err)
+			f.transient = false
+			return f
+		}
+		if tracked.err != nil {
+			err = tracked.err
+		}
+	}
+	ended := contextError(ctx)
+	if ended != nil {
+		err = ended
+	}
+	f := fail(after(got, err))
+	f.transient = !errors.Is(err, ErrTooLarge) &&
+		(ended == nil || errors.Is(ended, errIdle))
+	return f
+}
+
+// after says how much of a body came before an error.
+func after(got int64, err error) error {
+	if got <= 0 {
+		return err
+	}
+	return fmt.Errorf("after %d bytes: %w", got, err)
+}
+
+// errorKeeper remembers the error of a reader whose consumer may hide it.
+type errorKeeper struct {
+	r   io.Reader
+	err error
+}
+
+func (k *errorKeeper) Read(p []byte) (int, error) {
+	n, err := k.r.Read(p)
+	if err != nil && err != io.EOF {
+		k.err = err
+	}
+	return n, err
+}
+
+// errLinkToLink is a link that leads to another link, which would have no end.
+var errLinkToLink = errors.New("reducto: what lies behind the result's URL is another URL")
+
+// errStopped unwinds a reader whose consumer has had enough.
+var errStopped = errors.New("stopped")
+
+// readChunks reads what lies behind the URL of a parse result and yields each chunk
+// as soon as it is read, until yield says that it is enough. rest, unless it is nil,
+// receives everything else.
+func readChunks(r *jsonread.Reader, rest *fullResult, yield func(*Chunk) bool) error {
+	reader := newBlockReader(r)
+	return readLinked(r, rest, func() {
+		chunk := new(Chunk)
+		if reader.chunk(chunk); r.Err() == nil && !yield(chunk) {
+			r.Fail(errStopped)
+		}
+	})
+}
+
+// readBlocks is readChunks for the blocks of all chunks, of which it keeps nothing
+// else. next is called before each chunk.
+func readBlocks(r *jsonread.Reader, next func(), yield func(*Block) bool) error {
+	reader := newBlockReader(r)
+	return readLinked(r, nil, func() {
+		next()
+		for o := r.Object(chunkFields, nil); o.Next(); {
+			switch o.Name {
+			case "content", "embed":
+				r.SkipString()
+			case "blocks":
+				for a := r.Array(); a.Next(); {
+					block := new(Block)
+					if reader.block(block); r.Err() == nil && !yield(block) {
+						r.Fail(errStopped)
+					}
+				}
+			default: // optional, of any form
+				r.Skip()
+			}
+		}
+	})
+}
+
+// linkedMembers are what a content object has besides its chunks.
+type linkedMembers struct {
+	Type   string          `json:"type,omitzero"`
+	OCR    *OCRResult      `json:"ocr,omitzero"`
+	Custom json.RawMessage `json:"custom,omitzero"`
+}
+
+var (
+	contentFields = jsonread.FieldsOf[linkedMembers]("chunks")
+	answerFields  = jsonread.FieldsOf[linkedMembers]("chunks", "result")
+)
+
+// linkedReader reads what lies behind a URL in any of its forms: the content object,
+// the whole answer around it, or the bare list of chunks.
+type linkedReader struct {
+	r     *jsonread.Reader
+	rest  *fullResult
+	chunk func()
+	found bool
+}
+
+func readLinked(r *jsonread.Reader, rest *fullResult, chunk func()) error {
+	l := &linkedReader{r: r, rest: rest, chunk: chunk}
+	switch r.Kind() {
+	case '[':
+		l.chunks()
+	case '{':
+		l.object(answerFields)
+	default:
+		if r.Skip(); r.Err() == nil {
+			return errors.New("reducto: what lies behind the result's URL is not a parse result")
+		}
+	}
+	switch {
+	case errors.Is(r.Err(), errStopped):
+		return nil
+	case r.Err() != nil:
+		return r.Err()
+	case !l.found:
+		return errors.New("reducto: what lies behind the result's URL has no chunks")
+	}
+	if r.End(); r.Err() != nil && r.SourceErr() == nil {
+		r.Label("reducto: data after the result")
+	}
+	return r.Err()
+}
+
+func (l *linkedReader) chunks() {
+	l.found = true
+	for a := l.r.Array(); a.Next(); {
+		l.chunk()
+	}
+}
+
+// object reads an answer or a content object.
+func (l *linkedReader) object(fields *jsonread.Fields) {
+	r := l.r
+	var own fullResult
+	var extra *map[string]json.RawMessage
+	if l.rest != nil {
+		extra = own.Extra.members()
+	}
+	around := false // it is the answer around the content
+	for o := r.Object(fields, extra); o.Next(); {
+		switch o.Name {
+		case "chunks":
+			switch {
+			case l.found:
+				r.Fail(&members.DuplicateError{Name: "chunks"})
+			case r.Kind() != '[':
+				r.Misfit(errors.New("chunks is not a list"))
+			default:
+				l.chunks()
+			}
+		case "result":
+			if r.Kind() != '{' {
+				r.Misfit(errors.New("result is not an object"))
+				continue
+			}
+			l.object(contentFields)
+			around = true
+		case "type":
+			if own.Type = r.String(); own.Type == "url" {
+				r.Reject(errLinkToLink)
+			}
+		default:
+			if l.rest == nil {
+				r.Skip()
+				continue
+			}
+			readFullMember(r, &own, o.Name)
+		}
+	}
+	if l.rest == nil || around || r.Err() != nil {
+		return
+	}
+	if own.Type != "" {
+		l.rest.Type = own.Type
+	}
+	l.rest.OCR, l.rest.Custom, l.rest.Extra = own.OCR, own.Custom, own.Extra
+}
+
+func quoteOrNone(s string) json.RawMessage {
+	if s == "" {
+		return nil
+	}
+	quoted, _ := json.Marshal(s)
+	return quoted
+}
+
+// readValue downloads a bare JSON value.
+func readValue(ctx context.Context, src source, link Link) (json.RawMessage, error) {
+	var value json.RawMessage
+	err := src.download(ctx, link, func() bool { return false }, func(body io.Reader) error {
+		r := jsonread.New(body, -1)
+		defer r.Close()
+		raw, top := readWith(r, "type", "url", "result_id", "response_type", "result", "usage")
+		r.End()
+		switch {
+		case r.SourceErr() != nil:
+			return r.SourceErr()
+		case errors.Is(r.Err(), io.ErrUnexpectedEOF):
+			return r.Err() // as where the connection is lost: it is tried again
+		case r.Err() != nil:
+			return &badAnswer{reason: "what lies behind the result's URL is not JSON"}
+		case isLink(top):
+			return errLinkToLink
+		}
+		// The whole answer around the value has not been seen here, but costs nothing to
+		// recognise: a user's schema has no response_type of this name with a usage.
+		if name, _ := text(top["response_type"]); (name == responseExtract || name == responseV3Extract) &&
+			top["result"] != nil && members.Kind(top["usage"]) == '{' {
+			raw = top["result"]
+			if isLink(object(raw)) {
+				return errLinkToLink
+			}
+		}
+		value = raw
+		return nil
+	})
+	return value, err
+}
