@@ -22,6 +22,252 @@ import (
 	"github.com/reducto-go/reducto/internal/jsonread"
 )
 
+func TestParseResultInline(t *testing.T) {
+	t.Parallel()
+	r := resultOf[*ParseResult](t, "job_parse.json")
+	assert.Empty(t, r.Link())
+	want := []string{"Harbour dues, spring\nB 4 1,250.00", ""}
+	assert.Equal(t, want, texts(t, r))
+	assert.Equal(t, want, texts(t, r), "a second time")
+
+	chunks, err := r.Load(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, "Dues for one berth", *chunks[0].Enriched)
+	assert.True(t, chunks[0].EnrichmentSuccess)
+	assert.Nil(t, chunks[1].Enriched)
+	table := chunks[0].Blocks[1]
+	assert.Equal(t, BlockTable, table.Type)
+	assert.Equal(t, ConfidenceLow, table.Confidence)
+	assert.Equal(t, 0.75, *table.GranularConfidence.ParseConfidence)
+	assert.Equal(t, Extra{"layout_confidence": []byte("0.25")}, table.GranularConfidence.Extra)
+	assert.Contains(t, string(table.ImageURL), "table.png?X-Amz")
+	assert.Len(t, table.ChartData, 1)
+	assert.JSONEq(t, "false", string(table.Extra["is_chart"]))
+	assert.Empty(t, table.Unknown)
+	assert.Equal(t, BoundingBox{Left: 0.125, Top: 0.25, Width: 0.75, Height: 0.375, Page: 1}, table.BBox)
+	assert.Equal(t, 7, chunks[0].Blocks[0].BBox.OriginalPage)
+	hologram := chunks[1].Blocks[0]
+	assert.Equal(t, BlockType("Hologram"), hologram.Type)
+	assert.Equal(t, Confidence("certain"), hologram.Confidence)
+	assert.JSONEq(t, "[3,1,2]", string(hologram.Unknown["reading_order"]))
+	assert.Nil(t, hologram.Extra)
+
+	ocr, err := r.OCR(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, "dues", ocr.Words[0].Text)
+	assert.Zero(t, *ocr.Words[0].ChunkIndex)
+	assert.Nil(t, ocr.Words[1].Confidence)
+	assert.Equal(t, 360, *ocr.Lines[0].Rotation)
+	custom, err := r.Custom(t.Context())
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"tags":["harbour",null,2.5]}`, string(custom))
+	assert.Equal(t, []BillingFeature{"parse", "table_agentic"}, r.Usage.PageBillingBreakdown["1"])
+
+	old := resultOf[*ParseResult](t, "job_parse_old.json")
+	assert.Equal(t, []string{"Berth B 4"}, texts(t, old))
+	assert.Equal(t, 3.0, old.Duration)
+	chunks, err = old.Load(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, Confidence("High"), chunks[0].Blocks[0].Confidence)
+	ocr, err = old.OCR(t.Context())
+	require.NoError(t, err)
+	assert.Nil(t, ocr)
+	custom, err = old.Custom(t.Context())
+	require.NoError(t, err)
+	assert.Nil(t, custom)
+}
+
+// texts are the texts of all chunks, by three ways that have to agree.
+func texts(t *testing.T, r *ParseResult) []string {
+	t.Helper()
+	var fromChunks, fromBlocks, blocksOfChunks []string
+	for chunk, err := range r.Chunks(t.Context()) {
+		require.NoError(t, err)
+		fromChunks = append(fromChunks, chunk.Content)
+		for _, b := range chunk.Blocks {
+			blocksOfChunks = append(blocksOfChunks, b.Content)
+		}
+	}
+	for block, err := range r.Blocks(t.Context()) {
+		require.NoError(t, err)
+		fromBlocks = append(fromBlocks, block.Content)
+	}
+	assert.Equal(t, blocksOfChunks, fromBlocks)
+	chunks, err := r.Load(t.Context())
+	require.NoError(t, err)
+	require.Len(t, chunks, len(fromChunks))
+	for i, c := range chunks {
+		assert.Equal(t, c.Content, fromChunks[i])
+	}
+	return fromChunks
+}
+
+func TestLeavingALoopEarly(t *testing.T) {
+	t.Parallel()
+	r := resultOf[*ParseResult](t, "job_parse.json")
+	n := 0
+	for range r.Chunks(t.Context()) {
+		n++
+		break
+	}
+	for range r.Blocks(t.Context()) {
+		n++
+		break
+	}
+	assert.Equal(t, 2, n)
+}
+
+func TestReadingWithAnEndedContext(t *testing.T) {
+	t.Parallel()
+	r := resultOf[*ParseResult](t, "job_parse.json")
+	cause := errors.New("shutting down")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	var got []error
+	for chunk, err := range r.Chunks(ctx) {
+		got = append(got, err)
+		assert.Equal(t, err == nil, chunk != nil)
+		cancel(cause)
+	}
+	require.Len(t, got, 2, "one chunk, and then the error")
+	require.NoError(t, got[0])
+	require.ErrorIs(t, got[1], context.Canceled)
+	require.ErrorIs(t, got[1], cause)
+
+	for block, err := range r.Blocks(ctx) {
+		assert.Nil(t, block)
+		require.ErrorIs(t, err, cause)
+	}
+	// What is at hand needs no context.
+	_, err := r.Load(ctx)
+	require.NoError(t, err)
+}
+
+// everyReader calls all that reads the content of a parse result.
+func everyReader(ctx context.Context, r *ParseResult) map[string]error {
+	errs := map[string]error{}
+	for _, err := range r.Chunks(ctx) {
+		errs["Chunks"] = err
+	}
+	for _, err := range r.Blocks(ctx) {
+		errs["Blocks"] = err
+	}
+	_, errs["Load"] = r.Load(ctx)
+	_, errs["OCR"] = r.OCR(ctx)
+	_, errs["Custom"] = r.Custom(ctx)
+	return errs
+}
+
+func TestDetachedResults(t *testing.T) {
+	t.Parallel()
+	r := resultOf[*ParseResult](t, "job_parse_url.json")
+	assert.Contains(t, string(r.Link()), "https://bucket.example.com/result.json?X-Amz")
+	errs := everyReader(t.Context(), r)
+	require.Len(t, errs, 5)
+	for name, err := range errs {
+		require.ErrorIs(t, err, ErrDetached, name)
+		assert.NotContains(t, err.Error(), "5a1e", name)
+	}
+	e := resultOf[*ExtractResult](t, "job_extract_url.json")
+	assert.NotEmpty(t, e.Link())
+	_, err := e.Raw(t.Context())
+	require.ErrorIs(t, err, ErrDetached)
+	_, err = e.Citations(t.Context())
+	require.ErrorIs(t, err, ErrDetached)
+	var v struct{ Number string }
+	require.ErrorIs(t, e.Decode(t.Context(), &v), ErrDetached)
+
+	s := resultOf[*SplitResult](t, "job_split_url.json")
+	require.ErrorIs(t, s.resolve(t.Context()), ErrDetached)
+	c := resultOf[*ClassifyResult](t, "job_classify_url.json")
+	require.ErrorIs(t, c.resolve(t.Context()), ErrDetached)
+	// There is nothing to resolve where everything is there.
+	require.NoError(t, resultOf[*SplitResult](t, "job_split.json").resolve(t.Context()))
+	require.NoError(t, resultOf[*ClassifyResult](t, "job_classify.json").resolve(t.Context()))
+}
+
+func TestResultsWithoutContent(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{`{}`, `{"result":null}`} {
+		var r ParseResult
+		require.NoError(t, json.Unmarshal([]byte(text), &r))
+		for name, err := range everyReader(t.Context(), &r) {
+			require.ErrorIs(t, err, ErrExpired, name)
+		}
+		var e ExtractResult
+		require.NoError(t, json.Unmarshal([]byte(text), &e))
+		_, err := e.Raw(t.Context())
+		require.ErrorIs(t, err, ErrExpired)
+		var v any
+		require.ErrorIs(t, e.Decode(t.Context(), &v), ErrExpired)
+	}
+	// A form of the future is not an expired result, and it is not lost.
+	for _, inner := range []string{
+		`{"type":"paged","pages":[]}`, `{}`, `[]`, `"x"`, `{"type":"full","chunks":null}`, `{"type":"url","url":"https://example.com/"}`,
+	} {
+		var r ParseResult
+		require.NoError(t, json.Unmarshal([]byte(`{"result":`+inner+`}`), &r))
+		for name, err := range everyReader(t.Context(), &r) {
+			require.ErrorContains(t, err, "does not know", name)
+			require.NotErrorIs(t, err, ErrExpired, name)
+		}
+		encoded, err := json.Marshal(&r)
+		require.NoError(t, err)
+		assert.Contains(t, string(encoded), `"result":`+inner)
+	}
+}
+
+// After a download, a result is written with its content.
+func TestLoadedContentIsWritten(t *testing.T) {
+	t.Parallel()
+	r := resultOf[*ParseResult](t, "job_parse_url.json")
+	r.full = &fullResult{Type: "full", Chunks: []Chunk{{Content: "a"}}}
+	raw, err := json.Marshal(r)
+	require.NoError(t, err)
+	assert.Contains(t, string(raw), `"result":{"type":"full","chunks":[{"content":"a"`)
+
+	e := resultOf[*ExtractResult](t, "job_extract_url.json")
+	e.loaded = []byte(`[{"a":1}]`)
+	raw, err = json.Marshal(e)
+	require.NoError(t, err)
+	assert.Contains(t, string(raw), `"result":[{"a":1}]`)
+	raw, err = e.Raw(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, `[{"a":1}]`, string(raw))
+
+	s := resultOf[*SplitResult](t, "job_split_url.json")
+	require.NoError(t, s.set([]byte(`{"splits":[{"name":"a","pages":[1]}],"new":1}`)))
+	require.NoError(t, s.resolve(t.Context()), "there is nothing left to download")
+	raw, err = json.Marshal(s)
+	require.NoError(t, err)
+	assert.Contains(t, string(raw), `"result":{"splits":[{"name":"a","pages":[1]}],"new":1}`)
+
+	c := resultOf[*ClassifyResult](t, "job_classify_url.json")
+	require.NoError(t, c.set([]byte(`{"category":"dues","new":1}`)))
+	require.NoError(t, c.resolve(t.Context()))
+	raw, err = json.Marshal(c)
+	require.NoError(t, err)
+	assert.Contains(t, string(raw), `"result":{"category":"dues","new":1}`)
+}
+
+func TestResultID(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{"job_parse_url.json": "r-5a1e", "job_parse.json": "", "job_parse_nulls.json": ""} {
+		assert.Equal(t, want, resultOf[*ParseResult](t, name).ResultID(), name)
+	}
+	for name, want := range map[string]string{"job_extract_url.json": "r-6", "job_extract_list.json": "", "job_extract_lookalike.json": ""} {
+		assert.Equal(t, want, resultOf[*ExtractResult](t, name).ResultID(), name)
+	}
+}
+
+func TestUsageIsBrokenDownByFeature(t *testing.T) {
+	t.Parallel()
+	var u ParseUsage
+	require.NoError(t, json.Unmarshal([]byte(`{"num_pages":1,"credit_breakdown":{"page":1,"hologram":2},"page_billing_breakdown":{"1":["page","key_value"]}}`), &u))
+	assert.Equal(t, map[BillingFeature]float64{BillingPage: 1, "hologram": 2}, u.CreditBreakdown)
+	assert.Equal(t, []BillingFeature{BillingPage, BillingKeyValue}, u.PageBillingBreakdown["1"])
+}
+
 // linkedTo is a parse result whose content lies at a URL.
 func linkedTo(t testing.TB, url string) *ParseResult {
 	t.Helper()
@@ -409,4 +655,138 @@ func TestEmbedSharesContent(t *testing.T) {
 	c := read(`{"content":"` + body + `","embed":"` + body + `."}`)
 	assert.Equal(t, c.Content+".", c.Embed)
 	assert.NotSame(t, unsafe.StringData(c.Content), unsafe.StringData(c.Embed), "one that differs has its own")
+}
+
+// read collects what readChunks yields.
+func read(text string, rest *fullResult) (contents []string, err error) {
+	err = readChunks(jsonread.New(strings.NewReader(text), -1), rest, func(c *Chunk) bool {
+		contents = append(contents, c.Content)
+		return true
+	})
+	return contents, err
+}
+
+func TestReadChunks(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"body_full.json", "body_chunks.json", "body_answer.json"} {
+		var rest fullResult
+		contents, err := read(string(wire(t, name)), &rest)
+		require.NoError(t, err, name)
+		assert.Equal(t, []string{"Harbour dues, spring\nB 4 1,250.00", ""}, contents, name)
+		if name == "body_chunks.json" {
+			assert.Zero(t, rest)
+			continue
+		}
+		assert.Equal(t, "full", rest.Type, name)
+		assert.Len(t, rest.OCR.Words, 2, name)
+		assert.JSONEq(t, `{"tags":["harbour",null,2.5]}`, string(rest.Custom), name)
+		assert.Equal(t, Extra{"page_count_estimate": []byte("3")}, rest.Extra, name)
+		_, err = read(string(wire(t, name)), nil)
+		require.NoError(t, err, name)
+	}
+	for text, want := range map[string][]string{
+		`[]`:                                nil,
+		` [ {} , null ] ` + "\n":            {"", ""},
+		`{"chunks":[],"type":"full"}`:       nil,
+		`{"chunks":[{"content":"a"}]}`:      {"a"},
+		`{"c\u0068unks":[{"content":"a"}]}`: {"a"},
+		`{"usage":{"result":1,"chunks":2},"result":{"custom":{"type":"url"},"chunks":[{"content":"a"},{"content":"b"}],"result":3},"job_id":"j"}`: {"a", "b"},
+		`{"result":{},"chunks":[{"content":"a"}]}`: {"a"},
+	} {
+		contents, err := read(text, nil)
+		require.NoError(t, err, text)
+		assert.Equal(t, want, contents, text)
+	}
+}
+
+func TestReadChunksRefuses(t *testing.T) {
+	t.Parallel()
+	_, err := read(string(wire(t, "body_link.json")), nil)
+	require.ErrorIs(t, err, errLinkToLink)
+	_, err = read(`{"result":`+string(wire(t, "body_link.json"))+`}`, nil)
+	require.ErrorIs(t, err, errLinkToLink)
+
+	for text, part := range map[string]string{
+		`"chunks"`:                             "not a parse result",
+		`7`:                                    "not a parse result",
+		`null`:                                 "not a parse result",
+		`true`:                                 "not a parse result",
+		`{}`:                                   "no chunks",
+		`{"pages":[]}`:                         "no chunks",
+		`{"result":{"pages":[]}}`:              "no chunks",
+		`{"chunks":{}}`:                        "chunks is not a list",
+		`{"chunks":null}`:                      "chunks is not a list",
+		`{"result":[]}`:                        "result is not an object",
+		`{"result":null}`:                      "result is not an object",
+		`{"chunks":[],"chunks":[]}`:            `duplicate member "chunks"`,
+		`{"result":{"chunks":[]},"chunks":[]}`: `duplicate member "chunks"`,
+		`{"chunks":[{"content":"a","content":"b"}]}`: `duplicate member "content"`,
+		`{"chunks":["a"]}`:                           "not a JSON object",
+		`{"chunks":[]}{}`:                            "data after the result",
+		`[] 1`:                                       "data after the result",
+		`[]]`:                                        "]",
+		`<html></html>`:                              "<",
+		`{"chunks":[]]`:                              "]",
+		`{"chunks":[],}`:                             "}",
+		`{"chunks":[{},]}`:                           "]",
+		`{chunks:[]}`:                                "c",
+	} {
+		_, err := read(text, nil)
+		require.ErrorContains(t, err, part, text)
+		assert.NotErrorIs(t, err, errStopped)
+	}
+	var rest fullResult
+	for _, text := range []string{
+		`{"chunks":[],"custom":1,"custom":2}`, `{"result":{"chunks":[],"a":1,"a":1}}`,
+	} {
+		_, err := read(text, &rest)
+		require.Error(t, err, text)
+	}
+}
+
+// A body that ends too early is told from one that is wrong: only the former is
+// worth another attempt.
+func TestReadChunksOfAnEarlyEnd(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"body_full.json", "body_chunks.json", "body_answer.json"} {
+		text := compact(t, wire(t, name))
+		for cut := 0; cut < len(text); cut += 3 {
+			_, err := read(text[:cut], nil)
+			require.Error(t, err, "%s to %d", name, cut)
+			if !strings.HasPrefix(text[cut:], "}") || !errors.As(err, new(*json.SyntaxError)) {
+				require.ErrorContains(t, err, "EOF", "%s to %d: %v", name, cut, text[max(0, cut-20):cut])
+			}
+		}
+	}
+	broken := errors.New("connection reset")
+	for cut := range 60 {
+		text := compact(t, wire(t, "body_full.json"))[:cut]
+		err := readChunks(jsonread.New(&failing{strings.NewReader(text), broken}, -1), nil, func(*Chunk) bool { return true })
+		require.ErrorIs(t, err, broken, text)
+	}
+}
+
+type failing struct {
+	r   *strings.Reader
+	err error
+}
+
+func (f *failing) Read(p []byte) (int, error) {
+	if f.r.Len() == 0 {
+		return 0, f.err
+	}
+	return f.r.Read(p)
+}
+
+func TestReadChunksStops(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		`[{"content":"a"},{"content":"b"} what follows is not read`,
+		`{"result":{"chunks":[{"content":"a"} what follows is not read`,
+	} {
+		n := 0
+		err := readChunks(jsonread.New(strings.NewReader(text), -1), nil, func(*Chunk) bool { n++; return false })
+		require.NoError(t, err)
+		assert.Equal(t, 1, n)
+	}
 }

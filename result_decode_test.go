@@ -17,10 +17,246 @@ import (
 	"github.com/reducto-go/reducto/internal/members"
 )
 
+func TestResultTypes(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		job          JobType
+		result       string
+		want         Result
+		responseType string
+	}{
+		"response type before all":          {JobExtract, `{"response_type":"parse","usage":{"num_fields":1},"result":[],"citations":[]}`, &ParseResult{}, "parse"},
+		"response type after the result":    {"", `{"result":[{"a":1}],"usage":{},"response_type":"v3_extract"}`, &ExtractResult{}, "v3_extract"},
+		"response type after its likeness":  {"", `{"result":{"type":"full","chunks":[]},"duration":1,"response_type":"v3_extract"}`, &ExtractResult{}, "v3_extract"},
+		"unknown response type":             {JobParse, `{"response_type":"parse_v2","result":{"type":"full","chunks":[]}}`, &UnknownResult{}, "parse_v2"},
+		"unknown response type, no job":     {"", `{"response_type":"Parse","result":{"type":"full","chunks":[]}}`, &UnknownResult{}, "Parse"},
+		"empty response type":               {JobParse, `{"response_type":"","result":{"type":"full","chunks":[]}}`, &UnknownResult{}, ""},
+		"response type null":                {JobSplit, `{"response_type":null,"usage":{},"result":{"splits":[]}}`, &SplitResult{}, "split"},
+		"response type of another kind":     {JobSplit, `{"response_type":7,"usage":{},"result":{"splits":[]}}`, &SplitResult{}, "split"},
+		"job type parse":                    {JobParse, `{"result":{"chunks":[]}}`, &ParseResult{}, "parse"},
+		"job type extract, likeness":        {JobExtract, `{"usage":{},"result":{"type":"full","chunks":[]},"duration":1}`, &ExtractResult{}, "v3_extract"},
+		"job type extract, list":            {JobExtract, `{"usage":{},"result":[]}`, &ExtractResult{}, "extract"},
+		"job type extract, citations":       {JobExtract, `{"usage":{},"result":{},"citations":null}`, &ExtractResult{}, "extract"},
+		"job type edit":                     {JobEdit, `{"document_url":"https://example.com/a"}`, &EditResult{}, "edit"},
+		"job type chart":                    {JobChart, `{"result":{}}`, &ChartResult{}, "chart"},
+		"job type classify":                 {JobClassify, `{"result":{"category":"a"}}`, &ClassifyResult{}, "classify"},
+		"job type pipeline":                 {JobPipeline, `{"result":{}}`, &PipelineResult{}, "pipeline"},
+		"unknown job type":                  {"Translate", `{"duration":1,"result":{"type":"full","chunks":[]}}`, &UnknownResult{}, ""},
+		"a list":                            {JobExtract, `[{"a":1}]`, &UnknownResult{}, ""},
+		"a text":                            {JobParse, `"done"`, &UnknownResult{}, ""},
+		"no members":                        {"", `{}`, &UnknownResult{}, ""},
+		"members: edit":                     {"", `{"document_url":"https://example.com/a","usage":null}`, &EditResult{}, "edit"},
+		"members: a link to a document too": {"", `{"document_url":"https://example.com/a","usage":{},"result":{"a":1}}`, &ExtractResult{}, "v3_extract"},
+		"members: parse":                    {"", `{"duration":1,"usage":{},"result":{"type":"full","chunks":[]}}`, &ParseResult{}, "parse"},
+		"members: parse without a type":     {"", `{"duration":1,"usage":{},"result":{"chunks":[]}}`, &ParseResult{}, "parse"},
+		"members: parse behind a URL":       {"", `{"duration":1,"usage":{"num_pages":1},"result":{"type":"url","url":"https://example.com/a","result_id":"1"}}`, &ParseResult{}, "parse"},
+		"members: extract behind a URL":     {"", `{"usage":{"num_pages":1,"num_fields":1},"result":{"type":"url","url":"https://example.com/a","result_id":"1"}}`, &ExtractResult{}, "v3_extract"},
+		"members: v2 extract behind a URL":  {"", `{"usage":{},"citations":null,"result":{"type":"url","url":"https://example.com/a","result_id":"1"}}`, &ExtractResult{}, "extract"},
+		"members: who knows behind a URL":   {"", `{"usage":{"num_pages":1},"result":{"type":"url","url":"https://example.com/a","result_id":"1"}}`, &UnknownResult{}, ""},
+		"members: split":                    {"", `{"usage":{},"result":{"section_mapping":null,"splits":[]}}`, &SplitResult{}, "split"},
+		"members: deep split":               {"", `{"usage":{},"result":{"splits":[{"name":"a","pages":[]}]}}`, &SplitResult{}, "split"},
+		"members: pipeline":                 {"", `{"usage":{},"result":{"parse":null,"extract":null,"split":null}}`, &PipelineResult{}, "pipeline"},
+		"members: half a pipeline":          {"", `{"usage":{},"result":{"parse":1,"extract":2}}`, &ExtractResult{}, "v3_extract"},
+		"members: classify":                 {"", `{"job_id":"j","result":{"category":"a"}}`, &ClassifyResult{}, "classify"},
+		"members: a category and more":      {"", `{"job_id":"j","result":{"category":"a","b":1}}`, &ClassifyResult{}, "classify"},
+		"the user's category":               {"", `{"job_id":"j","usage":{},"result":{"category":"a","b":1}}`, &ExtractResult{}, "v3_extract"},
+		"members: chart":                    {"", `{"result":{"chart_data":[]}}`, &ChartResult{}, "chart"},
+		"members: extract, a list":          {"", `{"usage":{},"result":[{"chunks":[]}]}`, &ExtractResult{}, "extract"},
+		"members: extract, an object":       {"", `{"usage":{},"result":{"a":1}}`, &ExtractResult{}, "v3_extract"},
+		"members: extract, citations":       {"", `{"usage":{},"citations":null,"result":{"chunks":[]}}`, &ExtractResult{}, "extract"},
+		"the user's url":                    {"", `{"usage":{},"result":{"type":"url","url":"https://example.com/"}}`, &ExtractResult{}, "v3_extract"},
+		"the user's url, another type":      {"", `{"usage":{},"result":{"type":"uri","url":"https://example.com/","result_id":"1"}}`, &ExtractResult{}, "v3_extract"},
+		"the user's url, not a text":        {"", `{"usage":{},"result":{"type":"url","url":["https://example.com/"],"result_id":"1"}}`, &ExtractResult{}, "v3_extract"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			kind, err := json.Marshal(test.job)
+			require.NoError(t, err)
+			// Also where the type of the job follows the result.
+			for _, text := range []string{
+				`{"status":"Completed","type":` + string(kind) + `,"result":` + test.result + `}`,
+				`{"result":` + test.result + `,"status":"Completed","type":` + string(kind) + `}`,
+			} {
+				var job Job
+				require.NoError(t, json.Unmarshal([]byte(text), &job))
+				require.IsType(t, test.want, job.Result)
+				assert.Equal(t, test.responseType, job.Result.ResponseType())
+				if u, ok := job.Result.(*UnknownResult); ok {
+					assert.Equal(t, test.result, string(u.Raw))
+				}
+			}
+		})
+	}
+}
+
+// A user's schema can have any names at all. With the number of fields, which only
+// an extraction has, or with either name, none of them leads astray.
+func TestExtractedDataIsNeverMistaken(t *testing.T) {
+	t.Parallel()
+	lookalikes := []string{
+		`{"type":"full","chunks":[{"content":"a","blocks":[]}]}`,
+		`{"chunks":[]}`,
+		`{"splits":[],"section_mapping":null}`,
+		`{"parse":{},"extract":[],"split":{}}`,
+		`{"category":"boat"}`,
+		`{"chart_data":[]}`,
+		`{"type":"url","url":"https://example.com/"}`,
+		`{"document_url":"https://example.com/a.pdf"}`,
+		`{"response_type":"parse","result":{"chunks":[]}}`,
+		`[{"type":"full","chunks":[]}]`,
+	}
+	for _, data := range lookalikes {
+		for _, text := range []string{
+			`{"response_type":"v3_extract","duration":1,"usage":{"num_pages":1},"result":` + data + `}`,
+			`{"duration":1,"usage":{"num_pages":1,"num_fields":1},"result":` + data + `}`,
+			`{"duration":1,"usage":{"num_pages":1,"num_fields":null},"result":` + data + `}`,
+			`{"duration":1,"usage":{"num_pages":1},"citations":null,"result":` + data + `}`,
+		} {
+			var job Job
+			require.NoError(t, json.Unmarshal([]byte(`{"status":"Completed","result":`+text+`}`), &job))
+			r, err := As[*ExtractResult](&job)
+			require.NoError(t, err, text)
+			assert.Empty(t, r.Link())
+			raw, err := r.Raw(t.Context())
+			require.NoError(t, err)
+			assert.Equal(t, data, string(raw))
+		}
+	}
+}
+
+func TestResultsThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	for text, part := range map[string]string{
+		`{"response_type":"parse","usage":[]}`:                                        `result of type "parse": usage: `,
+		`{"response_type":"parse","result":{"chunks":[1]}}`:                           "result: chunks: ",
+		`{"response_type":"parse","result":{"chunks":[{"blocks":[{"bbox":[]}]}]}}`:    "bbox: ",
+		`{"response_type":"split","result":{"splits":{}}}`:                            "no list of splits",
+		`{"response_type":"split","result":[]}`:                                       "no list of splits",
+		`{"response_type":"split","result":{"splits":[{"pages":["a"]}]}}`:             "pages: ",
+		`{"response_type":"classify","result":[]}`:                                    "result: ",
+		`{"response_type":"classify","result":{"category":1}}`:                        "category: ",
+		`{"response_type":"pipeline","result":[]}`:                                    "not an object",
+		`{"response_type":"pipeline","result":{"parse":"a"}}`:                         "result: parse: ",
+		`{"response_type":"pipeline","result":{"parse":[{"usage":1}]}}`:               "result: parse: usage: ",
+		`{"response_type":"pipeline","result":{"extract":7}}`:                         "result: extract: ",
+		`{"response_type":"pipeline","result":{"split":[]}}`:                          "result: split: ",
+		`{"response_type":"pipeline","result":{"edit":[]}}`:                           "result: edit: ",
+		`{"response_type":"pipeline","result":{"extract":null,"a":1,"extract":null}}`: `duplicate member "extract"`,
+		`{"response_type":"edit","document_url":{}}`:                                  "document_url: ",
+		`{"response_type":"extract","usage":{"num_pages":"1"}}`:                       "num_pages: ",
+	} {
+		var job Job
+		assert.ErrorContains(t, json.Unmarshal([]byte(`{"status":"Completed","result":`+text+`}`), &job), part, text)
+		assert.Empty(t, job.Status, "nothing of it is left behind")
+	}
+}
+
+// The type of a result is found wherever it is told, and never guessed: all orders of
+// members give what reading all of it first gives.
+func TestUnionInAnyOrder(t *testing.T) {
+	t.Parallel()
+	parts := []string{
+		`"usage":{"num_pages":1}`,
+		`"result":{"type":"full","chunks":[{"content":"a","blocks":[{"content":"b","new":1}]}]}`,
+		`"duration":1.5`,
+	}
+	for _, name := range []string{"", `"parse"`, `"v3_extract"`, `"edit"`, `"new"`, `""`, `null`, `7`} {
+		members := parts
+		if name != "" {
+			members = append([]string{`"response_type":` + name}, parts...)
+		}
+		for _, result := range orders(members) {
+			for _, kind := range []string{"", "Parse", "Extract", "Chart", "New"} {
+				for _, job := range orders([]string{`"status":"Completed"`, `"result":{` + result + `}`, `"type":"` + kind + `"`}) {
+					data := []byte(`{` + job + `}`)
+					var want Job
+					wantErr := refJob(data, &want)
+					for way, r := range arrivals(data) {
+						var got Job
+						readJob(r, &got)
+						r.End()
+						if wantErr != nil {
+							require.Error(t, r.Err(), "%s: %s", way, data)
+							require.Equal(t, wantErr.Error(), r.Err().Error(), "%s: %s", way, data)
+							continue
+						}
+						require.NoError(t, r.Err(), "%s: %s", way, data)
+						require.IsType(t, want.Result, got.Result, "%s: %s", way, data)
+						require.Equal(t, encoded(t, want), encoded(t, got), "%s: %s", way, data)
+					}
+				}
+			}
+		}
+	}
+}
+
+func encoded(t *testing.T, v any) string {
+	t.Helper()
+	raw, err := json.Marshal(v)
+	require.NoError(t, err)
+	return string(raw)
+}
+
+// orders joins the parts in every order.
+func orders(parts []string) (joined []string) {
+	if len(parts) == 1 {
+		return parts
+	}
+	for i, first := range parts {
+		rest := append(append([]string(nil), parts[:i]...), parts[i+1:]...)
+		for _, others := range orders(rest) {
+			joined = append(joined, first+","+others)
+		}
+	}
+	return joined
+}
+
+// A synchronous answer is a result, or the id of a job alone.
+func TestReadSync(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]struct {
+		result Result
+		id     string
+	}{
+		`{"job_id":"j1"}`:                        {nil, "j1"},
+		`{ "job_id" : "j1" } `:                   {nil, "j1"},
+		`{"job_id":""}`:                          {&ParseResult{}, ""},
+		`{"job_id":null}`:                        {&ParseResult{}, ""},
+		`{}`:                                     {&ParseResult{}, ""},
+		`null`:                                   {nil, ""},
+		`{"job_id":"j1","result":{}}`:            {&ParseResult{}, "j1"},
+		`{"result":{"chunks":[]},"job_id":"j1"}`: {&ParseResult{}, "j1"},
+		`{"response_type":"edit","job_id":"j1"}`: {&EditResult{}, "j1"},
+		`{"result":[],"response_type":"v3_extract","job_id":"j1"}`: {&ExtractResult{}, "j1"},
+		`{"job_id":"j1","response_type":"new"}`:                    {&UnknownResult{}, "j1"},
+		`[]`:                                                       {&UnknownResult{}, ""},
+	} {
+		for way, r := range arrivals([]byte(text)) {
+			result, id := readSync(r, JobParse)
+			r.End()
+			require.NoError(t, r.Err(), "%s: %s", way, text)
+			assert.IsType(t, want.result, result, "%s: %s", way, text)
+			assert.Equal(t, want.id, id, "%s: %s", way, text)
+		}
+	}
+	for _, text := range []string{`{"job_id":"j1"`, `{"job_id":"j1"}x`, `{"job_id"}`, `{"usage":7}`, `{"job_id":1}`} {
+		r := jsonread.New(bytes.NewReader([]byte(text)), -1)
+		result, id := readSync(r, JobParse)
+		r.End()
+		require.Error(t, r.Err(), text)
+		if text != `{"job_id":"j1"}x` {
+			assert.Nil(t, result)
+			assert.Empty(t, id)
+		}
+	}
+}
+
 // The types below are decoded by encoding/json and package members, one member at a
 // time. What the reader makes of a document must be what they make of it.
 
 type refBox BoundingBox
+
 type refGranular GranularConfidence
 
 func (v *refBox) UnmarshalJSON(data []byte) error      { return members.Decode(data, v) }
@@ -43,7 +279,8 @@ type refBlock struct {
 
 // A block has two maps, of which the one that is tagged "-" has the unknown ones.
 func (v *refBlock) UnmarshalJSON(data []byte) error { return members.Decode(data, v) }
-func (v refBlock) MarshalJSON() ([]byte, error)     { return members.Encode(v) }
+
+func (v refBlock) MarshalJSON() ([]byte, error) { return members.Encode(v) }
 
 type refChunk struct {
 	Content           string     `json:"content"`
