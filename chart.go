@@ -6,7 +6,6 @@ import (
 	"log/slog"
 
 	"github.com/reducto-go/reducto/internal/jsonread"
-	"github.com/reducto-go/reducto/internal/members"
 )
 
 // ChartResult is the data read off a chart. Its form is not documented.
@@ -20,36 +19,33 @@ type ChartResult struct {
 	// Extra has the members that this version of the library does not know.
 	Extra Extra `json:"-"`
 
-	responseType string
+	resultBase
 }
 
 // ResponseType is "chart".
 func (r *ChartResult) ResponseType() string { return responseChart }
 
-func (r *ChartResult) bind(source) {}
+func (r *ChartResult) describe() (responseType, jobID string) { return r.responseType, r.JobID }
+
+// Format prints the response type and the job, with every verb.
+func (r *ChartResult) Format(f fmt.State, _ rune) { printResult(f, r) }
+
+// LogValue logs what Format prints.
+func (r *ChartResult) LogValue() slog.Value { return logPrinted(r) }
 
 // UnmarshalJSON keeps unknown members.
 func (r *ChartResult) UnmarshalJSON(data []byte) error {
-	return decodeAnew(data, r, readChart)
+	return decodeAnew(data, r)
 }
 
 // MarshalJSON writes unknown members too.
 func (r *ChartResult) MarshalJSON() ([]byte, error) {
-	if r == nil {
-		return []byte("null"), nil
-	}
-	return members.Encode(r, members.Member{Name: "response_type", Value: quoteOrNone(r.responseType)})
+	return r.encode(r, nil)
 }
-
-// Format prints the type and the job, with every verb.
-func (r *ChartResult) Format(f fmt.State, _ rune) { printResult(f, r, r.JobID) }
-
-// LogValue logs what Format prints.
-func (r *ChartResult) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(r)) }
 
 var chartFields = jsonread.FieldsOf[ChartResult]("response_type")
 
-func readChart(r *jsonread.Reader, v *ChartResult) {
+func (v *ChartResult) read(r *jsonread.Reader) {
 	for o := r.Object(chartFields, v.Extra.members()); o.Next(); {
 		switch o.Name {
 		case "response_type":

@@ -118,10 +118,9 @@ type ClassifyResult struct {
 	// Extra has the members that this version of the library does not know.
 	Extra Extra `json:"-"`
 
-	responseType string
-	content      content
-	inner        Extra // unknown members beside the category
-	src          source
+	resultBase
+	content content
+	inner   Extra // unknown members beside the category
 }
 
 // ResponseConfidence is the confidence in each category.
@@ -192,27 +191,16 @@ func (v ClassifyUsage) MarshalJSON() ([]byte, error) { return members.Encode(v) 
 // ResponseType is "classify".
 func (r *ClassifyResult) ResponseType() string { return responseClassify }
 
-func (r *ClassifyResult) bind(s source) { r.src = s }
-
 // resolve gets a category that lies behind a URL. Getting a job calls it.
 func (r *ClassifyResult) resolve(ctx context.Context) error {
 	if r.content.link == "" || r.Category != "" {
 		return nil
 	}
 	src := r.src
-	src.link = func(j *Job) (Link, bool) {
-		fresh, ok := j.Result.(*ClassifyResult)
-		if !ok {
-			return "", false
-		}
-		return fresh.content.link, true
-	}
-	raw, err := readValue(ctx, src, r.content.link)
+	src.link = freshLink(func(fresh *ClassifyResult) Link { return fresh.content.link })
+	raw, err := readInner(ctx, src, r.content.link)
 	if err != nil {
 		return err
-	}
-	if inner := object(raw)["result"]; inner != nil {
-		raw = inner
 	}
 	return r.set(raw)
 }
@@ -229,16 +217,21 @@ func (r *ClassifyResult) set(raw json.RawMessage) error {
 	return nil
 }
 
+func (r *ClassifyResult) describe() (responseType, jobID string) { return r.responseType, r.JobID }
+
+// Format prints the response type and the job, with every verb.
+func (r ClassifyResult) Format(f fmt.State, _ rune) { printResult(f, &r) }
+
+// LogValue logs what Format prints.
+func (r *ClassifyResult) LogValue() slog.Value { return logPrinted(r) }
+
 // UnmarshalJSON keeps unknown members.
 func (r *ClassifyResult) UnmarshalJSON(data []byte) error {
-	return decodeAnew(data, r, readClassify)
+	return decodeAnew(data, r)
 }
 
 // MarshalJSON writes unknown members too.
 func (r *ClassifyResult) MarshalJSON() ([]byte, error) {
-	if r == nil {
-		return []byte("null"), nil
-	}
 	raw := r.content.raw
 	if r.content.link == "" || r.Category != "" {
 		encoded, err := members.Encode(struct {
@@ -250,20 +243,12 @@ func (r *ClassifyResult) MarshalJSON() ([]byte, error) {
 		}
 		raw = encoded
 	}
-	return members.Encode(r,
-		members.Member{Name: "response_type", Value: quoteOrNone(r.responseType)},
-		members.Member{Name: "result", Value: raw})
+	return r.encode(r, raw)
 }
-
-// Format prints the type and the job, with every verb.
-func (r ClassifyResult) Format(f fmt.State, _ rune) { printResult(f, &r, r.JobID) }
-
-// LogValue logs what Format prints.
-func (r *ClassifyResult) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(r)) }
 
 var classifyFields = jsonread.FieldsOf[ClassifyResult]("response_type", "result")
 
-func readClassify(r *jsonread.Reader, v *ClassifyResult) {
+func (v *ClassifyResult) read(r *jsonread.Reader) {
 	for o := r.Object(classifyFields, v.Extra.members()); o.Next(); {
 		switch o.Name {
 		case "response_type":

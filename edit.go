@@ -205,36 +205,33 @@ type EditResult struct {
 	// Extra has the members that this version of the library does not know.
 	Extra Extra `json:"-"`
 
-	responseType string
+	resultBase
 }
 
 // ResponseType is "edit".
 func (r *EditResult) ResponseType() string { return responseEdit }
 
-func (r *EditResult) bind(source) {}
+func (r *EditResult) describe() (responseType, jobID string) { return r.responseType, r.JobID }
+
+// Format prints the response type and the job, with every verb.
+func (r *EditResult) Format(f fmt.State, _ rune) { printResult(f, r) }
+
+// LogValue logs what Format prints.
+func (r *EditResult) LogValue() slog.Value { return logPrinted(r) }
 
 // UnmarshalJSON keeps unknown members.
 func (r *EditResult) UnmarshalJSON(data []byte) error {
-	return decodeAnew(data, r, readEdit)
+	return decodeAnew(data, r)
 }
 
 // MarshalJSON writes unknown members too.
 func (r *EditResult) MarshalJSON() ([]byte, error) {
-	if r == nil {
-		return []byte("null"), nil
-	}
-	return members.Encode(r, members.Member{Name: "response_type", Value: quoteOrNone(r.responseType)})
+	return r.encode(r, nil)
 }
-
-// Format prints the type and the job, with every verb.
-func (r *EditResult) Format(f fmt.State, _ rune) { printResult(f, r, r.JobID) }
-
-// LogValue logs what Format prints.
-func (r *EditResult) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(r)) }
 
 var editFields = jsonread.FieldsOf[EditResult]("response_type")
 
-func readEdit(r *jsonread.Reader, v *EditResult) {
+func (v *EditResult) read(r *jsonread.Reader) {
 	for o := r.Object(editFields, v.Extra.members()); o.Next(); {
 		switch o.Name {
 		case "response_type":

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"reflect"
 	"slices"
 	"sync"
@@ -196,10 +197,9 @@ type ExtractResult struct {
 	// Extra has the members that this version of the library does not know.
 	Extra Extra `json:"-"`
 
-	responseType string
-	value        content
-	cites        content // of the form "extract" only
-	src          source
+	resultBase
+	value content
+	cites content // of the form "extract" only
 
 	mu     sync.Mutex
 	loaded json.RawMessage // what lies behind the value's link, once downloaded
@@ -260,13 +260,7 @@ func (r *ExtractResult) Citations(ctx context.Context) (json.RawMessage, error) 
 	switch {
 	case r.cites.link != "":
 		src := r.src
-		src.link = func(j *Job) (Link, bool) {
-			fresh, ok := j.Result.(*ExtractResult)
-			if !ok {
-				return "", false
-			}
-			return fresh.cites.link, true
-		}
+		src.link = freshLink(func(fresh *ExtractResult) Link { return fresh.cites.link })
 		return readValue(ctx, src, r.cites.link)
 	case members.IsNull(r.cites.raw):
 		return nil, nil
@@ -331,25 +325,27 @@ func (r *ExtractResult) Decode(ctx context.Context, v any) error {
 
 func (r *ExtractResult) bind(s source) {
 	if s.link == nil {
-		s.link = func(j *Job) (Link, bool) {
-			fresh, ok := j.Result.(*ExtractResult)
-			if !ok {
-				return "", false
-			}
-			return fresh.value.link, true
-		}
+		s.link = freshLink((*ExtractResult).Link)
 	}
 	r.src = s
 }
 
+func (r *ExtractResult) describe() (responseType, jobID string) { return r.responseType, r.JobID }
+
+// Format prints the response type and the job, with every verb.
+func (r *ExtractResult) Format(f fmt.State, _ rune) { printResult(f, r) }
+
+// LogValue logs what Format prints.
+func (r *ExtractResult) LogValue() slog.Value { return logPrinted(r) }
+
 // UnmarshalJSON reads a result of either form.
 func (r *ExtractResult) UnmarshalJSON(data []byte) error {
-	return decodeAnew(data, r, readExtract)
+	return decodeAnew(data, r)
 }
 
 var extractFields = jsonread.FieldsOf[ExtractResult]("response_type", "result", "citations")
 
-func readExtract(r *jsonread.Reader, v *ExtractResult) {
+func (v *ExtractResult) read(r *jsonread.Reader) {
 	for o := r.Object(extractFields, v.Extra.members()); o.Next(); {
 		switch o.Name {
 		case "response_type":
@@ -374,17 +370,11 @@ func readExtract(r *jsonread.Reader, v *ExtractResult) {
 
 // MarshalJSON writes the result as it came; after a download, with its value.
 func (r *ExtractResult) MarshalJSON() ([]byte, error) {
-	if r == nil {
-		return []byte("null"), nil
-	}
 	r.mu.Lock()
 	value := r.value.raw
 	if r.loaded != nil {
 		value = r.loaded
 	}
 	r.mu.Unlock()
-	return members.Encode(r,
-		members.Member{Name: "response_type", Value: quoteOrNone(r.responseType)},
-		members.Member{Name: "result", Value: value},
-		members.Member{Name: "citations", Value: r.cites.raw})
+	return r.encode(r, value, members.Member{Name: "citations", Value: r.cites.raw})
 }

@@ -1,6 +1,7 @@
 package reducto
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"log/slog"
@@ -149,40 +150,12 @@ func (v Citation) Format(f fmt.State, verb rune) {
 // LogValue logs the citation without the signatures of its blocks' URLs.
 func (v Citation) LogValue() slog.Value { return logPrinted(v) }
 
-// fmt would print the unexported fields of a result, and slog write it as JSON:
-// both would show presigned URLs and the document. So a result prints and logs as
-// its type and job only.
-func printResult(f fmt.State, r Result, jobID string) {
-	name := r.ResponseType()
-	if name == "" {
-		name = "unknown"
-	}
-	_, _ = io.WriteString(f, name+" result")
+// printResult prints the type and the job of a result only. fmt would print its
+// unexported fields, with presigned URLs and the document.
+func printResult(f fmt.State, r Result) {
+	_, jobID := r.describe() // panics for nil, before anything is written: fmt prints <nil>
+	_, _ = io.WriteString(f, cmp.Or(r.ResponseType(), "unknown")+" result")
 	if jobID != "" {
 		_, _ = io.WriteString(f, " of job "+jobID)
 	}
 }
-
-// Format prints the type and the job, with every verb.
-func (r *ParseResult) Format(f fmt.State, _ rune) { printResult(f, r, r.jobID()) }
-
-// Format prints the type and the job, with every verb.
-func (r *ExtractResult) Format(f fmt.State, _ rune) { printResult(f, r, r.JobID) }
-
-// Format prints the type and the job, with every verb.
-func (r SplitResult) Format(f fmt.State, _ rune) { printResult(f, &r, r.JobID) }
-
-// Format prints the type and the job, with every verb.
-func (r *PipelineResult) Format(f fmt.State, _ rune) { printResult(f, r, r.JobID) }
-
-// LogValue logs what Format prints.
-func (r *ParseResult) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(r)) }
-
-// LogValue logs what Format prints.
-func (r *ExtractResult) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(r)) }
-
-// LogValue logs what Format prints.
-func (r *SplitResult) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(r)) }
-
-// LogValue logs what Format prints.
-func (r *PipelineResult) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(r)) }

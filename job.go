@@ -111,7 +111,7 @@ var jobFields = jsonread.FieldsOf[Job]()
 // readJob reads a job, its result by its type.
 func readJob(r *jsonread.Reader, v *Job) {
 	var j Job
-	var late json.RawMessage // a result whose type is known when all is read
+	var result resultReader
 	for o := r.Object(jobFields, j.Extra.members()); o.Next(); {
 		switch o.Name {
 		case "job_id":
@@ -119,8 +119,8 @@ func readJob(r *jsonread.Reader, v *Job) {
 		case "status":
 			j.Status = JobStatus(r.String())
 		case "result":
-			if j.Result, late = readResult(r, j.Type); r.Err() != nil {
-				o.Name = "" // the error has its type
+			if result.read(r, j.Type); r.Err() != nil {
+				o.Name = "" // the error names the response type
 			}
 		case "progress":
 			j.Progress = r.FloatPointer()
@@ -146,12 +146,7 @@ func readJob(r *jsonread.Reader, v *Job) {
 			j.Bucket = r.Raw()
 		}
 	}
-	if late != nil && r.Err() == nil {
-		var err error
-		if j.Result, err = decodeResult(late, j.Type); err != nil {
-			r.Reject(err)
-		}
-	}
+	j.Result = result.finish(r, j.Type)
 	if r.Err() == nil {
 		*v = j
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"log/slog"
 	"sync"
 
 	"github.com/reducto-go/reducto/internal/jsonread"
@@ -119,9 +120,8 @@ type ParseResult struct {
 	// Extra has the members that this version of the library does not know.
 	Extra Extra `json:"-"`
 
-	responseType string
-	content      content
-	src          source
+	resultBase
+	content content
 
 	mu   sync.Mutex
 	full *fullResult // inline, or kept by Load; nil for a link
@@ -152,68 +152,58 @@ func (r *ParseResult) ResultID() string { return r.content.id() }
 func (f *fullResult) UnmarshalJSON(data []byte) error { return decodeBytes(data, f, readFull) }
 func (f fullResult) MarshalJSON() ([]byte, error)     { return members.Encode(f) }
 
-// Chunks yields the document's chunks in order. Content behind a URL is
-// downloaded while the loop runs: one chunk is in memory at a time, a second loop
-// downloads again, and leaving the loop closes the connection. An error ends the
-// loop; it says how far the download came.
+// Chunks yields the document's chunks in order. If the content lies behind a URL,
+// the loop downloads it chunk by chunk and keeps one chunk in memory. A second loop
+// downloads again. Leaving the loop closes the connection. An error ends the loop
+// and says how far the download came.
 func (r *ParseResult) Chunks(ctx context.Context) iter.Seq2[*Chunk, error] {
-	return func(yield func(*Chunk, error) bool) {
-		if full := r.kept(); full != nil {
-			for i := range full.Chunks {
-				if err := contextError(ctx); err != nil {
-					yield(nil, err)
-					return
-				}
-				if !yield(&full.Chunks[i], nil) {
-					return
-				}
-			}
+	read := func(reader *jsonread.Reader, _ func(), yield func(*Chunk) bool) error {
+		return readChunks(reader, nil, yield)
+	}
+	return stream(ctx, r, (*fullResult).eachChunk, read, func(n, _ int) string { return fmt.Sprintf("%d chunks", n) })
+}
+
+// Blocks yields the blocks of all chunks in order, as Chunks does. If the content
+// lies behind a URL, the loop keeps one block in memory, and its text once. On
+// Windows a text of many MB is in memory twice for a moment.
+func (r *ParseResult) Blocks(ctx context.Context) iter.Seq2[*Block, error] {
+	return stream(ctx, r, (*fullResult).eachBlock, readBlocks,
+		func(n, chunks int) string { return fmt.Sprintf("%d blocks of %d chunks", n, chunks) })
+}
+
+func (f *fullResult) eachChunk(yield func(*Chunk) bool) {
+	for i := range f.Chunks {
+		if !yield(&f.Chunks[i]) {
 			return
-		}
-		n, stopped := 0, false
-		var reader *jsonread.Reader
-		err := r.download(ctx, func() bool { return n > 0 }, func(body io.Reader) error {
-			reader = jsonread.New(body, -1)
-			defer reader.Close()
-			return readChunks(reader, nil, func(c *Chunk) bool {
-				if reader.Fail(contextError(ctx)); reader.Err() != nil {
-					return true
-				}
-				n++
-				stopped = !yield(c, nil)
-				return !stopped
-			})
-		})
-		if err != nil && !stopped {
-			if n > 0 {
-				err = fmt.Errorf("reducto: result of job %s, after %d chunks, %d bytes: %w", r.jobID(), n, reader.Offset(), err)
-			}
-			yield(nil, err)
 		}
 	}
 }
 
-// Blocks yields the blocks of all chunks in order, as Chunks does. Of what is
-// downloaded, one block is in memory at a time, and its text once, however large it and its chunk
-// are; on Windows, a text of many MB for a moment twice.
-func (r *ParseResult) Blocks(ctx context.Context) iter.Seq2[*Block, error] {
-	return func(yield func(*Block, error) bool) {
-		if r.kept() != nil {
-			for chunk, err := range r.Chunks(ctx) {
-				if err != nil {
-					yield(nil, err)
-					return
-				}
-				for i := range chunk.Blocks {
-					if err := contextError(ctx); err != nil {
-						yield(nil, err)
-						return
-					}
-					if !yield(&chunk.Blocks[i], nil) {
-						return
-					}
-				}
+func (f *fullResult) eachBlock(yield func(*Block) bool) {
+	for i := range f.Chunks {
+		for j := range f.Chunks[i].Blocks {
+			if !yield(&f.Chunks[i].Blocks[j]) {
+				return
 			}
+		}
+	}
+}
+
+// stream yields the elements of content that is kept (each) or of content that it
+// downloads (read). progress says how far the download came.
+func stream[T any](
+	ctx context.Context, r *ParseResult, each func(*fullResult, func(*T) bool),
+	read func(reader *jsonread.Reader, nextChunk func(), yield func(*T) bool) error, progress func(n, chunks int) string,
+) iter.Seq2[*T, error] {
+	return func(yield func(*T, error) bool) {
+		if full := r.kept(); full != nil {
+			each(full, func(v *T) bool {
+				if err := contextError(ctx); err != nil {
+					yield(nil, err)
+					return false
+				}
+				return yield(v, nil)
+			})
 			return
 		}
 		n, chunks, stopped := 0, 0, false
@@ -221,19 +211,18 @@ func (r *ParseResult) Blocks(ctx context.Context) iter.Seq2[*Block, error] {
 		err := r.download(ctx, func() bool { return n > 0 }, func(body io.Reader) error {
 			reader, chunks = jsonread.New(body, -1), 0
 			defer reader.Close()
-			return readBlocks(reader, func() { chunks++ }, func(b *Block) bool {
+			return read(reader, func() { chunks++ }, func(v *T) bool {
 				if reader.Fail(contextError(ctx)); reader.Err() != nil {
 					return true
 				}
 				n++
-				stopped = !yield(b, nil)
+				stopped = !yield(v, nil)
 				return !stopped
 			})
 		})
 		if err != nil && !stopped {
 			if n > 0 {
-				err = fmt.Errorf("reducto: result of job %s, after %d blocks of %d chunks, %d bytes: %w",
-					r.jobID(), n, chunks, reader.Offset(), err)
+				err = fmt.Errorf("reducto: result of job %s, after %s, %d bytes: %w", r.jobID(), progress(n, chunks), reader.Offset(), err)
 			}
 			yield(nil, err)
 		}
@@ -327,29 +316,27 @@ func (r *ParseResult) jobID() string {
 
 func (r *ParseResult) bind(s source) {
 	if s.link == nil {
-		s.link = func(j *Job) (Link, bool) {
-			fresh, ok := j.Result.(*ParseResult)
-			return fresh.linkOrNone(), ok
-		}
+		s.link = freshLink((*ParseResult).Link)
 	}
 	r.src = s
 }
 
-func (r *ParseResult) linkOrNone() Link {
-	if r == nil {
-		return ""
-	}
-	return r.content.link
-}
+func (r *ParseResult) describe() (responseType, jobID string) { return r.responseType, r.jobID() }
+
+// Format prints the response type and the job, with every verb.
+func (r *ParseResult) Format(f fmt.State, _ rune) { printResult(f, r) }
+
+// LogValue logs what Format prints.
+func (r *ParseResult) LogValue() slog.Value { return logPrinted(r) }
 
 // UnmarshalJSON reads a result with its content, or with the link to it.
 func (r *ParseResult) UnmarshalJSON(data []byte) error {
-	return decodeAnew(data, r, readParse)
+	return decodeAnew(data, r)
 }
 
 var parseFields = jsonread.FieldsOf[ParseResult]("response_type", "result")
 
-func readParse(r *jsonread.Reader, v *ParseResult) {
+func (v *ParseResult) read(r *jsonread.Reader) {
 	for o := r.Object(parseFields, v.Extra.members()); o.Next(); {
 		switch o.Name {
 		case "response_type":
@@ -401,21 +388,14 @@ func readParseContent(r *jsonread.Reader, v *ParseResult) {
 
 // MarshalJSON writes the result as it came; after Load, with its content.
 func (r *ParseResult) MarshalJSON() ([]byte, error) {
-	if r == nil {
-		return []byte("null"), nil
-	}
-	var result json.RawMessage
+	result := r.content.raw
 	if full := r.kept(); full != nil {
-		raw, err := full.MarshalJSON()
-		if err != nil {
+		var err error
+		if result, err = full.MarshalJSON(); err != nil {
 			return nil, err
 		}
-		result = raw
-	} else {
-		result = r.content.raw
 	}
-	return members.Encode(r, members.Member{Name: "response_type", Value: quoteOrNone(r.responseType)},
-		members.Member{Name: "result", Value: result})
+	return r.encode(r, result)
 }
 
 var fullFields = jsonread.FieldsOf[fullResult]()

@@ -3,6 +3,8 @@ package reducto
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"sync"
 
 	"github.com/reducto-go/reducto/internal/jsonread"
@@ -97,9 +99,9 @@ type PipelineResult struct {
 	// Extra has the members that this version of the library does not know.
 	Extra Extra `json:"-"`
 
-	responseType string
-	parseList    bool
-	steps        Extra // unknown members of the result object
+	resultBase
+	parseList bool
+	steps     Extra // unknown members of the result object
 }
 
 // SplitExtract is the extraction of one section.
@@ -125,63 +127,47 @@ func (s SplitExtract) MarshalJSON() ([]byte, error) { return members.Encode(s) }
 // ResponseType is "pipeline".
 func (r *PipelineResult) ResponseType() string { return responsePipeline }
 
-// bind has every step find its fresh link at its own place in a fresh result.
+// bind tells each step where a fresh result has the step's link.
 func (r *PipelineResult) bind(s source) {
-	step := func(find func(*PipelineResult) Result) source {
-		inner := s
-		inner.link = func(j *Job) (Link, bool) {
-			fresh, ok := j.Result.(*PipelineResult)
-			if !ok {
-				return "", false
-			}
-			linked, ok := find(fresh).(interface{ Link() Link })
-			if !ok {
-				return "", false
-			}
-			return linked.Link(), true
-		}
-		return inner
+	step := func(link func(*PipelineResult) Link) source {
+		s.link = freshLink(link)
+		return s
 	}
 	for i, p := range r.Parse {
-		if p == nil {
-			continue
+		if p != nil {
+			p.bind(step(func(fresh *PipelineResult) Link {
+				if i >= len(fresh.Parse) || fresh.Parse[i] == nil {
+					return ""
+				}
+				return fresh.Parse[i].Link()
+			}))
 		}
-		p.bind(step(func(fresh *PipelineResult) Result {
-			if i < len(fresh.Parse) && fresh.Parse[i] != nil {
-				return fresh.Parse[i]
-			}
-			return nil
-		}))
 	}
 	if r.Split != nil {
-		split := s
-		split.link = func(j *Job) (Link, bool) {
-			fresh, ok := j.Result.(*PipelineResult)
-			if !ok || fresh.Split == nil {
-				return "", false
+		r.Split.bind(step(func(fresh *PipelineResult) Link {
+			if fresh.Split == nil {
+				return ""
 			}
-			return fresh.Split.content.link, true
-		}
-		r.Split.bind(split)
+			return fresh.Split.content.link
+		}))
 	}
 	if r.Extract != nil {
-		r.Extract.bind(step(func(fresh *PipelineResult) Result {
+		r.Extract.bind(step(func(fresh *PipelineResult) Link {
 			if fresh.Extract == nil {
-				return nil
+				return ""
 			}
-			return fresh.Extract
+			return fresh.Extract.Link()
 		}))
 	}
 	for i, e := range r.SplitExtracts {
-		if e.Result == nil {
-			continue
+		if e.Result != nil {
+			e.Result.bind(step(func(fresh *PipelineResult) Link {
+				if i >= len(fresh.SplitExtracts) || fresh.SplitExtracts[i].Result == nil {
+					return ""
+				}
+				return fresh.SplitExtracts[i].Result.Link()
+			}))
 		}
-		e.Result.bind(step(func(fresh *PipelineResult) Result {
-			if i < len(fresh.SplitExtracts) && fresh.SplitExtracts[i].Result != nil {
-				return fresh.SplitExtracts[i].Result
-			}
-			return nil
-		}))
 	}
 }
 
@@ -193,9 +179,17 @@ func (r *PipelineResult) resolve(ctx context.Context) error {
 	return r.Split.resolve(ctx)
 }
 
+func (r *PipelineResult) describe() (responseType, jobID string) { return r.responseType, r.JobID }
+
+// Format prints the response type and the job, with every verb.
+func (r *PipelineResult) Format(f fmt.State, _ rune) { printResult(f, r) }
+
+// LogValue logs what Format prints.
+func (r *PipelineResult) LogValue() slog.Value { return logPrinted(r) }
+
 // UnmarshalJSON reads the steps in each of their forms.
 func (r *PipelineResult) UnmarshalJSON(data []byte) error {
-	return decodeAnew(data, r, readPipeline)
+	return decodeAnew(data, r)
 }
 
 // pipelineSteps is the result object of a pipeline.
@@ -212,7 +206,7 @@ var (
 	stepFields     = jsonread.FieldsOf[struct{}]("parse", "extract", "split", "edit")
 )
 
-func readPipeline(r *jsonread.Reader, v *PipelineResult) {
+func (v *PipelineResult) read(r *jsonread.Reader) {
 	for o := r.Object(pipelineFields, v.Extra.members()); o.Next(); {
 		switch o.Name {
 		case "response_type":
@@ -244,14 +238,14 @@ func readSteps(r *jsonread.Reader, v *PipelineResult) {
 		case "parse":
 			if r.Kind() == '{' {
 				v.Parse = []*ParseResult{{}}
-				readParse(r, v.Parse[0])
+				v.Parse[0].read(r)
 				continue
 			}
 			v.parseList = true
 			v.Parse = readList(r, new(sync.Pool), func(r *jsonread.Reader, p **ParseResult) {
 				if r.Kind() != 'n' {
 					*p = new(ParseResult)
-					readParse(r, *p)
+					(*p).read(r)
 					return
 				}
 				r.Skip()
@@ -259,25 +253,22 @@ func readSteps(r *jsonread.Reader, v *PipelineResult) {
 		case "extract":
 			if r.Kind() == '{' {
 				v.Extract = new(ExtractResult)
-				readExtract(r, v.Extract)
+				v.Extract.read(r)
 				continue
 			}
 			jsonread.Decode(r, &v.SplitExtracts)
 		case "split":
 			v.Split = new(SplitResult)
-			readSplit(r, v.Split)
+			v.Split.read(r)
 		case "edit":
 			v.Edit = new(EditResult)
-			readEdit(r, v.Edit)
+			v.Edit.read(r)
 		}
 	}
 }
 
 // MarshalJSON writes the steps in the forms in which they came.
 func (r *PipelineResult) MarshalJSON() ([]byte, error) {
-	if r == nil {
-		return []byte("null"), nil
-	}
 	inner := pipelineSteps{Split: r.Split, Edit: r.Edit, Extra: r.steps}
 	switch {
 	case r.parseList || len(r.Parse) > 1:
@@ -295,7 +286,5 @@ func (r *PipelineResult) MarshalJSON() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return members.Encode(r,
-		members.Member{Name: "response_type", Value: quoteOrNone(r.responseType)},
-		members.Member{Name: "result", Value: raw})
+	return r.encode(r, raw)
 }

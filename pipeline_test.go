@@ -44,58 +44,51 @@ func TestPipelineResult(t *testing.T) {
 // A result finds its fresh link in a job that was fetched again, at its own place.
 func TestFreshLinks(t *testing.T) {
 	t.Parallel()
-	fresh := func(name string) *Job {
-		text := strings.ReplaceAll(string(wire(t, name)), "5a1e", "f2e5")
+	job := func(text string) *Job {
 		job := new(Job)
 		require.NoError(t, json.Unmarshal([]byte(text), job))
 		return job
 	}
-	assertFresh := func(s source, name, path string) {
-		t.Helper()
-		link, ok := s.link(fresh(name))
-		assert.True(t, ok)
-		assert.Contains(t, string(link), path)
-		assert.Contains(t, string(link), "f2e5")
+	fresh := func(name string) *Job { return job(strings.ReplaceAll(string(wire(t, name)), "5a1e", "f2e5")) }
+	parse := resultOf[*ParseResult](t, "job_parse_url.json")
+	parse.bind(source{jobID: "j"})
+	assert.Equal(t, "j", parse.jobID())
+	extract := resultOf[*ExtractResult](t, "job_extract_url.json")
+	extract.bind(source{})
+	for name, s := range map[string]source{"job_parse_url.json": parse.src, "job_extract_url.json": extract.src} {
+		assert.Contains(t, string(s.link(fresh(name))), "f2e5")
 		for _, other := range []string{"job_edit.json", "job_completed_null.json", "job_failed.json", "job_unknown_type.json"} {
-			link, ok = s.link(fresh(other))
-			assert.False(t, ok)
-			assert.Empty(t, link)
+			assert.Empty(t, s.link(fresh(other)))
 		}
 	}
-	p := resultOf[*ParseResult](t, "job_parse_url.json")
-	p.bind(source{jobID: "j"})
-	assertFresh(p.src, "job_parse_url.json", "/result.json")
-	assert.Equal(t, "j", p.jobID())
-	e := resultOf[*ExtractResult](t, "job_extract_url.json")
-	e.bind(source{})
-	assertFresh(e.src, "job_extract_url.json", "/value.json")
 
-	pipeline := resultOf[*PipelineResult](t, "job_pipeline_parse_list.json")
-	pipeline.bind(source{})
-	assertFresh(pipeline.Parse[1].src, "job_pipeline_parse_list.json", "/p2.json")
-	link, ok := pipeline.Parse[0].src.link(fresh("job_pipeline_parse_list.json"))
-	assert.True(t, ok)
-	assert.Empty(t, link, "it has its content now")
-	_, ok = pipeline.Parse[1].src.link(fresh("job_pipeline_split_extract.json"))
-	assert.False(t, ok, "there is no second one any more")
-	_, ok = pipeline.Extract.src.link(fresh("job_pipeline_parse_list.json"))
-	assert.True(t, ok)
-	_, ok = pipeline.Extract.src.link(fresh("job_pipeline_split_extract.json"))
-	assert.False(t, ok)
-	split := resultOf[*PipelineResult](t, "job_pipeline_split_extract.json")
-	split.bind(source{})
-	_, ok = split.SplitExtracts[1].Result.src.link(fresh("job_pipeline_split_extract.json"))
-	assert.True(t, ok)
-	_, ok = split.SplitExtracts[1].Result.src.link(fresh("job_pipeline_parse_list.json"))
-	assert.False(t, ok)
-
-	// Nothing is where a step is null.
-	nulls := `{"status":"Completed","type":"Pipeline","result":{"result":{"parse":[null,null],"extract":[{"result":null},{"result":null}]}}}`
-	job := new(Job)
-	require.NoError(t, json.Unmarshal([]byte(nulls), job))
-	job.Result.bind(source{})
-	_, ok = pipeline.Parse[1].src.link(job)
-	assert.False(t, ok)
-	_, ok = split.SplitExtracts[1].Result.src.link(job)
-	assert.False(t, ok)
+	link := func(name string) string {
+		return `{"result":{"type":"url","result_id":"r","url":"https://example.com/` + name + `"},"usage":{"num_pages":1}}`
+	}
+	pipeline := func(extract string) *Job {
+		return job(`{"status":"Completed","type":"Pipeline","result":{"result":{"parse":[` + link("p0") + `,` + link("p1") +
+			`],"split":` + link("s") + `,"extract":` + extract + `}}}`)
+	}
+	plain, split := pipeline(link("e")), pipeline(`[{"result":`+link("e0")+`},{"result":`+link("e1")+`}]`)
+	plain.Result.bind(source{})
+	split.Result.bind(source{})
+	one, other := plain.Result.(*PipelineResult), split.Result.(*PipelineResult)
+	empty := job(`{"status":"Completed","type":"Pipeline","result":{"result":{}}}`)
+	nulls := job(`{"status":"Completed","type":"Pipeline","result":{"result":{"parse":[null,null],"extract":[{"result":null},{"result":null}]}}}`)
+	nulls.Result.bind(source{})
+	for name, s := range map[string]source{
+		"p0": one.Parse[0].src, "p1": one.Parse[1].src, "s": one.Split.src, "e": one.Extract.src,
+		"e0": other.SplitExtracts[0].Result.src, "e1": other.SplitExtracts[1].Result.src,
+	} {
+		from, without := plain, []*Job{empty, nulls, fresh("job_edit.json")}
+		if name == "e0" || name == "e1" {
+			from, without = split, append(without, plain)
+		} else if name == "e" {
+			without = append(without, split)
+		}
+		assert.Equal(t, Link("https://example.com/"+name), s.link(from), name)
+		for _, j := range without {
+			assert.Empty(t, s.link(j), name)
+		}
+	}
 }

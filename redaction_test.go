@@ -294,7 +294,7 @@ func TestWhatIsShown(t *testing.T) {
 		"edit result of job j1":                                 &EditResult{JobID: "j1"},
 		"classify result of job j1":                             ClassifyResult{JobID: "j1"},
 		"chart result of job j1":                                &ChartResult{JobID: "j1"},
-		"translate result":                                      &UnknownResult{responseType: "translate"},
+		"translate result":                                      &UnknownResult{resultBase: resultBase{responseType: "translate"}},
 		"unknown result":                                        &UnknownResult{},
 		"{ {0 0 0 0 0 0 map[]} text  []  <nil> [] map[] map[]}": Block{Content: "text"},
 	} {

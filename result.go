@@ -11,31 +11,111 @@ import (
 	"github.com/reducto-go/reducto/internal/members"
 )
 
-// Result is what a completed job produced: a *ParseResult, *ExtractResult,
-// *SplitResult, *PipelineResult, *EditResult, *ClassifyResult, *ChartResult, or an
-// *UnknownResult for what this version of the library does not know. The set is
-// closed: no type outside this package is a Result.
+// Result is the result of a completed job: a *ParseResult, *ExtractResult,
+// *SplitResult, *PipelineResult, *EditResult, *ClassifyResult or *ChartResult. A
+// result that this version of the library does not know is an *UnknownResult. No
+// type outside this package implements Result.
 type Result interface {
-	// ResponseType is the service's name for the form of the result: parse, extract,
-	// v3_extract, split, pipeline, edit, classify or chart. Results stored before
-	// the service sent that name have the one that their form implies.
+	// ResponseType returns the service's name for the form of the result: parse,
+	// extract, v3_extract, split, pipeline, edit, classify or chart. For an old result
+	// without that name it returns the name that its form implies.
 	ResponseType() string
 
-	// bind tells the result through which client and job a link is renewed.
+	// describe returns the response type as it came, which may be empty, and the job.
+	describe() (responseType, jobID string)
+	// read reads the result. It leaves an error in the Reader.
+	read(*jsonread.Reader)
+	// bind tells the result from which client and job it came.
 	bind(source)
 }
 
-// UnknownResult is a result of a type that this version of the library does not
-// know.
-type UnknownResult struct {
-	// Raw is the result as it came.
-	Raw json.RawMessage
-
+// resultTypes is the registry of results. To add one, write its type in a file of
+// its own and add a line here.
+var resultTypes = []struct {
 	responseType string
+	job          JobType // implies the response type of a result without one
+	new          func() Result
+}{
+	{responseParse, JobParse, func() Result { return new(ParseResult) }},
+	{responseExtract, JobExtract, func() Result { return new(ExtractResult) }},
+	{responseV3Extract, "", func() Result { return new(ExtractResult) }},
+	{responseSplit, JobSplit, func() Result { return new(SplitResult) }},
+	{responsePipeline, JobPipeline, func() Result { return new(PipelineResult) }},
+	{responseEdit, JobEdit, func() Result { return new(EditResult) }},
+	{responseClassify, JobClassify, func() Result { return new(ClassifyResult) }},
+	{responseChart, JobChart, func() Result { return new(ChartResult) }},
 }
 
-// ResponseType is the name that the service gave, empty if it gave none.
+// The known values of response_type.
+const (
+	responseParse     = "parse"
+	responseExtract   = "extract"
+	responseV3Extract = "v3_extract"
+	responseSplit     = "split"
+	responsePipeline  = "pipeline"
+	responseEdit      = "edit"
+	responseClassify  = "classify"
+	responseChart     = "chart"
+)
+
+// newResult returns an empty result of the given response type.
+func newResult(responseType string) Result {
+	for _, t := range resultTypes {
+		if t.responseType == responseType {
+			return t.new()
+		}
+	}
+	return new(UnknownResult)
+}
+
+// typeOfJob returns the response type that a job type implies; empty if none.
+// Extract jobs have two, which their members tell apart.
+func typeOfJob(job JobType) string {
+	for _, t := range resultTypes {
+		if t.job == job && job != "" {
+			return t.responseType
+		}
+	}
+	return ""
+}
+
+// resultBase holds what every result has. Results embed it.
+type resultBase struct {
+	responseType string // as it came; empty if there was none
+	src          source
+}
+
+func (b *resultBase) bind(s source) { b.src = s }
+
+// encode writes the result v: its response type, its result member, its fields.
+func (b *resultBase) encode(v any, result json.RawMessage, more ...members.Member) ([]byte, error) {
+	return members.Encode(v, append([]members.Member{
+		{Name: "response_type", Value: quoteOrNone(b.responseType)},
+		{Name: "result", Value: result},
+	}, more...)...)
+}
+
+// UnknownResult is a result whose type this version of the library does not know.
+type UnknownResult struct {
+	resultBase
+
+	// Raw is the result as it came.
+	Raw json.RawMessage
+}
+
+// ResponseType returns the response type that the service gave; empty if none.
 func (r *UnknownResult) ResponseType() string { return r.responseType }
+
+func (r *UnknownResult) describe() (responseType, jobID string) {
+	jobID, _ = text(object(r.Raw)["job_id"])
+	return r.responseType, jobID
+}
+
+func (r *UnknownResult) read(reader *jsonread.Reader) {
+	if raw := reader.Raw(); reader.Err() == nil {
+		_ = r.UnmarshalJSON(raw)
+	}
+}
 
 // UnmarshalJSON keeps the result as it is.
 func (r *UnknownResult) UnmarshalJSON(data []byte) error {
@@ -55,113 +135,15 @@ func (r *UnknownResult) MarshalJSON() ([]byte, error) {
 	return r.Raw, nil
 }
 
-func (r *UnknownResult) bind(source) {}
-
-// Format prints the type, with every verb.
-func (r *UnknownResult) Format(f fmt.State, _ rune) { printResult(f, r, "") }
+// Format prints the response type, with every verb.
+func (r *UnknownResult) Format(f fmt.State, _ rune) { printResult(f, r) }
 
 // LogValue logs what Format prints.
-func (r *UnknownResult) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(r)) }
+func (r *UnknownResult) LogValue() slog.Value { return logPrinted(r) }
 
-func readUnknown(r *jsonread.Reader, v *UnknownResult) {
-	if raw := r.Raw(); r.Err() == nil {
-		_ = v.UnmarshalJSON(raw)
-	}
-}
-
-// The names that response_type is known to have.
-const (
-	responseParse     = "parse"
-	responseExtract   = "extract"
-	responseV3Extract = "v3_extract"
-	responseSplit     = "split"
-	responsePipeline  = "pipeline"
-	responseEdit      = "edit"
-	responseClassify  = "classify"
-	responseChart     = "chart"
-)
-
-// typeOfJob has the response type that a kind of job implies. Extract has two,
-// which tell themselves apart by their members.
-var typeOfJob = map[JobType]string{
-	JobParse:    responseParse,
-	JobExtract:  responseExtract,
-	JobSplit:    responseSplit,
-	JobPipeline: responsePipeline,
-	JobEdit:     responseEdit,
-	JobClassify: responseClassify,
-	JobChart:    responseChart,
-}
-
-func newResult(name string) Result {
-	switch name {
-	case responseParse:
-		return new(ParseResult)
-	case responseExtract, responseV3Extract:
-		return new(ExtractResult)
-	case responseSplit:
-		return new(SplitResult)
-	case responsePipeline:
-		return new(PipelineResult)
-	case responseEdit:
-		return new(EditResult)
-	case responseClassify:
-		return new(ClassifyResult)
-	case responseChart:
-		return new(ChartResult)
-	}
-	return new(UnknownResult)
-}
-
-// readInto reads a result of the type that it has.
-func readInto(r *jsonread.Reader, result Result) {
-	switch v := result.(type) {
-	case *ParseResult:
-		readParse(r, v)
-	case *ExtractResult:
-		readExtract(r, v)
-	case *SplitResult:
-		readSplit(r, v)
-	case *PipelineResult:
-		readPipeline(r, v)
-	case *EditResult:
-		readEdit(r, v)
-	case *ClassifyResult:
-		readClassify(r, v)
-	case *ChartResult:
-		readChart(r, v)
-	case *UnknownResult:
-		readUnknown(r, v)
-	}
-}
-
-// described is what every result says of itself: its name, as it came, and its job.
-func described(result Result) (responseType, jobID string) {
-	switch v := result.(type) {
-	case *ParseResult:
-		return v.responseType, v.JobID
-	case *ExtractResult:
-		return v.responseType, v.JobID
-	case *SplitResult:
-		return v.responseType, v.JobID
-	case *PipelineResult:
-		return v.responseType, v.JobID
-	case *EditResult:
-		return v.responseType, v.JobID
-	case *ClassifyResult:
-		return v.responseType, v.JobID
-	case *ChartResult:
-		return v.responseType, v.JobID
-	case *UnknownResult:
-		jobID, _ = text(object(v.Raw)["job_id"])
-		return v.responseType, jobID
-	}
-	return "", ""
-}
-
-// As is a completed job's result as the type R. It returns a *JobError for a job
-// that failed or was cancelled, and a *ResultTypeError for a result of another
-// type or none. As[reducto.Result] takes any result.
+// As returns the result of a completed job as type R. It returns a *JobError for a
+// job that failed or was cancelled, and a *ResultTypeError for a result of another
+// type or none. As[reducto.Result] accepts any result.
 func As[R Result](job *Job) (R, error) {
 	var zero R
 	if job == nil {

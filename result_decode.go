@@ -24,14 +24,14 @@ func decodeResult(raw json.RawMessage, job JobType) (Result, error) {
 	case top == nil:
 	case members.Kind(top["response_type"]) == '"':
 		name, _ = text(top["response_type"])
-	case typeOfJob[job] != "":
-		name = typeOfJob[job]
+	case typeOfJob(job) != "":
+		name = typeOfJob(job)
 	case job == "":
 		name = impliedType(top)
 	}
 	result := newResult(name)
 	r := jsonread.FromBytes(raw)
-	readInto(r, result)
+	result.read(r)
 	r.Label(typeLabel(name))
 	return result, r.Err()
 }
@@ -91,33 +91,50 @@ func isLink(in map[string]json.RawMessage) bool {
 	return kind == "url" && members.Kind(in["url"]) == '"' && hasID
 }
 
-// readResult reads a result of the type that response_type names or, without one, of
-// the job's type. It decodes at once if the name comes before the content, or if the
-// job's type is known and turns out to be right. Otherwise it returns the result as
-// it is: its type depends on what may still follow.
-func readResult(r *jsonread.Reader, job JobType) (Result, json.RawMessage) {
+// resultReader reads the result of a job. The members that name its type may come
+// after it: read keeps such a result as it is, and finish decodes it.
+type resultReader struct {
+	result Result
+	late   json.RawMessage
+}
+
+// finish returns the result once the whole job was read, and its type is known.
+func (x *resultReader) finish(r *jsonread.Reader, job JobType) Result {
+	if x.late != nil && r.Err() == nil {
+		var err error
+		x.result, err = decodeResult(x.late, job)
+		r.Reject(err)
+	}
+	return x.result
+}
+
+// read reads a result of the type that response_type names or, without one, of the
+// type that the job implies.
+func (x *resultReader) read(r *jsonread.Reader, job JobType) {
 	if r.Kind() != '{' {
-		return nil, r.Raw()
+		x.late = r.Raw()
+		return
 	}
 	m := r.Mark()
 	name, named := findResponseType(r, false)
 	if !r.Rewind(m) {
-		return nil, nil
+		return
 	}
 	if named {
-		result := newResult(name)
-		readInto(r, result)
+		x.result = newResult(name)
+		x.result.read(r)
 		r.Label(typeLabel(name))
-		return result, nil
+		return
 	}
-	if name = typeOfJob[job]; name == "" {
-		return nil, r.Raw()
+	if name = typeOfJob(job); name == "" {
+		x.late = r.Raw()
+		return
 	}
 	m = r.Mark()
 	result := newResult(name)
-	readInto(r, result)
-	if got, _ := described(result); r.Err() == nil && got == "" {
-		// It has no name, or one that is none.
+	result.read(r)
+	if got, _ := result.describe(); r.Err() == nil && got == "" {
+		// It has no response type, or one that is not a string.
 		if r.Rewind(m); r.Err() == nil {
 			m = r.Mark()
 			_, named = findResponseType(r, true)
@@ -130,11 +147,10 @@ func readResult(r *jsonread.Reader, job JobType) (Result, json.RawMessage) {
 		r.Label(typeLabel(name))
 	case !named && r.Err() == nil:
 		r.Release(m)
-		return result, nil
-	case r.Rewind(m): // what it cannot be read as may not be what it is
-		return nil, r.Raw()
+		x.result = result
+	case r.Rewind(m): // a result of another type, or one that did not fit
+		x.late = r.Raw()
 	}
-	return nil, nil
 }
 
 func typeLabel(name string) string { return fmt.Sprintf("result of type %q", name) }
@@ -211,7 +227,7 @@ func readWith(r *jsonread.Reader, names ...string) (raw json.RawMessage, in map[
 	return raw, in
 }
 
-// decodeBytes is an UnmarshalJSON by one of the functions here.
+// decodeBytes implements UnmarshalJSON by a read function.
 func decodeBytes[T any](data []byte, v *T, read func(*jsonread.Reader, *T)) error {
 	if members.IsNull(data) {
 		return nil
@@ -222,13 +238,15 @@ func decodeBytes[T any](data []byte, v *T, read func(*jsonread.Reader, *T)) erro
 	return r.Err()
 }
 
-// decodeAnew is decodeBytes into what may have been used before, of which nothing
-// stays.
-func decodeAnew[T any](data []byte, v *T, read func(*jsonread.Reader, *T)) error {
+// decodeAnew implements UnmarshalJSON of a result. Nothing stays of what v held.
+func decodeAnew[T any, R interface {
+	*T
+	Result
+}](data []byte, v R) error {
 	if !members.IsNull(data) {
 		*v = *new(T)
 	}
-	return decodeBytes(data, v, read)
+	return decodeBytes(data, (*T)(v), func(r *jsonread.Reader, v *T) { R(v).read(r) })
 }
 
 // readList reads a list; nil after an error.

@@ -467,7 +467,7 @@ func requireReference(t *testing.T, data []byte) {
 	var parse refParse
 	same("parse", json.Unmarshal(data, &parse), &parse, func(r *jsonread.Reader) any {
 		v := new(ParseResult)
-		readParse(r, v)
+		v.read(r)
 		return v
 	})
 	var job Job

@@ -21,13 +21,25 @@ import (
 // prints without its query. Convert it to a string to use it.
 type Link string
 
-// source is where a result came from: what is needed to download what lies behind
-// a link, and to renew the link.
+// source is the client and the job that a result came from. They are needed to
+// download its content, and to get a fresh link to it.
 type source struct {
 	client *Client
 	jobID  string
-	// link finds the link of the same result in a job that was fetched again.
-	link func(*Job) (Link, bool)
+	// link returns the link to the same content in a job that was fetched again; empty
+	// if it has none.
+	link func(*Job) Link
+}
+
+// freshLink makes source.link for a result of type R.
+func freshLink[R Result](link func(R) Link) func(*Job) Link {
+	return func(j *Job) Link {
+		fresh, ok := j.Result.(R)
+		if !ok {
+			return ""
+		}
+		return link(fresh)
+	}
 }
 
 // Format prints the URL without its query, with every verb.
@@ -79,8 +91,8 @@ func (s source) download(ctx context.Context, link Link, started func() bool, re
 	if jobErr != nil {
 		return fmt.Errorf("reducto: the result's URL has expired, and there is no fresh one: %w", jobErr)
 	}
-	fresh, ok := s.link(job)
-	if !ok || fresh == "" {
+	fresh := s.link(job)
+	if fresh == "" {
 		refused.remedy = "submit the document again"
 		return fmt.Errorf("reducto: the result's URL has expired, and there is no fresh one: %w", err)
 	}
@@ -356,6 +368,15 @@ func quoteOrNone(s string) json.RawMessage {
 	}
 	quoted, _ := json.Marshal(s)
 	return quoted
+}
+
+// readInner downloads a result object, or the answer around it.
+func readInner(ctx context.Context, src source, link Link) (json.RawMessage, error) {
+	raw, err := readValue(ctx, src, link)
+	if inner := object(raw)["result"]; inner != nil {
+		raw = inner
+	}
+	return raw, err
 }
 
 // readValue downloads a bare JSON value.

@@ -368,7 +368,6 @@ func TestNilResultsMarshalAsNull(t *testing.T) {
 		require.NoError(t, err, "%T", r)
 		assert.Equal(t, "null", string(raw), "%T", r)
 	}
-	assert.Empty(t, (*ParseResult)(nil).linkOrNone())
 }
 
 // Null changes nothing, as everywhere in encoding/json.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/reducto-go/reducto/internal/jsonread"
 	"github.com/reducto-go/reducto/internal/members"
@@ -134,10 +135,9 @@ type SplitResult struct {
 	// Extra has the members that this version of the library does not know.
 	Extra Extra `json:"-"`
 
-	responseType string
-	content      content
-	inner        *splitContent
-	src          source
+	resultBase
+	content content
+	inner   *splitContent
 }
 
 // Split is one section.
@@ -239,13 +239,7 @@ func (r *SplitResult) ResponseType() string { return responseSplit }
 
 func (r *SplitResult) bind(s source) {
 	if s.link == nil {
-		s.link = func(j *Job) (Link, bool) {
-			fresh, ok := j.Result.(*SplitResult)
-			if !ok {
-				return "", false
-			}
-			return fresh.content.link, true
-		}
+		s.link = freshLink(func(fresh *SplitResult) Link { return fresh.content.link })
 	}
 	r.src = s
 }
@@ -256,12 +250,9 @@ func (r *SplitResult) resolve(ctx context.Context) error {
 	if r.content.link == "" || r.inner != nil {
 		return nil
 	}
-	raw, err := readValue(ctx, r.src, r.content.link)
+	raw, err := readInner(ctx, r.src, r.content.link)
 	if err != nil {
 		return err
-	}
-	if inner := object(raw)["result"]; inner != nil {
-		raw = inner
 	}
 	return r.set(raw)
 }
@@ -278,14 +269,22 @@ func (r *SplitResult) set(raw json.RawMessage) error {
 	return nil
 }
 
+func (r *SplitResult) describe() (responseType, jobID string) { return r.responseType, r.JobID }
+
+// Format prints the response type and the job, with every verb.
+func (r SplitResult) Format(f fmt.State, _ rune) { printResult(f, &r) }
+
+// LogValue logs what Format prints.
+func (r *SplitResult) LogValue() slog.Value { return logPrinted(r) }
+
 // UnmarshalJSON reads the result of a split or of a deep split.
 func (r *SplitResult) UnmarshalJSON(data []byte) error {
-	return decodeAnew(data, r, readSplit)
+	return decodeAnew(data, r)
 }
 
 var splitFields = jsonread.FieldsOf[SplitResult]("response_type", "result")
 
-func readSplit(r *jsonread.Reader, v *SplitResult) {
+func (v *SplitResult) read(r *jsonread.Reader) {
 	for o := r.Object(splitFields, v.Extra.members()); o.Next(); {
 		switch o.Name {
 		case "response_type":
@@ -308,9 +307,6 @@ func readSplit(r *jsonread.Reader, v *SplitResult) {
 // MarshalJSON writes the result as it came; with its splits if they were
 // downloaded.
 func (r *SplitResult) MarshalJSON() ([]byte, error) {
-	if r == nil {
-		return []byte("null"), nil
-	}
 	raw := r.content.raw
 	if r.content.link == "" || r.inner != nil || len(r.Splits) > 0 {
 		inner := splitContent{Splits: r.Splits, SectionMapping: r.SectionMapping}
@@ -326,7 +322,5 @@ func (r *SplitResult) MarshalJSON() ([]byte, error) {
 		}
 		raw = encoded
 	}
-	return members.Encode(r,
-		members.Member{Name: "response_type", Value: quoteOrNone(r.responseType)},
-		members.Member{Name: "result", Value: raw})
+	return r.encode(r, raw)
 }

@@ -79,17 +79,16 @@ func readSync(r *jsonread.Reader, kind JobType) (Result, string) {
 			return nil, ""
 		}
 	}
-	result, late := readResult(r, kind)
-	if late != nil && r.Err() == nil {
-		var err error
-		if result, err = decodeResult(late, kind); err != nil {
-			r.Reject(err)
-		}
-	}
+	var x resultReader
+	x.read(r, kind)
+	result := x.finish(r, kind)
 	if r.Err() != nil {
 		return nil, ""
 	}
-	_, id := described(result)
+	id := ""
+	if result != nil {
+		_, id = result.describe()
+	}
 	return result, id
 }
 
