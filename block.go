@@ -2,6 +2,8 @@ package reducto
 
 import (
 	"encoding/json"
+	"fmt"
+	"log/slog"
 
 	"github.com/reducto-go/reducto/internal/jsonread"
 	"github.com/reducto-go/reducto/internal/members"
@@ -201,9 +203,6 @@ var (
 	ocrFields      = jsonread.FieldsOf[OCRResult]()
 )
 
-// members is where a reader puts what has no field.
-func (x *Extra) members() *map[string]json.RawMessage { return (*map[string]json.RawMessage)(x) }
-
 func readBox(r *jsonread.Reader, b *BoundingBox) {
 	for o := r.Object(boxFields, b.Extra.members()); o.Next(); {
 		switch o.Name {
@@ -387,3 +386,21 @@ func readOCR(r *jsonread.Reader, v *OCRResult) {
 		}
 	}
 }
+
+// Format prints the block without the signatures of its URLs.
+func (v Block) Format(f fmt.State, verb rune) {
+	type fields Block
+	printFields(f, verb, fields(v))
+}
+
+// LogValue logs the block without the signatures of its URLs.
+func (v Block) LogValue() slog.Value { return logPrinted(v) }
+
+// Format prints the chunk without the signatures of its blocks' URLs.
+func (v Chunk) Format(f fmt.State, verb rune) {
+	type fields Chunk
+	printFields(f, verb, fields(v))
+}
+
+// LogValue logs the chunk without the signatures of its blocks' URLs.
+func (v Chunk) LogValue() slog.Value { return logPrinted(v) }

@@ -2,6 +2,8 @@ package reducto
 
 import (
 	"encoding/json"
+	"fmt"
+	"log/slog"
 	"reflect"
 	"slices"
 	"strings"
@@ -21,6 +23,17 @@ func (v *Citation) UnmarshalJSON(data []byte) error { return members.Decode(data
 
 // MarshalJSON writes unknown members too.
 func (v Citation) MarshalJSON() ([]byte, error) { return members.Encode(v) }
+
+// Format prints the citation without the signatures of its blocks' URLs.
+func (v Citation) Format(f fmt.State, verb rune) {
+	printFields(f, verb, struct { // the embedded block's method would print the block alone
+		Block       Block
+		ParentBlock *Block
+	}{v.Block, v.ParentBlock})
+}
+
+// LogValue logs the citation without the signatures of its blocks' URLs.
+func (v Citation) LogValue() slog.Value { return logPrinted(v) }
 
 // Cited is an extracted field with the places that it was taken from. Use it in
 // the struct that ExtractResult.Decode fills:

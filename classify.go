@@ -95,6 +95,15 @@ func (r ClassifyRequest) wire(*asyncWire) any { return r }
 
 func (r ClassifyRequest) private() []string { return private(r.Input, "") }
 
+// Format prints the request without presigned signatures.
+func (r ClassifyRequest) Format(f fmt.State, verb rune) {
+	type fields ClassifyRequest
+	printFields(f, verb, fields(r))
+}
+
+// LogValue logs the request without presigned signatures.
+func (r ClassifyRequest) LogValue() slog.Value { return logPrinted(r) }
+
 // Classify tells which of your categories a document belongs to. There is no
 // asynchronous form. See Parse for how it is sent.
 func (c *Client) Classify(ctx context.Context, req ClassifyRequest) (*ClassifyResult, error) {

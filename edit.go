@@ -178,6 +178,15 @@ func (r EditRequest) wire(a *asyncWire) any {
 
 func (r EditRequest) private() []string { return private(r.Input, "") }
 
+// Format prints the request without presigned signatures.
+func (r EditRequest) Format(f fmt.State, verb rune) {
+	type fields EditRequest
+	printFields(f, verb, fields(r))
+}
+
+// LogValue logs the request without presigned signatures.
+func (r EditRequest) LogValue() slog.Value { return logPrinted(r) }
+
 // Edit edits a document and waits for the result on the same connection. See
 // Parse.
 func (c *Client) Edit(ctx context.Context, req EditRequest) (*EditResult, error) {

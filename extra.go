@@ -3,6 +3,11 @@ package reducto
 import (
 	"encoding/json"
 	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/reducto-go/reducto/internal/members"
@@ -12,18 +17,17 @@ import (
 // know, by name, as they came. They are encoded again where the value is.
 type Extra map[string]json.RawMessage
 
-// take removes a member and returns it; nil if it is not there.
-func (x *Extra) take(name string) json.RawMessage {
-	raw, ok := (*x)[name]
-	if !ok {
-		return nil
-	}
-	delete(*x, name)
-	if len(*x) == 0 {
-		*x = nil
-	}
-	return raw
+// members is where a reader puts what has no field.
+func (x *Extra) members() *map[string]json.RawMessage { return (*map[string]json.RawMessage)(x) }
+
+// Format prints the names of the members, with every verb. Their values are whatever
+// the service sends, presigned URLs too.
+func (x Extra) Format(f fmt.State, _ rune) {
+	_, _ = io.WriteString(f, "map["+strings.Join(slices.Sorted(maps.Keys(x)), " ")+"]")
 }
+
+// LogValue logs what Format prints.
+func (x Extra) LogValue() slog.Value { return logPrinted(x) }
 
 // Time is a point in time of the API, which sends it without a zone
 // ("2026-09-06T05:17:35.492581") and means UTC. It remembers how it was written,

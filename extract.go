@@ -116,6 +116,15 @@ func (r ExtractRequest) private() []string {
 	return private(r.Input, r.Parsing.Settings.DocumentPassword)
 }
 
+// Format prints the request without password and presigned signatures.
+func (r ExtractRequest) Format(f fmt.State, verb rune) {
+	type fields ExtractRequest
+	printFields(f, verb, fields(r))
+}
+
+// LogValue logs the request without password and presigned signatures.
+func (r ExtractRequest) LogValue() slog.Value { return logPrinted(r) }
+
 // Extract extracts data and waits for the result on the same connection. See Parse.
 func (c *Client) Extract(ctx context.Context, req ExtractRequest) (*ExtractResult, error) {
 	if err := checkSync("Extract", req.Async, req.QueuePriority); err != nil {

@@ -74,6 +74,15 @@ func (r *ParseRequest) wire(a *asyncWire) any {
 
 func (r ParseRequest) private() []string { return private(r.Input, r.Settings.DocumentPassword) }
 
+// Format prints the request without password and presigned signatures.
+func (r ParseRequest) Format(f fmt.State, verb rune) {
+	type fields ParseRequest
+	printFields(f, verb, fields(r))
+}
+
+// LogValue logs the request without password and presigned signatures.
+func (r ParseRequest) LogValue() slog.Value { return logPrinted(r) }
+
 // Parse parses a document and waits for the result on the same connection. The
 // service ends such calls after 15 minutes; documents of more than some 50 pages do
 // better with ParseAsync.

@@ -41,6 +41,15 @@ func (o ParseOptions) check(path string) error {
 	return o.Settings.check(path + "Settings")
 }
 
+// Format prints the options without the password.
+func (o ParseOptions) Format(f fmt.State, verb rune) {
+	type fields ParseOptions
+	printFields(f, verb, fields(o))
+}
+
+// LogValue logs the options without the password.
+func (o ParseOptions) LogValue() slog.Value { return logPrinted(o) }
+
 // Enhance chooses what models do to a page beyond recognising its text. The
 // parse model r-1 (Settings.Model) does most of it by itself.
 type Enhance struct {
@@ -491,12 +500,6 @@ type HybridVPC struct {
 // json.Marshal makes of a request.
 type Password string
 
-// String never shows the password.
-func (p Password) String() string { return redact.Mark }
-
-// GoString never shows the password.
-func (p Password) GoString() string { return redact.Mark }
-
 // Format never shows the password, with any verb.
 func (p Password) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redact.Mark) }
 
@@ -533,3 +536,12 @@ func (t TenantThrottling) check(field string) error {
 	}
 	return nil
 }
+
+// Format prints the settings without the password.
+func (s Settings) Format(f fmt.State, verb rune) {
+	type fields Settings
+	printFields(f, verb, fields(s))
+}
+
+// LogValue logs the settings without the password.
+func (s Settings) LogValue() slog.Value { return logPrinted(s) }

@@ -54,6 +54,24 @@ func (r *PipelineRequest) wire(a *asyncWire) any {
 
 func (r PipelineRequest) private() []string { return private(r.Input, r.Settings.DocumentPassword) }
 
+// Format prints the request without password and presigned signatures.
+func (r PipelineRequest) Format(f fmt.State, verb rune) {
+	type fields PipelineRequest
+	printFields(f, verb, fields(r))
+}
+
+// LogValue logs the request without password and presigned signatures.
+func (r PipelineRequest) LogValue() slog.Value { return logPrinted(r) }
+
+// Format prints the settings without the password.
+func (s PipelineSettings) Format(f fmt.State, verb rune) {
+	type fields PipelineSettings
+	printFields(f, verb, fields(s))
+}
+
+// LogValue logs the settings without the password.
+func (s PipelineSettings) LogValue() slog.Value { return logPrinted(s) }
+
 // Pipeline runs a document through a pipeline and waits for the result on the same
 // connection. See Parse.
 //

@@ -116,7 +116,7 @@ func (c *Client) send(ctx context.Context, r *call) (taken int, err error) {
 		if log := c.logger(ctx, slog.LevelWarn, r, attempt); log != nil {
 			log.WarnContext(ctx, "reducto: trying again", slog.Duration("in", delay), slog.Any("error", f.err))
 		}
-		if err := pause(ctx, delay); err != nil {
+		if err := sleep(ctx, delay); err != nil {
 			return taken, &ConnectionError{
 				Method: r.method, URL: c.shownURL(r), Attempts: attempt,
 				Err: fmt.Errorf("%w, while waiting to try again after: %w", err, f.err),

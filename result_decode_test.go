@@ -363,6 +363,19 @@ func (v *refParse) UnmarshalJSON(data []byte) error {
 
 func (v refParse) MarshalJSON() ([]byte, error) { return members.Encode(v, v.first...) }
 
+// take removes a member and returns it; nil if it is not there.
+func (x *Extra) take(name string) json.RawMessage {
+	raw, ok := (*x)[name]
+	if !ok {
+		return nil
+	}
+	delete(*x, name)
+	if len(*x) == 0 {
+		*x = nil
+	}
+	return raw
+}
+
 // refJob reads a job in the way that needs no order: all of the result first.
 func refJob(data []byte, j *Job) error {
 	var w struct {

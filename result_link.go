@@ -124,7 +124,7 @@ func (c *Client) download(ctx context.Context, link Link, started func() bool, r
 		}
 		c.cfg.logger.WarnContext(ctx, "reducto: downloading again",
 			slog.Any("link", link), slog.Duration("in", delay), slog.Any("error", f.err))
-		if err := pause(ctx, delay); err != nil {
+		if err := sleep(ctx, delay); err != nil {
 			return fmt.Errorf("%w, while waiting to try again after: %w", err, f.err)
 		}
 	}

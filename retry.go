@@ -92,8 +92,8 @@ func parseRetryAfter(value string, now time.Time) (time.Duration, bool) {
 	return max(0, date.Sub(now)), true
 }
 
-// pause waits for d or for the context's end, whose error it returns.
-func pause(ctx context.Context, d time.Duration) error {
+// sleep waits for d or until the context ends. It returns the error of the context.
+func sleep(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return contextError(ctx)
 	}

@@ -127,17 +127,17 @@ func TestPause(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		require.NoError(t, pause(t.Context(), time.Hour))
+		require.NoError(t, sleep(t.Context(), time.Hour))
 		assert.Equal(t, time.Hour, time.Since(start))
 
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		start = time.Now()
-		require.ErrorIs(t, pause(ctx, time.Hour), context.DeadlineExceeded)
+		require.ErrorIs(t, sleep(ctx, time.Hour), context.DeadlineExceeded)
 		assert.Equal(t, time.Minute, time.Since(start))
 		for _, none := range []time.Duration{0, -time.Second} {
-			require.NoError(t, pause(t.Context(), none))
-			require.ErrorIs(t, pause(ctx, none), context.DeadlineExceeded)
+			require.NoError(t, sleep(t.Context(), none))
+			require.ErrorIs(t, sleep(ctx, none), context.DeadlineExceeded)
 		}
 	})
 }

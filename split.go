@@ -104,6 +104,15 @@ func (r SplitRequest) private() []string {
 	return private(r.Input, r.Parsing.Settings.DocumentPassword)
 }
 
+// Format prints the request without password and presigned signatures.
+func (r SplitRequest) Format(f fmt.State, verb rune) {
+	type fields SplitRequest
+	printFields(f, verb, fields(r))
+}
+
+// LogValue logs the request without password and presigned signatures.
+func (r SplitRequest) LogValue() slog.Value { return logPrinted(r) }
+
 // Split splits a document and waits for the result on the same connection. See
 // Parse.
 func (c *Client) Split(ctx context.Context, req SplitRequest) (*SplitResult, error) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"mime/multipart"
 	"net/http"
 	"net/textproto"
@@ -44,6 +45,15 @@ func (u *Upload) UnmarshalJSON(data []byte) error { return members.Decode(data, 
 
 // MarshalJSON writes unknown members too.
 func (u Upload) MarshalJSON() ([]byte, error) { return members.Encode(u) }
+
+// Format prints the upload without the signature of its URL.
+func (u Upload) Format(f fmt.State, verb rune) {
+	type fields Upload
+	printFields(f, verb, fields(u))
+}
+
+// LogValue logs the upload without the signature of its URL.
+func (u Upload) LogValue() slog.Value { return logPrinted(u) }
 
 // UploadOptions change how a file is uploaded. The zero value is fine.
 type UploadOptions struct {
@@ -232,7 +242,7 @@ func (c *Client) put(ctx context.Context, link Link, src *uploadSource) error {
 		if !again {
 			return f.err
 		}
-		if err := pause(ctx, delay); err != nil {
+		if err := sleep(ctx, delay); err != nil {
 			return fmt.Errorf("%w, while waiting to try again after: %w", err, f.err)
 		}
 	}

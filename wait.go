@@ -98,7 +98,7 @@ func (c *Client) wait(ctx context.Context, jobID string, submitted time.Time, op
 		if done {
 			return w.last, err
 		}
-		if ended := pause(ctx, cfg.pause(round, asked)); ended != nil {
+		if ended := sleep(ctx, cfg.pause(round, asked)); ended != nil {
 			return w.last, w.stopped(ended)
 		}
 	}
@@ -243,7 +243,7 @@ func (g *waitGroup) run(ctx context.Context, yield func(*Job, error) bool) {
 		if len(g.jobs) == 0 {
 			return
 		}
-		if ended := pause(ctx, g.cfg.pause(g.round, max(asked, wait))); ended != nil {
+		if ended := sleep(ctx, g.cfg.pause(g.round, max(asked, wait))); ended != nil {
 			g.abandon(ended, yield)
 			return
 		}
