@@ -30,18 +30,18 @@ type BlockType string
 
 // The types of block.
 const (
-	BlockHeader        BlockType = "Header"
-	BlockFooter        BlockType = "Footer"
-	BlockTitle         BlockType = "Title"
-	BlockSectionHeader BlockType = "Section Header"
-	BlockPageNumber    BlockType = "Page Number"
-	BlockListItem      BlockType = "List Item"
-	BlockFigure        BlockType = "Figure"
-	BlockTable         BlockType = "Table"
-	BlockKeyValue      BlockType = "Key Value"
-	BlockText          BlockType = "Text"
-	BlockComment       BlockType = "Comment"
-	BlockSignature     BlockType = "Signature"
+	BlockTypeHeader        BlockType = "Header"
+	BlockTypeFooter        BlockType = "Footer"
+	BlockTypeTitle         BlockType = "Title"
+	BlockTypeSectionHeader BlockType = "Section Header"
+	BlockTypePageNumber    BlockType = "Page Number"
+	BlockTypeListItem      BlockType = "List Item"
+	BlockTypeFigure        BlockType = "Figure"
+	BlockTypeTable         BlockType = "Table"
+	BlockTypeKeyValue      BlockType = "Key Value"
+	BlockTypeText          BlockType = "Text"
+	BlockTypeComment       BlockType = "Comment"
+	BlockTypeSignature     BlockType = "Signature"
 )
 
 // Confidence is how sure the service is: "high", "medium" or "low". It is an
@@ -236,30 +236,30 @@ func readGranular(r *jsonread.Reader, g *GranularConfidence) {
 // readBlockType needs no memory for the types that are known.
 func readBlockType(r *jsonread.Reader) BlockType {
 	switch name := r.View(); BlockType(name) {
-	case BlockText:
-		return BlockText
-	case BlockTable:
-		return BlockTable
-	case BlockTitle:
-		return BlockTitle
-	case BlockSectionHeader:
-		return BlockSectionHeader
-	case BlockListItem:
-		return BlockListItem
-	case BlockKeyValue:
-		return BlockKeyValue
-	case BlockFigure:
-		return BlockFigure
-	case BlockHeader:
-		return BlockHeader
-	case BlockFooter:
-		return BlockFooter
-	case BlockPageNumber:
-		return BlockPageNumber
-	case BlockComment:
-		return BlockComment
-	case BlockSignature:
-		return BlockSignature
+	case BlockTypeText:
+		return BlockTypeText
+	case BlockTypeTable:
+		return BlockTypeTable
+	case BlockTypeTitle:
+		return BlockTypeTitle
+	case BlockTypeSectionHeader:
+		return BlockTypeSectionHeader
+	case BlockTypeListItem:
+		return BlockTypeListItem
+	case BlockTypeKeyValue:
+		return BlockTypeKeyValue
+	case BlockTypeFigure:
+		return BlockTypeFigure
+	case BlockTypeHeader:
+		return BlockTypeHeader
+	case BlockTypeFooter:
+		return BlockTypeFooter
+	case BlockTypePageNumber:
+		return BlockTypePageNumber
+	case BlockTypeComment:
+		return BlockTypeComment
+	case BlockTypeSignature:
+		return BlockTypeSignature
 	default:
 		return BlockType(name)
 	}

@@ -175,7 +175,7 @@ func (e *JobError) Error() string {
 
 // Is makes ErrPasswordProtected match a job that failed for want of a password.
 func (e *JobError) Is(target error) bool {
-	return target == ErrPasswordProtected && e.Job.Error != nil && e.Job.Error.Name == ErrorDocumentPasswordProtected
+	return target == ErrPasswordProtected && e.Job.Error != nil && e.Job.Error.Name == ErrorNameDocumentPasswordProtected
 }
 
 // DecodeError is an extraction that does not fit the value it was to be decoded

@@ -26,8 +26,8 @@ type ExtractRequest struct {
 	// Settings chooses how to extract.
 	Settings ExtractSettings `json:"settings,omitzero"`
 	// QueuePriority is the queue of ExtractAsync; the synchronous endpoint has no such
-	// option. Reducto's guide says that only parse jobs heed QueueBatch.
-	// Default: QueueAuto. Newer servers only.
+	// option. Reducto's guide says that only parse jobs heed QueuePriorityBatch.
+	// Default: QueuePriorityAuto. Newer servers only.
 	QueuePriority QueuePriority `json:"queue_priority,omitzero"`
 	// Async is for ExtractAsync: the webhook and its metadata, priority.
 	Async Async `json:"-"`
@@ -130,13 +130,13 @@ func (c *Client) Extract(ctx context.Context, req ExtractRequest) (*ExtractResul
 	if err := checkSync("Extract", req.Async, req.QueuePriority); err != nil {
 		return nil, err
 	}
-	return callSync[*ExtractResult](ctx, c, "Extract", "/extract", JobExtract, &req)
+	return callSync[*ExtractResult](ctx, c, "Extract", "/extract", JobTypeExtract, &req)
 }
 
 // ExtractAsync submits a document whose data is to be extracted under a schema.
 // See ParseAsync for its errors.
 func (c *Client) ExtractAsync(ctx context.Context, req ExtractRequest, opts ...SubmitOption) (*Handle[*ExtractResult], error) {
-	return submit[*ExtractResult](ctx, c, "ExtractAsync", "/extract_async", JobExtract, &req, req.Async, opts)
+	return submit[*ExtractResult](ctx, c, "ExtractAsync", "/extract_async", JobTypeExtract, &req, req.Async, opts)
 }
 
 // ExtractUsage is what an extraction consumed.
@@ -150,21 +150,21 @@ type ExtractUsage struct {
 	Credits *float64 `json:"credits,omitzero"`
 	// ExtractMode is what carried the extraction out; empty if the service does not
 	// say.
-	ExtractMode ExtractMode `json:"extract_mode,omitzero"`
+	ExtractMode ExtractUsageMode `json:"extract_mode,omitzero"`
 	// Extra has the members that this version of the library does not know.
 	Extra Extra `json:"-"`
 
 	uncounted bool // it came without num_fields
 }
 
-// ExtractMode is what carried an extraction out. It is an open set.
-type ExtractMode string
+// ExtractUsageMode is what carried an extraction out. It is an open set.
+type ExtractUsageMode string
 
 // The extract modes. The service does not explain them.
 const (
-	ExtractModeExtract          ExtractMode = "extract"
-	ExtractModeSuperAgent       ExtractMode = "super_agent"
-	ExtractModeSpreadsheetAgent ExtractMode = "spreadsheet_agent"
+	ExtractUsageModeExtract          ExtractUsageMode = "extract"
+	ExtractUsageModeSuperAgent       ExtractUsageMode = "super_agent"
+	ExtractUsageModeSpreadsheetAgent ExtractUsageMode = "spreadsheet_agent"
 )
 
 // UnmarshalJSON keeps unknown members.

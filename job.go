@@ -20,18 +20,18 @@ type JobStatus string
 
 // The statuses that the service is known to give.
 const (
-	StatusPending    JobStatus = "Pending"
-	StatusIdle       JobStatus = "Idle"
-	StatusInProgress JobStatus = "InProgress"
-	StatusCompleting JobStatus = "Completing"
-	StatusCompleted  JobStatus = "Completed"
-	StatusFailed     JobStatus = "Failed"
-	StatusCancelled  JobStatus = "Cancelled"
+	JobStatusPending    JobStatus = "Pending"
+	JobStatusIdle       JobStatus = "Idle"
+	JobStatusInProgress JobStatus = "InProgress"
+	JobStatusCompleting JobStatus = "Completing"
+	JobStatusCompleted  JobStatus = "Completed"
+	JobStatusFailed     JobStatus = "Failed"
+	JobStatusCancelled  JobStatus = "Cancelled"
 )
 
 // Terminal reports whether the job has ended: Completed, Failed or Cancelled.
 func (s JobStatus) Terminal() bool {
-	return s == StatusCompleted || s == StatusFailed || s == StatusCancelled
+	return s == JobStatusCompleted || s == JobStatusFailed || s == JobStatusCancelled
 }
 
 // JobType is the kind of a job. It is an open set.
@@ -39,13 +39,13 @@ type JobType string
 
 // The kinds of job.
 const (
-	JobParse    JobType = "Parse"
-	JobExtract  JobType = "Extract"
-	JobSplit    JobType = "Split"
-	JobEdit     JobType = "Edit"
-	JobPipeline JobType = "Pipeline"
-	JobClassify JobType = "Classify"
-	JobChart    JobType = "Chart"
+	JobTypeParse    JobType = "Parse"
+	JobTypeExtract  JobType = "Extract"
+	JobTypeSplit    JobType = "Split"
+	JobTypeEdit     JobType = "Edit"
+	JobTypePipeline JobType = "Pipeline"
+	JobTypeClassify JobType = "Classify"
+	JobTypeChart    JobType = "Chart"
 )
 
 // Job is a job as GET /job describes it. Which of the optional fields are there

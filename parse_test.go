@@ -36,7 +36,7 @@ func TestParseResultInline(t *testing.T) {
 	assert.True(t, chunks[0].EnrichmentSuccess)
 	assert.Nil(t, chunks[1].Enriched)
 	table := chunks[0].Blocks[1]
-	assert.Equal(t, BlockTable, table.Type)
+	assert.Equal(t, BlockTypeTable, table.Type)
 	assert.Equal(t, ConfidenceLow, table.Confidence)
 	assert.Equal(t, 0.75, *table.GranularConfidence.ParseConfidence)
 	assert.Equal(t, Extra{"layout_confidence": []byte("0.25")}, table.GranularConfidence.Extra)
@@ -264,8 +264,8 @@ func TestUsageIsBrokenDownByFeature(t *testing.T) {
 	t.Parallel()
 	var u ParseUsage
 	require.NoError(t, json.Unmarshal([]byte(`{"num_pages":1,"credit_breakdown":{"page":1,"hologram":2},"page_billing_breakdown":{"1":["page","key_value"]}}`), &u))
-	assert.Equal(t, map[BillingFeature]float64{BillingPage: 1, "hologram": 2}, u.CreditBreakdown)
-	assert.Equal(t, []BillingFeature{BillingPage, BillingKeyValue}, u.PageBillingBreakdown["1"])
+	assert.Equal(t, map[BillingFeature]float64{BillingFeaturePage: 1, "hologram": 2}, u.CreditBreakdown)
+	assert.Equal(t, []BillingFeature{BillingFeaturePage, BillingFeatureKeyValue}, u.PageBillingBreakdown["1"])
 }
 
 // linkedTo is a parse result whose content lies at a URL.

@@ -326,7 +326,7 @@ func TestNamesAreMatchedExactly(t *testing.T) {
 		"result":{"chunks":[{"Content":"x","blocks":[{"TYPE":"Text","bbox":{"Left":1}}]}],"Chunks":[]}}}`
 	var job Job
 	require.NoError(t, json.Unmarshal([]byte(text), &job))
-	assert.Equal(t, StatusCompleted, job.Status)
+	assert.Equal(t, JobStatusCompleted, job.Status)
 	assert.Empty(t, job.Type)
 	assert.Len(t, job.Extra, 3)
 	r, err := As[*ParseResult](&job)

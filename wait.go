@@ -152,7 +152,7 @@ func (c *Client) look(ctx context.Context, w *waitedJob, cfg *waitConfig) (asked
 	switch {
 	case !job.Status.Terminal():
 		return 0, false, nil
-	case job.Status != StatusCompleted:
+	case job.Status != JobStatusCompleted:
 		return 0, true, &JobError{Job: job}
 	case job.Result == nil:
 		return 0, true, &ResultTypeError{JobID: w.id, Want: "any"}

@@ -107,7 +107,7 @@ func (s *sdk) testDirectWebhooks(t *testing.T) {
 			id := s.submit(t, srv, p.method+".runJob", p.withWebhook(hook, object{"secret": webhookSecret, "user_id": "123"}))
 			r := next(t, calls, id)
 			assert.Equal(t, webhook.OutcomeCompleted, r.delivery.Outcome)
-			assert.Equal(t, reducto.StatusCompleted, r.delivery.Status)
+			assert.Equal(t, reducto.JobStatusCompleted, r.delivery.Status)
 			assert.Equal(t, "current", r.delivery.KeyID)
 			assert.Empty(t, r.delivery.SubmissionID)
 			assert.JSONEq(t, `{"user_id":"123"}`, string(r.delivery.Metadata), "without the secret")
