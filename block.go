@@ -85,12 +85,11 @@ type Block struct {
 	// MergedTables describes the tables that were merged into this one; its form is
 	// not documented. Newer servers only.
 	MergedTables json.RawMessage `json:"merged_tables,omitzero"`
-	// Extra is the service's own object of further facts, such as is_chart or
-	// page_image_url.
-	Extra Extra `json:"extra,omitzero"`
-	// Unknown has the members that this version of the library does not know.
-	// (Elsewhere they are called Extra; a block has a member of that name.)
-	Unknown Extra `json:"-"`
+	// Attributes holds further facts (extra in JSON), such as is_chart or
+	// page_image_url. Its form is not documented.
+	Attributes Extra `json:"extra,omitzero"`
+	// Extra has the members that this version of the library does not know.
+	Extra Extra `json:"-"`
 }
 
 // Chunk is a part of a document that belongs together, made of blocks. How a
@@ -322,7 +321,7 @@ func readBlock(r *jsonread.Reader, b *Block) { newBlockReader(r).block(b) }
 
 func (c *blockReader) block(b *Block) {
 	r := c.r
-	for o := r.Object(blockFields, b.Unknown.members()); o.Next(); {
+	for o := r.Object(blockFields, b.Extra.members()); o.Next(); {
 		switch o.Name {
 		case "type":
 			b.Type = readBlockType(r)
@@ -347,7 +346,7 @@ func (c *blockReader) block(b *Block) {
 		case "merged_tables":
 			b.MergedTables = r.Raw()
 		case "extra":
-			jsonread.Decode(r, &b.Extra)
+			jsonread.Decode(r, &b.Attributes)
 		}
 	}
 }

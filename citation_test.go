@@ -295,7 +295,7 @@ func TestCitedJSON(t *testing.T) {
 	const citation = `{"type":"Text","bbox":{"left":0,"top":0,"width":1,"height":1,"page":1},"content":"c","new":1,"parentBlock":{"type":"Text","bbox":{"left":0,"top":0,"width":1,"height":1,"page":1},"content":"p","block_type":"Text"}}`
 	var v Citation
 	require.NoError(t, json.Unmarshal([]byte(citation), &v))
-	assert.Equal(t, Extra{"new": []byte("1")}, v.Unknown)
+	assert.Equal(t, Extra{"new": []byte("1")}, v.Extra)
 	raw, err = json.Marshal(v)
 	require.NoError(t, err)
 	assert.JSONEq(t, citation, string(raw))

@@ -163,7 +163,7 @@ type JobError struct {
 
 // Error implements error.
 func (e *JobError) Error() string {
-	s := fmt.Sprintf("reducto: job %s ended %s", e.Job.ID, e.Job.Status)
+	s := fmt.Sprintf("reducto: job %s ended %s", e.Job.JobID, e.Job.Status)
 	if e.Job.Error != nil && e.Job.Error.Name != "" {
 		s += " (" + string(e.Job.Error.Name) + ")"
 	}

@@ -12,7 +12,7 @@ import (
 func TestJobFields(t *testing.T) {
 	t.Parallel()
 	job := wireJob(t, "job_parse.json")
-	assert.Empty(t, job.ID, "the answer does not repeat it")
+	assert.Empty(t, job.JobID, "the answer does not repeat it")
 	assert.Equal(t, JobStatusCompleted, job.Status)
 	assert.Equal(t, JobTypeParse, job.Type)
 	assert.Equal(t, 1.0, *job.Progress)
@@ -69,16 +69,16 @@ func TestJobsThatCannotBeRead(t *testing.T) {
 		`[]`, `"Completed"`, `7`, `{"status":7}`,
 		`{"status":"Pending","status":"Completed"}`, `{"result":null,"result":{}}`, `{"new":1,"new":1}`,
 	} {
-		job := Job{ID: "kept"}
+		job := Job{JobID: "kept"}
 		require.Error(t, json.Unmarshal([]byte(text), &job), text)
-		assert.Equal(t, Job{ID: "kept"}, job, text)
+		assert.Equal(t, Job{JobID: "kept"}, job, text)
 	}
 }
 
 func TestJobMarshalsWithItsID(t *testing.T) {
 	t.Parallel()
 	job := wireJob(t, "job_archiving.json")
-	job.ID = "j1"
+	job.JobID = "j1"
 	raw, err := json.Marshal(job)
 	require.NoError(t, err)
 	assert.Contains(t, string(raw), `"job_id":"j1"`)
@@ -110,13 +110,13 @@ func TestJobPages(t *testing.T) {
 	first, second := page.Jobs[0], page.Jobs[1]
 	assert.Equal(t, JobStatusInProgress, first.Status)
 	assert.Equal(t, Extra{"queue": []byte(`"batch"`)}, first.Extra)
-	assert.Equal(t, "3d4b0e5a-9c1f-4f63-8a57-1f0c6f6f1a01", first.ID)
+	assert.Equal(t, "3d4b0e5a-9c1f-4f63-8a57-1f0c6f6f1a01", first.JobID)
 	assert.Equal(t, JobStatus("Melting"), second.Status)
 	assert.Nil(t, second.NumPages)
 	assert.Equal(t, time.Date(2026, 10, 2, 6, 15, 31, 0, time.UTC), second.CreatedAt.Time)
 
 	job := first.job()
-	assert.Equal(t, first.ID, job.ID)
+	assert.Equal(t, first.JobID, job.JobID)
 	assert.Equal(t, first.Status, job.Status)
 	assert.Equal(t, first.CreatedAt, job.CreatedAt)
 

@@ -398,7 +398,7 @@ type Settings struct {
 	// result. Default: false.
 	ReturnOCRData bool `json:"return_ocr_data,omitzero"`
 	// ReturnImages adds links to pictures of the blocks of these kinds, as
-	// Block.ImageURL; those of whole pages are in Block.Extra, as page_image_url.
+	// Block.ImageURL; those of whole pages are in Block.Attributes, as page_image_url.
 	// Default: none.
 	ReturnImages []ImageKind `json:"return_images,omitzero"`
 	// EmbedPDFMetadata writes the recognised text into the PDF that comes back, so

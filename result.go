@@ -163,9 +163,9 @@ func As[R Result](job *Job) (R, error) {
 			got += fmt.Sprintf(" (%q)", u.responseType)
 		}
 	} else if !job.Status.Terminal() {
-		return zero, &WaitError{JobID: job.ID, Last: job, Err: errNotEnded}
+		return zero, &WaitError{JobID: job.JobID, Last: job, Err: errNotEnded}
 	}
-	return zero, &ResultTypeError{JobID: job.ID, Want: reflect.TypeFor[R]().String(), Got: got}
+	return zero, &ResultTypeError{JobID: job.JobID, Want: reflect.TypeFor[R]().String(), Got: got}
 }
 
 var errNotEnded = errors.New("the job has not ended")

@@ -391,7 +391,7 @@ func refJob(data []byte, j *Job) error {
 	if err != nil {
 		return err
 	}
-	*j = Job{ID: w.Job.ID, Status: w.Job.Status, Result: result, Progress: w.Job.Progress, Reason: w.Job.Reason,
+	*j = Job{JobID: w.Job.ID, Status: w.Job.Status, Result: result, Progress: w.Job.Progress, Reason: w.Job.Reason,
 		Error: w.Job.Error, Type: w.Job.Type, NumPages: w.Job.NumPages, TotalPages: w.Job.TotalPages, Source: w.Job.Source,
 		Duration: w.Job.Duration, CreatedAt: w.Job.CreatedAt, RawConfig: w.Job.RawConfig, Bucket: w.Job.Bucket, Extra: w.Job.Extra}
 	return nil

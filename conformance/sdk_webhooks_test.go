@@ -112,7 +112,7 @@ func (s *sdk) testDirectWebhooks(t *testing.T) {
 			assert.Empty(t, r.delivery.SubmissionID)
 			assert.JSONEq(t, `{"user_id":"123"}`, string(r.delivery.Metadata), "without the secret")
 			assert.IsType(t, p.resultOf(), r.job.Result)
-			assert.Equal(t, id, r.job.ID)
+			assert.Equal(t, id, r.job.JobID)
 			d := answered(t, srv, id)
 			assert.Equal(t, http.StatusOK, d.StatusCode)
 			equalJSON(t, `{"status":"Completed","job_id":"`+id+`","metadata":{"secret":"`+webhookSecret+`","user_id":"123"}}`, d.Body)
