@@ -2,7 +2,10 @@ package reducto
 
 import (
 	"encoding/json"
+	"fmt"
+	"log/slog"
 
+	"github.com/reducto-go/reducto/internal/jsonread"
 	"github.com/reducto-go/reducto/internal/members"
 )
 
@@ -27,18 +30,18 @@ type BlockType string
 
 // The types of block.
 const (
-	BlockHeader        BlockType = "Header"
-	BlockFooter        BlockType = "Footer"
-	BlockTitle         BlockType = "Title"
-	BlockSectionHeader BlockType = "Section Header"
-	BlockPageNumber    BlockType = "Page Number"
-	BlockListItem      BlockType = "List Item"
-	BlockFigure        BlockType = "Figure"
-	BlockTable         BlockType = "Table"
-	BlockKeyValue      BlockType = "Key Value"
-	BlockText          BlockType = "Text"
-	BlockComment       BlockType = "Comment"
-	BlockSignature     BlockType = "Signature"
+	BlockTypeHeader        BlockType = "Header"
+	BlockTypeFooter        BlockType = "Footer"
+	BlockTypeTitle         BlockType = "Title"
+	BlockTypeSectionHeader BlockType = "Section Header"
+	BlockTypePageNumber    BlockType = "Page Number"
+	BlockTypeListItem      BlockType = "List Item"
+	BlockTypeFigure        BlockType = "Figure"
+	BlockTypeTable         BlockType = "Table"
+	BlockTypeKeyValue      BlockType = "Key Value"
+	BlockTypeText          BlockType = "Text"
+	BlockTypeComment       BlockType = "Comment"
+	BlockTypeSignature     BlockType = "Signature"
 )
 
 // Confidence is how sure the service is: "high", "medium" or "low". It is an
@@ -82,12 +85,11 @@ type Block struct {
 	// MergedTables describes the tables that were merged into this one; its form is
 	// not documented. Newer servers only.
 	MergedTables json.RawMessage `json:"merged_tables,omitzero"`
-	// Extra is the service's own object of further facts, such as is_chart or
-	// page_image_url.
-	Extra Extra `json:"extra,omitzero"`
-	// Unknown has the members that this version of the library does not know.
-	// (Elsewhere they are called Extra; a block has a member of that name.)
-	Unknown Extra `json:"-"`
+	// Attributes holds further facts (extra in JSON), such as is_chart or
+	// page_image_url. Its form is not documented.
+	Attributes Extra `json:"extra,omitzero"`
+	// Extra has the members that this version of the library does not know.
+	Extra Extra `json:"-"`
 }
 
 // Chunk is a part of a document that belongs together, made of blocks. How a
@@ -147,26 +149,6 @@ type OCRResult struct {
 	Extra Extra `json:"-"`
 }
 
-// ParseUsage is what a job consumed.
-type ParseUsage struct {
-	// NumPages counts the pages that were processed.
-	NumPages int `json:"num_pages"`
-	// Credits is what they cost; nil for accounts that are not billed in credits.
-	Credits *float64 `json:"credits,omitzero"`
-	// CreditBreakdown has the credits of each feature.
-	CreditBreakdown map[BillingFeature]float64 `json:"credit_breakdown,omitzero"`
-	// PageBillingBreakdown has the features used on each page; its keys are page
-	// numbers, from "1". Newer servers only.
-	PageBillingBreakdown map[string][]BillingFeature `json:"page_billing_breakdown,omitzero"`
-	// NonEmptyCellCount counts the cells of a spreadsheet; nil for others. Newer
-	// servers only.
-	NonEmptyCellCount *int `json:"non_empty_cell_count,omitzero"`
-	// UsageBreakdown is undocumented detail of newer servers.
-	UsageBreakdown json.RawMessage `json:"usage_breakdown,omitzero"`
-	// Extra has the members that this version of the library does not know.
-	Extra Extra `json:"-"`
-}
-
 // UnmarshalJSON keeps unknown members.
 func (v *BoundingBox) UnmarshalJSON(data []byte) error { return decodeBytes(data, v, readBox) }
 
@@ -211,8 +193,213 @@ func (v *OCRResult) UnmarshalJSON(data []byte) error { return decodeBytes(data, 
 // MarshalJSON writes unknown members too.
 func (v OCRResult) MarshalJSON() ([]byte, error) { return members.Encode(v) }
 
-// UnmarshalJSON keeps unknown members.
-func (v *ParseUsage) UnmarshalJSON(data []byte) error { return decodeBytes(data, v, readUsage) }
+var (
+	boxFields      = jsonread.FieldsOf[BoundingBox]()
+	granularFields = jsonread.FieldsOf[GranularConfidence]()
+	blockFields    = jsonread.FieldsOf[Block]()
+	chunkFields    = jsonread.FieldsOf[Chunk]()
+	wordFields     = jsonread.FieldsOf[OCRWord]()
+	ocrFields      = jsonread.FieldsOf[OCRResult]()
+)
 
-// MarshalJSON writes unknown members too.
-func (v ParseUsage) MarshalJSON() ([]byte, error) { return members.Encode(v) }
+func readBox(r *jsonread.Reader, b *BoundingBox) {
+	for o := r.Object(boxFields, b.Extra.members()); o.Next(); {
+		switch o.Name {
+		case "left":
+			b.Left = r.Float()
+		case "top":
+			b.Top = r.Float()
+		case "width":
+			b.Width = r.Float()
+		case "height":
+			b.Height = r.Float()
+		case "page":
+			b.Page = r.Int()
+		case "original_page":
+			b.OriginalPage = r.Int()
+		}
+	}
+}
+
+func readGranular(r *jsonread.Reader, g *GranularConfidence) {
+	for o := r.Object(granularFields, g.Extra.members()); o.Next(); {
+		switch o.Name {
+		case "extract_confidence":
+			g.ExtractConfidence = r.FloatPointer()
+		case "parse_confidence":
+			g.ParseConfidence = r.FloatPointer()
+		}
+	}
+}
+
+// readBlockType needs no memory for the types that are known.
+func readBlockType(r *jsonread.Reader) BlockType {
+	switch name := r.View(); BlockType(name) {
+	case BlockTypeText:
+		return BlockTypeText
+	case BlockTypeTable:
+		return BlockTypeTable
+	case BlockTypeTitle:
+		return BlockTypeTitle
+	case BlockTypeSectionHeader:
+		return BlockTypeSectionHeader
+	case BlockTypeListItem:
+		return BlockTypeListItem
+	case BlockTypeKeyValue:
+		return BlockTypeKeyValue
+	case BlockTypeFigure:
+		return BlockTypeFigure
+	case BlockTypeHeader:
+		return BlockTypeHeader
+	case BlockTypeFooter:
+		return BlockTypeFooter
+	case BlockTypePageNumber:
+		return BlockTypePageNumber
+	case BlockTypeComment:
+		return BlockTypeComment
+	case BlockTypeSignature:
+		return BlockTypeSignature
+	default:
+		return BlockType(name)
+	}
+}
+
+// readConfidence needs no memory for the levels that are known.
+func readConfidence(r *jsonread.Reader) Confidence {
+	switch name := r.View(); Confidence(name) {
+	case ConfidenceHigh:
+		return ConfidenceHigh
+	case ConfidenceMedium:
+		return ConfidenceMedium
+	case ConfidenceLow:
+		return ConfidenceLow
+	default:
+		return Confidence(name)
+	}
+}
+
+// blockReader reads blocks and chunks.
+type blockReader struct {
+	r         *jsonread.Reader
+	blocks    list[Block]    // of the chunk that is being read
+	texts     jsonread.Parts // its content, which its blocks' contents are parts of
+	granulars []GranularConfidence
+}
+
+func newBlockReader(r *jsonread.Reader) *blockReader {
+	return &blockReader{r: r, blocks: list[Block]{pool: &blockPieces}}
+}
+
+func readChunk(r *jsonread.Reader, v *Chunk) { newBlockReader(r).chunk(v) }
+
+func (c *blockReader) chunk(v *Chunk) {
+	r := c.r
+	c.texts = jsonread.Parts{}
+	for o := r.Object(chunkFields, v.Extra.members()); o.Next(); {
+		switch o.Name {
+		case "content":
+			v.Content = r.StringLike(v.Embed)
+			c.texts = jsonread.PartsOf(v.Content)
+		case "embed":
+			v.Embed = r.StringLike(v.Content)
+		case "enriched":
+			if text := r.String(); r.Err() == nil {
+				v.Enriched = &text
+			}
+		case "enrichment_success":
+			v.EnrichmentSuccess = r.Bool()
+		case "blocks":
+			for a := r.Array(); a.Next(); {
+				c.block(c.blocks.next())
+			}
+			v.Blocks = c.blocks.take(r)
+		}
+	}
+}
+
+func readBlock(r *jsonread.Reader, b *Block) { newBlockReader(r).block(b) }
+
+func (c *blockReader) block(b *Block) {
+	r := c.r
+	for o := r.Object(blockFields, b.Extra.members()); o.Next(); {
+		switch o.Name {
+		case "type":
+			b.Type = readBlockType(r)
+		case "bbox":
+			readBox(r, &b.BBox)
+		case "content":
+			b.Content = r.StringOf(&c.texts)
+		case "image_url":
+			b.ImageURL = Link(r.String())
+		case "chart_data":
+			jsonread.Decode(r, &b.ChartData)
+		case "confidence":
+			b.Confidence = readConfidence(r)
+		case "granular_confidence":
+			if len(c.granulars) == 0 {
+				c.granulars = make([]GranularConfidence, 16)
+			}
+			g := &c.granulars[0]
+			if readGranular(r, g); r.Err() == nil {
+				b.GranularConfidence, c.granulars = g, c.granulars[1:]
+			}
+		case "merged_tables":
+			b.MergedTables = r.Raw()
+		case "extra":
+			jsonread.Decode(r, &b.Attributes)
+		}
+	}
+}
+
+func readWord(r *jsonread.Reader, w *OCRWord) {
+	for o := r.Object(wordFields, w.Extra.members()); o.Next(); {
+		switch o.Name {
+		case "text":
+			w.Text = r.ShortString()
+		case "bbox":
+			readBox(r, &w.BBox)
+		case "confidence":
+			w.Confidence = r.FloatPointer()
+		case "chunk_index":
+			w.ChunkIndex = r.IntPointer()
+		case "rotation":
+			w.Rotation = r.IntPointer()
+		}
+	}
+}
+
+// readLine reads a line, which has the fields of a word.
+func readLine(r *jsonread.Reader, l *OCRLine) {
+	w := OCRWord(*l)
+	readWord(r, &w)
+	*l = OCRLine(w)
+}
+
+func readOCR(r *jsonread.Reader, v *OCRResult) {
+	for o := r.Object(ocrFields, v.Extra.members()); o.Next(); {
+		switch o.Name {
+		case "words":
+			v.Words = readList(r, &wordPieces, readWord)
+		case "lines":
+			v.Lines = readList(r, &linePieces, readLine)
+		}
+	}
+}
+
+// Format prints the block without the signatures of its URLs.
+func (v Block) Format(f fmt.State, verb rune) {
+	type fields Block
+	printFields(f, verb, fields(v))
+}
+
+// LogValue logs the block without the signatures of its URLs.
+func (v Block) LogValue() slog.Value { return logPrinted(v) }
+
+// Format prints the chunk without the signatures of its blocks' URLs.
+func (v Chunk) Format(f fmt.State, verb rune) {
+	type fields Chunk
+	printFields(f, verb, fields(v))
+}
+
+// LogValue logs the chunk without the signatures of its blocks' URLs.
+func (v Chunk) LogValue() slog.Value { return logPrinted(v) }

@@ -2,6 +2,7 @@ package reducto_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"time"
@@ -94,7 +95,7 @@ func ExampleClient_WaitEach() {
 			fmt.Println(err)
 			continue
 		}
-		fmt.Println(job.ID, job.Status)
+		fmt.Println(job.JobID, job.Status)
 	}
 	// Output:
 	// job-1 Completed
@@ -122,7 +123,7 @@ func ExampleClient_Jobs() {
 		if job.CreatedAt.Before(now.Add(1500 * time.Millisecond)) {
 			break // no further page is asked for
 		}
-		fmt.Println(job.ID, job.Status)
+		fmt.Println(job.JobID, job.Status)
 	}
 	// Output:
 	// job-4 Completed
@@ -168,4 +169,215 @@ func ExampleClient_GetJob() {
 		fmt.Printf("a %T\n", result)
 	}
 	// Output: parsed into 2 blocks
+}
+
+// A result of more than about 6 MB comes as a URL. Ranging over it is the same: it
+// is downloaded while the loop runs, and one chunk is in memory at a time.
+func ExampleParseResult_Blocks() {
+	srv, err := reductotest.Start( // a Reducto in this process
+		reductotest.WithProcessingTime(0), reductotest.WithURLResultThreshold(0))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer srv.Close()
+	srv.PutDocument("https://example.com/large.txt", []byte("# One\n\nfirst\fNext\n\nsecond"))
+	client := srv.Client() // yours: reducto.NewClient()
+
+	ctx := context.Background()
+	job, err := client.ParseAsync(ctx, reducto.ParseRequest{Input: reducto.URL("https://example.com/large.txt")})
+	if err != nil {
+		log.Fatal(err)
+	}
+	result, err := job.Wait(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("behind a URL:", result.Link() != "")
+	for block, err := range result.Blocks(ctx) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Printf("page %d, %s: %s\n", block.BBox.Page, block.Type, block.Content)
+	}
+	// Output:
+	// behind a URL: true
+	// page 1, Title: # One
+	// page 1, Text: first
+	// page 2, Text: Next
+	// page 2, Text: second
+}
+
+func ExampleParseResult_Chunks() {
+	srv, err := reductotest.Start(reductotest.WithProcessingTime(0)) // a Reducto in this process
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer srv.Close()
+	srv.PutDocument("https://example.com/manual.txt", []byte("# Setup\n\nUnpack it.\n\n# Use\n\nSwitch it on."))
+	client := srv.Client() // yours: reducto.NewClient()
+
+	ctx := context.Background()
+	job, err := client.ParseAsync(ctx, reducto.ParseRequest{
+		Input:     reducto.URL("https://example.com/manual.txt"),
+		Retrieval: reducto.Retrieval{Chunking: reducto.Chunking{ChunkMode: reducto.ChunkModeSection}},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	result, err := job.Wait(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for chunk, err := range result.Chunks(ctx) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Printf("%q from %d blocks\n", chunk.Embed, len(chunk.Blocks)) // to be embedded
+	}
+	// Output:
+	// "# Setup\n\nUnpack it." from 2 blocks
+	// "# Use\n\nSwitch it on." from 2 blocks
+}
+
+// Decode fills a struct of yours. A field that is Cited comes with the places that
+// it was taken from.
+func ExampleExtractResult_Decode() {
+	srv, err := reductotest.Start(reductotest.WithProcessingTime(0)) // a Reducto in this process
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer srv.Close()
+	srv.PutDocument("https://example.com/invoice.txt", []byte("Invoice number: INV-7\nTotal: 12.50 EUR"))
+	client := srv.Client() // yours: reducto.NewClient()
+
+	ctx := context.Background()
+	job, err := client.ExtractAsync(ctx, reducto.ExtractRequest{
+		Input:        reducto.URL("https://example.com/invoice.txt"),
+		Instructions: reducto.Instructions{Schema: invoiceSchema},
+		Settings:     reducto.ExtractSettings{Citations: reducto.CitationSettings{Enabled: true}},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	result, err := job.Wait(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	var invoice struct {
+		Number string                 `json:"invoice_number"`
+		Total  reducto.Cited[float64] `json:"total"`
+	}
+	if err := result.Decode(ctx, &invoice); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(invoice.Number, invoice.Total.Value)
+	for _, c := range invoice.Total.Citations {
+		fmt.Printf("page %d: %s\n", c.BBox.Page, c.Content)
+	}
+	// Output:
+	// INV-7 12.5
+	// page 1: Total: 12.50 EUR
+}
+
+// explain shows how to tell errors apart: by a sentinel where only the kind
+// matters, by a type where details do.
+func explain(err error) string {
+	switch {
+	case err == nil:
+		return "it went well"
+	case errors.Is(err, reducto.ErrUnauthorized):
+		return "the key is wrong, or of another region"
+	case errors.Is(err, reducto.ErrPasswordProtected):
+		return "the document needs a password"
+	case errors.Is(err, reducto.ErrExpired):
+		return "the job or its result is gone"
+	}
+	if refused, ok := errors.AsType[*reducto.RequestError](err); ok {
+		return "nothing was sent: " + refused.Field + ": " + refused.Reason
+	}
+	if failed, ok := errors.AsType[*reducto.JobError](err); ok {
+		return "the job failed: " + failed.Job.FailureReason()
+	}
+	if api, ok := errors.AsType[*reducto.APIError](err); ok {
+		return fmt.Sprintf("the service answered %d %s: %s", api.StatusCode, api.Name, api.Message)
+	}
+	return err.Error()
+}
+
+func Example_errors() {
+	srv, err := reductotest.Start(reductotest.WithProcessingTime(0)) // a Reducto in this process
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer srv.Close()
+	client := srv.Client() // yours: reducto.NewClient()
+
+	ctx := context.Background()
+	_, err = client.ParseAsync(ctx, reducto.ParseRequest{})
+	fmt.Println(explain(err))
+
+	srv.Fault("POST /parse_async", reductotest.Status(401))
+	_, err = client.ParseAsync(ctx, reducto.ParseRequest{Input: reducto.URL("https://example.com/document.pdf")})
+	fmt.Println(explain(err))
+
+	srv.FailNext("page 3 cannot be read", "DOCUMENT_CORRUPT")
+	job, err := client.ParseAsync(ctx, reducto.ParseRequest{Input: reducto.URL("https://example.com/document.pdf")})
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = job.Wait(ctx)
+	fmt.Println(explain(err))
+
+	srv.Expire(job.JobID)
+	_, err = client.GetJob(ctx, job.JobID)
+	fmt.Println(errors.Is(err, reducto.ErrNotFound))
+	// Output:
+	// nothing was sent: Input: no document: use URL, URLs, FromUpload or FromJob
+	// the key is wrong, or of another region
+	// the job failed: page 3 cannot be read
+	// true
+}
+
+// The connection broke after the request was sent: there may be a job, and nobody
+// can tell. To submit again is a decision of yours.
+func ExampleUnknownOutcomeError() {
+	srv, err := reductotest.Start() // a Reducto in this process
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer srv.Close()
+	srv.Fault("POST /parse_async", reductotest.LoseAnswer())
+	client := srv.Client() // yours: reducto.NewClient()
+
+	ctx := context.Background()
+	request := reducto.ParseRequest{Input: reducto.URL("https://example.com/document.pdf")}
+	job, err := client.ParseAsync(ctx, request)
+	if unknown, ok := errors.AsType[*reducto.UnknownOutcomeError](err); ok {
+		// Now or later: the webhook of the first one still comes, if there is a job. Under
+		// the same id, a receiver of this library processes only one of the two.
+		request.Async.SubmissionID = unknown.SubmissionID
+		job, err = client.ParseAsync(ctx, request)
+	}
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(job.JobID != "", len(srv.Jobs()), "jobs")
+	// Output: true 2 jobs
+}
+
+// WithResubmit takes that decision beforehand.
+func ExampleWithResubmit() {
+	srv, err := reductotest.Start() // a Reducto in this process
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer srv.Close()
+	srv.Fault("POST /parse_async", reductotest.LoseAnswer())
+	client := srv.Client() // yours: reducto.NewClient()
+
+	request := reducto.ParseRequest{Input: reducto.URL("https://example.com/document.pdf")}
+	_, err = client.ParseAsync(context.Background(), request, reducto.WithResubmit())
+	fmt.Println(err, len(srv.Jobs()), "jobs")
+	// Output: <nil> 2 jobs
 }

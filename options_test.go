@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"math"
 	"net/http"
-	"net/http/cookiejar"
 	"net/url"
 	"testing"
 	"time"
@@ -263,29 +262,6 @@ func TestClientWith(t *testing.T) {
 		assert.Equal(t, "With", refused.Op)
 		assert.Nil(t, none)
 	}
-}
-
-func TestHTTPClientIsCopied(t *testing.T) {
-	t.Parallel()
-	jar, err := cookiejar.New(nil)
-	require.NoError(t, err)
-	mine := &http.Client{Transport: http.NewFileTransport(http.Dir(".")), Jar: jar, Timeout: time.Minute}
-	before := *mine
-	c := newTestClient(t, WithHTTPClient(mine))
-	assert.Equal(t, before, *mine)
-	assert.Nil(t, mine.CheckRedirect)
-	assert.Equal(t, mine.Transport, c.api.Transport)
-	assert.Nil(t, c.api.Jar)
-	assert.Nil(t, c.storage.Jar)
-	assert.Equal(t, http.ErrUseLastResponse, c.api.CheckRedirect(nil, nil))
-}
-
-func TestStorageRedirects(t *testing.T) {
-	t.Parallel()
-	req := &http.Request{Header: http.Header{"Referer": {"https://bucket.example.com/a?sig=5a1e"}}}
-	require.NoError(t, checkStorageRedirect(req, make([]*http.Request, 4)))
-	assert.Empty(t, req.Header)
-	require.Error(t, checkStorageRedirect(req, make([]*http.Request, 5)))
 }
 
 func TestBaseURLWithPathPrefix(t *testing.T) {

@@ -3,7 +3,6 @@ package reducto
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 
 	"github.com/reducto-go/reducto/internal/members"
 )
@@ -133,9 +132,4 @@ func (p PageRange) check(field string) error {
 		}
 	}
 	return nil
-}
-
-// refuse is the error of a request that is not sent.
-func refuse(field, format string, args ...any) error {
-	return &RequestError{Field: field, Reason: fmt.Sprintf(format, args...)}
 }

@@ -1,11 +1,9 @@
 package reducto
 
 import (
-	"bytes"
 	"encoding/json"
 	"flag"
 	"fmt"
-	"log/slog"
 	"math"
 	"os"
 	"path/filepath"
@@ -157,7 +155,7 @@ func maximalRequests() map[string]submission {
 		Enhance: Enhance{
 			Agentic: []AgenticScope{
 				TextAgentic{Prompt: "Dates are written day first."},
-				TableAgentic{Prompt: "Amounts are in euros.", Mode: TableAgenticMax},
+				TableAgentic{Prompt: "Amounts are in euros.", Mode: TableAgenticModeMax},
 				FigureAgentic{Prompt: "The axes are logarithmic.", AdvancedChartAgent: true, ReturnOverlays: true},
 			},
 			AdvancedChartAgent:  true,
@@ -166,29 +164,29 @@ func maximalRequests() map[string]submission {
 		},
 		Retrieval: Retrieval{
 			Chunking:           Chunking{ChunkMode: ChunkModeVariable, ChunkSize: 800, ChunkOverlap: 80},
-			FilterBlocks:       []BlockType{BlockHeader, BlockPageNumber},
+			FilterBlocks:       []BlockType{BlockTypeHeader, BlockTypePageNumber},
 			EmbeddingOptimized: true,
 		},
 		Formatting: Formatting{
 			AddPageMarkers:    true,
 			TableOutputFormat: TableFormatMarkdown,
 			MergeTables:       true,
-			Include:           []FormattingInclude{IncludeHyperlinks, IncludeComments},
+			Include:           []FormattingInclude{FormattingIncludeHyperlinks, FormattingIncludeComments},
 		},
 		Spreadsheet: Spreadsheet{
 			SplitLargeTables: SplitLargeTables{Enabled: new(true), Size: TableSize{Row: 100}},
-			Include:          []SpreadsheetInclude{IncludeFormula, IncludeDropdowns},
+			Include:          []SpreadsheetInclude{SpreadsheetIncludeFormula, SpreadsheetIncludeDropdowns},
 			Clustering:       ClusteringFast,
-			Exclude:          []SpreadsheetExclude{ExcludeHiddenSheets},
+			Exclude:          []SpreadsheetExclude{SpreadsheetExcludeHiddenSheets},
 			MaxCellCount:     100_000,
 		},
 		Settings: Settings{
-			OCRSystem:                 OCRLegacy,
-			ExtractionMode:            ExtractionOCR,
+			OCRSystem:                 OCRSystemLegacy,
+			ExtractionMode:            TextExtractionModeOCR,
 			ForceURLResult:            true,
 			ForceFileExtension:        ".pdf",
 			ReturnOCRData:             true,
-			ReturnImages:              []ImageKind{ImageFigure, ImagePage},
+			ReturnImages:              []ImageKind{ImageKindFigure, ImageKindPage},
 			EmbedPDFMetadata:          true,
 			ExtractDocumentProperties: true,
 			EmbedPDFMetadataDPI:       150,
@@ -206,7 +204,7 @@ func maximalRequests() map[string]submission {
 			Input:   input,
 			Enhance: parse.Enhance, Retrieval: parse.Retrieval, Formatting: parse.Formatting,
 			Spreadsheet: parse.Spreadsheet, Settings: parse.Settings,
-			QueuePriority: QueueBatch,
+			QueuePriority: QueuePriorityBatch,
 		},
 		"extract": &ExtractRequest{
 			Input:   input,
@@ -220,7 +218,7 @@ func maximalRequests() map[string]submission {
 				Citations: CitationSettings{Enabled: true, NumericalConfidence: new(false), ParentBlock: ParentBlockBBoxOnly},
 				PageRange: Pages(1, 2, 7),
 			},
-			QueuePriority: QueueStandard,
+			QueuePriority: QueuePriorityStandard,
 		},
 		"split": &SplitRequest{
 			Input:            input,
@@ -244,7 +242,7 @@ func maximalRequests() map[string]submission {
 			},
 			FormSchema: []EditWidget{{
 				BBox:        BoundingBox{Left: 0.1, Top: 0.2, Width: 0.3, Height: 0.04, Page: 1, OriginalPage: 3},
-				Description: "name", Type: WidgetText, Fill: new(false), Value: new(""), FontSize: 9,
+				Description: "name", Type: WidgetTypeText, Fill: new(false), Value: new(""), FontSize: 9,
 			}},
 			Priority: new(false),
 		},
@@ -382,7 +380,7 @@ func TestRequestsRefused(t *testing.T) {
 		change(&r)
 		return &r
 	}
-	widget := EditWidget{Type: WidgetText, BBox: BoundingBox{Page: 1}}
+	widget := EditWidget{Type: WidgetTypeText, BBox: BoundingBox{Page: 1}}
 	tests := map[string]struct {
 		request submission
 		field   string
@@ -444,8 +442,8 @@ func TestRequestsRefused(t *testing.T) {
 			w.FontSize = 100
 			r.FormSchema = []EditWidget{widget, w}
 		}), "FormSchema[1].FontSize", "1 to 72"},
-		"edit: widget on page 0":  {edit(func(r *EditRequest) { r.FormSchema = []EditWidget{{Type: WidgetText}} }), "FormSchema[0].BBox.Page", "numbered from 1"},
-		"edit: widget of no type": {edit(func(r *EditRequest) { r.FormSchema = []EditWidget{{}} }), "FormSchema[0].Type", "WidgetText"},
+		"edit: widget on page 0":  {edit(func(r *EditRequest) { r.FormSchema = []EditWidget{{Type: WidgetTypeText}} }), "FormSchema[0].BBox.Page", "numbered from 1"},
+		"edit: widget of no type": {edit(func(r *EditRequest) { r.FormSchema = []EditWidget{{}} }), "FormSchema[0].Type", "WidgetTypeText"},
 		"edit: two priorities": {edit(func(r *EditRequest) {
 			r.Priority, r.Async.Priority = new(false), true
 		}), "Priority", "one of them"},
@@ -479,158 +477,4 @@ func TestRequestsAtTheLimit(t *testing.T) {
 	}
 	assert.NoError(t, checkFontSize("FontSize", 1))
 	assert.NoError(t, checkFontSize("FontSize", 72))
-}
-
-func TestPageRangeJSON(t *testing.T) {
-	t.Parallel()
-	for want, p := range map[string]PageRange{
-		`[1,2,7]`:                             Pages(1, 2, 7),
-		`[]`:                                  Pages(),
-		`{"start":3,"end":5}`:                 PageSpan(3, 5),
-		`{"start":3}`:                         PageSpan(3, 0),
-		`[{"start":1,"end":2},{"start":9}]`:   PageSpans(Span{1, 2}, Span{Start: 9}),
-		`["Q1 \"draft\"","Q2"]`:               Sheets(`Q1 "draft"`, "Q2"),
-		`null`:                                {},
-		`[{"start":1,"end":1},{"start":300}]`: PageSpans(Span{1, 1}, Span{300, 0}),
-	} {
-		raw, err := json.Marshal(p)
-		require.NoError(t, err)
-		assert.JSONEq(t, want, string(raw))
-		var read PageRange
-		require.NoError(t, json.Unmarshal([]byte(want), &read))
-		assert.Equal(t, p, read, want)
-		assert.Equal(t, want == "null", p.IsZero(), want)
-	}
-	for text, want := range map[string]PageRange{
-		`{"start":null,"end":5}`:  PageSpan(1, 5),
-		`{}`:                      PageSpan(1, 0),
-		`{"start":2,"end":null}`:  PageSpan(2, 0),
-		`[{"end":3},{"start":7}]`: PageSpans(Span{1, 3}, Span{7, 0}),
-	} {
-		var read PageRange
-		require.NoError(t, json.Unmarshal([]byte(text), &read))
-		assert.Equal(t, want, read, text)
-		assert.NoError(t, read.check("PageRange"))
-	}
-	for _, wrong := range []string{`5`, `"1-3"`, `[1,"a"]`, `[1.5]`, `["a",1]`, `[{"start":1},2]`, `{"start":"a"}`, `true`} {
-		var read PageRange
-		assert.Error(t, json.Unmarshal([]byte(wrong), &read), wrong)
-		assert.True(t, read.IsZero(), wrong)
-	}
-}
-
-// A selection does not follow the slice that it was made of.
-func TestPageRangeCopies(t *testing.T) {
-	t.Parallel()
-	numbers := []int{1, 2}
-	p := Pages(numbers...)
-	numbers[0] = 0
-	assert.Equal(t, Pages(1, 2), p)
-}
-
-func TestTableSizeJSON(t *testing.T) {
-	t.Parallel()
-	for want, size := range map[string]TableSize{
-		`50`:                       SplitEvery(50),
-		`{"row":10,"column":null}`: {Row: 10},
-		`{"row":null,"column":4}`:  {Column: 4},
-		`{"row":10,"column":4}`:    {Row: 10, Column: 4},
-	} {
-		raw, err := json.Marshal(SplitLargeTables{Size: size})
-		require.NoError(t, err)
-		assert.JSONEq(t, `{"size":`+want+`}`, string(raw))
-		var read SplitLargeTables
-		require.NoError(t, json.Unmarshal(raw, &read))
-		assert.Equal(t, size, read.Size)
-	}
-	raw, err := json.Marshal(SplitLargeTables{})
-	require.NoError(t, err)
-	assert.JSONEq(t, `{}`, string(raw))
-	for _, wrong := range []string{`"50"`, `[50]`, `{"row":"10"}`} {
-		var size TableSize
-		assert.Error(t, json.Unmarshal([]byte(wrong), &size), wrong)
-	}
-}
-
-func TestAgenticJSON(t *testing.T) {
-	t.Parallel()
-	for want, scope := range map[string]AgenticScope{
-		`{"scope":"text"}`:                                       TextAgentic{},
-		`{"scope":"text","prompt":"p"}`:                          &TextAgentic{Prompt: "p"},
-		`{"scope":"table"}`:                                      TableAgentic{},
-		`{"scope":"table","mode":"auto"}`:                        TableAgentic{Mode: TableAgenticAuto},
-		`{"scope":"figure"}`:                                     FigureAgentic{},
-		`{"scope":"figure","advanced_chart_agent":true}`:         FigureAgentic{AdvancedChartAgent: true},
-		`{"scope":"figure","prompt":"p","return_overlays":true}`: FigureAgentic{Prompt: "p", ReturnOverlays: true},
-	} {
-		raw, err := json.Marshal(Enhance{Agentic: []AgenticScope{scope}})
-		require.NoError(t, err)
-		assert.JSONEq(t, `{"agentic":[`+want+`]}`, string(raw))
-	}
-}
-
-func TestEditWidgetKeepsUnknownMembers(t *testing.T) {
-	t.Parallel()
-	const received = `{"bbox":{"left":0,"top":0,"width":1,"height":1,"page":2},"description":"d","type":"slider","fill":true,"value":null,"max_length":40}`
-	var w EditWidget
-	require.NoError(t, json.Unmarshal([]byte(received), &w))
-	assert.Equal(t, WidgetType("slider"), w.Type)
-	assert.Equal(t, 2, w.BBox.Page)
-	assert.Nil(t, w.Value)
-	require.NoError(t, EditRequest{Input: URL("https://example.com/a.pdf"), Instructions: "x", FormSchema: []EditWidget{w}}.check())
-	raw, err := json.Marshal(w)
-	require.NoError(t, err)
-	assert.JSONEq(t, strings.Replace(received, `"value":null,`, "", 1), string(raw))
-}
-
-func TestEditAsyncPriority(t *testing.T) {
-	t.Parallel()
-	r := minimalRequests()["edit"].(*EditRequest)
-	for want, body := range map[string]any{
-		`"priority":true`:   r.wire(&asyncWire{Priority: true}),
-		`"mode":"disabled"`: r.wire(&asyncWire{}),
-	} {
-		raw, err := json.Marshal(body)
-		require.NoError(t, err)
-		assert.Equal(t, 1, strings.Count(string(raw), want), string(raw))
-	}
-	assert.Nil(t, r.Priority, "the caller's request is not written to")
-}
-
-func TestPasswordIsNeverShown(t *testing.T) {
-	t.Parallel()
-	const secret Password = "hunter2-ÿ"
-	settings := Settings{DocumentPassword: secret}
-	parse := ParseRequest{Settings: settings}
-	values := []any{
-		secret, settings, &settings, []Password{secret}, map[string]Password{"a": secret},
-		parse, parse.wire(nil), &parse,
-		ExtractRequest{Parsing: ParseOptions{Settings: settings}},
-		PipelineRequest{Settings: PipelineSettings{DocumentPassword: secret}},
-	}
-	shapes := []string{
-		string(secret), "hunter2", fmt.Sprintf("%x", string(secret)), fmt.Sprintf("%X", string(secret)),
-		fmt.Sprintf("% x", string(secret)), fmt.Sprintf("%+q", string(secret)), fmt.Sprintf("%v", []byte(secret)),
-	}
-	for _, v := range values {
-		var seen []string
-		for _, verb := range []string{"v", "+v", "#v", "s", "q", "+q", "#q", "x", "X", "# x", "d", "c", "U", "t", "20s", "!"} {
-			seen = append(seen, fmt.Sprintf("%"+verb, v))
-		}
-		var log bytes.Buffer
-		slog.New(slog.NewTextHandler(&log, nil)).Info("request", "value", v)
-		seen = append(seen, log.String(), fmt.Sprint(v), fmt.Errorf("refused: %w (%v)", os.ErrInvalid, v).Error())
-		for _, text := range seen {
-			for _, shape := range shapes {
-				assert.NotContains(t, text, shape, "%T", v)
-			}
-		}
-	}
-	assert.Equal(t, "[redacted]", secret.String())
-	assert.Equal(t, "[redacted]", secret.GoString())
-	assert.Equal(t, "[redacted]", secret.LogValue().String())
-
-	raw, err := json.Marshal(settings)
-	require.NoError(t, err)
-	assert.JSONEq(t, `{"document_password":"hunter2-ÿ"}`, string(raw), "it is sent as it is")
 }

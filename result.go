@@ -2,66 +2,51 @@ package reducto
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"log/slog"
 	"reflect"
 
 	"github.com/reducto-go/reducto/internal/jsonread"
 	"github.com/reducto-go/reducto/internal/members"
 )
 
-// Result is what a completed job produced: a *ParseResult, *ExtractResult,
-// *SplitResult, *PipelineResult, *EditResult, *ClassifyResult, *ChartResult, or an
-// *UnknownResult for what this version of the library does not know. The set is
-// closed: no type outside this package is a Result.
+// Result is the result of a completed job: a *ParseResult, *ExtractResult,
+// *SplitResult, *PipelineResult, *EditResult, *ClassifyResult or *ChartResult. A
+// result that this version of the library does not know is an *UnknownResult. No
+// type outside this package implements Result.
 type Result interface {
-	// ResponseType is the service's name for the form of the result: parse, extract,
-	// v3_extract, split, pipeline, edit, classify or chart. Results stored before
-	// the service sent that name have the one that their form implies.
+	// ResponseType returns the service's name for the form of the result: parse,
+	// extract, v3_extract, split, pipeline, edit, classify or chart. For an old result
+	// without that name it returns the name that its form implies.
 	ResponseType() string
 
-	// bind tells the result through which client and job a link is renewed.
+	// describe returns the response type as it came, which may be empty, and the job.
+	describe() (responseType, jobID string)
+	// read reads the result. It leaves an error in the Reader.
+	read(*jsonread.Reader)
+	// bind tells the result from which client and job it came.
 	bind(source)
 }
 
-// UnknownResult is a result of a type that this version of the library does not
-// know.
-type UnknownResult struct {
-	// Raw is the result as it came.
-	Raw json.RawMessage
-
+// resultTypes is the registry of results. To add one, write its type in a file of
+// its own and add a line here.
+var resultTypes = []struct {
 	responseType string
+	job          JobType // implies the response type of a result without one
+	new          func() Result
+}{
+	{responseParse, JobTypeParse, func() Result { return new(ParseResult) }},
+	{responseExtract, JobTypeExtract, func() Result { return new(ExtractResult) }},
+	{responseV3Extract, "", func() Result { return new(ExtractResult) }},
+	{responseSplit, JobTypeSplit, func() Result { return new(SplitResult) }},
+	{responsePipeline, JobTypePipeline, func() Result { return new(PipelineResult) }},
+	{responseEdit, JobTypeEdit, func() Result { return new(EditResult) }},
+	{responseClassify, JobTypeClassify, func() Result { return new(ClassifyResult) }},
+	{responseChart, JobTypeChart, func() Result { return new(ChartResult) }},
 }
 
-// ResponseType is the name that the service gave, empty if it gave none.
-func (r *UnknownResult) ResponseType() string { return r.responseType }
-
-// UnmarshalJSON keeps the result as it is.
-func (r *UnknownResult) UnmarshalJSON(data []byte) error {
-	if members.IsNull(data) {
-		return nil
-	}
-	r.Raw = append(json.RawMessage(nil), data...)
-	r.responseType, _ = text(object(data)["response_type"])
-	return nil
-}
-
-func readUnknown(r *jsonread.Reader, v *UnknownResult) {
-	if raw := r.Raw(); r.Err() == nil {
-		_ = v.UnmarshalJSON(raw)
-	}
-}
-
-// MarshalJSON writes the result as it came.
-func (r *UnknownResult) MarshalJSON() ([]byte, error) {
-	if r.Raw == nil {
-		return []byte("null"), nil
-	}
-	return r.Raw, nil
-}
-
-func (r *UnknownResult) bind(source) {}
-
-// The names that response_type is known to have.
+// The known values of response_type.
 const (
 	responseParse     = "parse"
 	responseExtract   = "extract"
@@ -73,136 +58,98 @@ const (
 	responseChart     = "chart"
 )
 
-// typeOfJob has the response type that a kind of job implies. Extract has two,
-// which tell themselves apart by their members.
-var typeOfJob = map[JobType]string{
-	JobParse:    responseParse,
-	JobExtract:  responseExtract,
-	JobSplit:    responseSplit,
-	JobPipeline: responsePipeline,
-	JobEdit:     responseEdit,
-	JobClassify: responseClassify,
-	JobChart:    responseChart,
-}
-
-// decodeResult reads a result of the type that response_type names; without one,
-// of the job's type; without that, of the type that its members imply. It never
-// tries a type to see whether it fits.
-func decodeResult(raw json.RawMessage, job JobType) (Result, error) {
-	if members.IsNull(raw) {
-		return nil, nil
-	}
-	name := ""
-	top := object(raw)
-	switch {
-	case top == nil:
-	case members.Kind(top["response_type"]) == '"':
-		name, _ = text(top["response_type"])
-	case typeOfJob[job] != "":
-		name = typeOfJob[job]
-	case job == "":
-		name = impliedType(top)
-	}
-	result := newResult(name)
-	r := jsonread.FromBytes(raw)
-	readInto(r, result)
-	r.Label(typeLabel(name))
-	return result, r.Err()
-}
-
-func newResult(name string) Result {
-	switch name {
-	case responseParse:
-		return new(ParseResult)
-	case responseExtract, responseV3Extract:
-		return new(ExtractResult)
-	case responseSplit:
-		return new(SplitResult)
-	case responsePipeline:
-		return new(PipelineResult)
-	case responseEdit:
-		return new(EditResult)
-	case responseClassify:
-		return new(ClassifyResult)
-	case responseChart:
-		return new(ChartResult)
+// newResult returns an empty result of the given response type.
+func newResult(responseType string) Result {
+	for _, t := range resultTypes {
+		if t.responseType == responseType {
+			return t.new()
+		}
 	}
 	return new(UnknownResult)
 }
 
-// impliedType tells results without any name apart by members that only they
-// have.
-func impliedType(top map[string]json.RawMessage) string {
-	inner, hasResult := top["result"]
-	if _, edited := top["document_url"]; edited && !hasResult {
-		return responseEdit
-	}
-	if !hasResult {
-		return ""
-	}
-	in := object(inner)
-	has := func(names ...string) bool {
-		for _, name := range names {
-			if _, ok := in[name]; !ok {
-				return false
-			}
+// typeOfJob returns the response type that a job type implies; empty if none.
+// Extract jobs have two, which their members tell apart.
+func typeOfJob(job JobType) string {
+	for _, t := range resultTypes {
+		if t.job == job && job != "" {
+			return t.responseType
 		}
-		return true
 	}
-	kind, _ := text(in["type"])
-	_, used := top["usage"]
-	_, fields := object(top["usage"])["num_fields"]
-	_, citations := top["citations"]
-	switch {
-	case fields, citations, members.Kind(inner) == '[':
-		return responseExtract // whatever members the user's own schema has
-	case isLink(in):
-		// Every type of result can lie behind a URL; of those without a name, only parse
-		// had a duration.
-		if top["duration"] != nil {
-			return responseParse
-		}
-		return ""
-	case kind == "full" && has("chunks"), members.Kind(in["chunks"]) == '[':
-		return responseParse
-	case members.Kind(in["splits"]) == '[':
-		return responseSplit
-	case has("parse", "extract", "split"):
-		return responsePipeline
-	case members.Kind(in["category"]) == '"' && (len(in) == 1 || !used):
-		return responseClassify // every extraction says what it used
-	case has("chart_data"):
-		return responseChart
+	return ""
+}
+
+// resultBase holds what every result has. Results embed it.
+type resultBase struct {
+	responseType string // as it came; empty if there was none
+	src          source
+}
+
+func (b *resultBase) bind(s source) { b.src = s }
+
+// encode writes the result v: its response type, its result member, its fields.
+func (b *resultBase) encode(v any, result json.RawMessage, more ...members.Member) ([]byte, error) {
+	return members.Encode(v, append([]members.Member{
+		{Name: "response_type", Value: quoteOrNone(b.responseType)},
+		{Name: "result", Value: result},
+	}, more...)...)
+}
+
+// UnknownResult is a result whose type this version of the library does not know.
+type UnknownResult struct {
+	resultBase
+
+	// Raw is the result as it came.
+	Raw json.RawMessage
+}
+
+// ResponseType returns the response type that the service gave; empty if none.
+func (r *UnknownResult) ResponseType() string { return r.responseType }
+
+func (r *UnknownResult) describe() (responseType, jobID string) {
+	jobID, _ = text(object(r.Raw)["job_id"])
+	return r.responseType, jobID
+}
+
+func (r *UnknownResult) read(reader *jsonread.Reader) {
+	if raw := reader.Raw(); reader.Err() == nil {
+		_ = r.UnmarshalJSON(raw)
 	}
-	return responseExtract
 }
 
-// isLink tells a result that lies behind a URL from a user's data that happens to
-// have a member called type.
-func isLink(in map[string]json.RawMessage) bool {
-	kind, _ := text(in["type"])
-	_, hasID := in["result_id"]
-	return kind == "url" && members.Kind(in["url"]) == '"' && hasID
+// UnmarshalJSON keeps the result as it is.
+func (r *UnknownResult) UnmarshalJSON(data []byte) error {
+	if members.IsNull(data) {
+		return nil
+	}
+	r.Raw = append(json.RawMessage(nil), data...)
+	r.responseType, _ = text(object(data)["response_type"])
+	return nil
 }
 
-// source is where a result came from: what is needed to download what lies behind
-// a link, and to renew the link.
-type source struct {
-	client *Client
-	jobID  string
-	// link finds the link of the same result in a job that was fetched again.
-	link func(*Job) (Link, bool)
+// MarshalJSON writes the result as it came.
+func (r *UnknownResult) MarshalJSON() ([]byte, error) {
+	if r.Raw == nil {
+		return []byte("null"), nil
+	}
+	return r.Raw, nil
 }
 
-// As is a completed job's result as the type R. It returns a *JobError for a job
-// that failed or was cancelled, and a *ResultTypeError for a result of another
-// type or none. As[reducto.Result] takes any result.
+// Format prints the response type, with every verb.
+func (r *UnknownResult) Format(f fmt.State, _ rune) { printResult(f, r) }
+
+// LogValue logs what Format prints.
+func (r *UnknownResult) LogValue() slog.Value { return logPrinted(r) }
+
+// As returns the result of a completed job as type R. It returns a *JobError for a
+// job that failed or was cancelled, and a *ResultTypeError for a result of another
+// type or none. As[reducto.Result] accepts any result.
 func As[R Result](job *Job) (R, error) {
 	var zero R
 	if job == nil {
 		return zero, &RequestError{Op: "As", Field: "job", Reason: "it is nil"}
 	}
-	if job.Status == StatusFailed || job.Status == StatusCancelled {
+	if job.Status == JobStatusFailed || job.Status == JobStatusCancelled {
 		return zero, &JobError{Job: job}
 	}
 	r, ok := job.Result.(R)
@@ -216,13 +163,9 @@ func As[R Result](job *Job) (R, error) {
 			got += fmt.Sprintf(" (%q)", u.responseType)
 		}
 	} else if !job.Status.Terminal() {
-		return zero, &WaitError{JobID: job.ID, Last: job, Err: errNotEnded}
+		return zero, &WaitError{JobID: job.JobID, Last: job, Err: errNotEnded}
 	}
-	return zero, &ResultTypeError{JobID: job.ID, Want: reflect.TypeFor[R]().String(), Got: got}
+	return zero, &ResultTypeError{JobID: job.JobID, Want: reflect.TypeFor[R]().String(), Got: got}
 }
 
-// UnmarshalJSON reads a job, its result by its type. Unknown members are kept.
-func (j *Job) UnmarshalJSON(data []byte) error { return decodeBytes(data, j, readJob) }
-
-// MarshalJSON writes a job, unknown members too.
-func (j Job) MarshalJSON() ([]byte, error) { return members.Encode(j) }
+var errNotEnded = errors.New("the job has not ended")

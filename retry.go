@@ -2,33 +2,22 @@ package reducto
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
-	"io"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 )
 
 const (
-	// Delays before another attempt are drawn from zero to a bound that doubles from
-	// retryBase to retryMax ("full jitter"), so that clients which failed together do
-	// not come back together.
+	// The delay before a retry is random between zero and a bound that doubles from
+	// retryBase to retryMax ("full jitter"). It keeps clients from retrying in step.
 	retryBase = 500 * time.Millisecond
 	retryMax  = 8 * time.Second
 )
 
-// Reasons for which a context of ours ends, as opposed to the caller's.
-var (
-	errAttemptTimeout = errors.New("the attempt took too long")
-	errIdle           = errors.New("no byte moved for too long")
-)
-
-// again decides whether r is sent once more after f, and when.
+// again decides whether to retry r after f, and returns the delay.
 func (c *Client) again(ctx context.Context, r *call, f *failure, attempt int) (time.Duration, bool) {
 	if !f.transient || attempt > c.cfg.maxRetries || !f.nothing && !r.safe && !r.resend {
 		return 0, false
@@ -41,16 +30,16 @@ func (c *Client) again(ctx context.Context, r *call, f *failure, attempt int) (t
 		if f.after > c.cfg.maxRetryAfter {
 			return 0, false
 		}
-		// A little more than was asked, so that not everybody comes in that second.
+		// Jitter keeps clients from retrying in the same second.
 		delay = f.after + backoff(1, retryBase, retryMax)
 	}
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < delay {
-		return 0, false // the answer at hand says more than a deadline would
+		return 0, false // f says more than an exceeded deadline would
 	}
 	return delay, true
 }
 
-// backoff draws the delay after the given attempt, which counts from 1.
+// backoff returns a random delay after the given attempt. Attempts count from 1.
 func backoff(attempt int, base, limit time.Duration) time.Duration {
 	bound := limit
 	if shift := attempt - 1; shift < 30 && base<<shift < limit {
@@ -59,14 +48,14 @@ func backoff(attempt int, base, limit time.Duration) time.Duration {
 	return rand.N(bound + 1)
 }
 
-// apiFailure judges an answer that is not a success.
+// apiFailure classifies an answer that is not a success.
 func apiFailure(e *APIError, h http.Header) *failure {
 	f := &failure{err: e, after: -1, nothing: true}
 	switch {
 	case e.StatusCode == http.StatusTooManyRequests, e.StatusCode == http.StatusServiceUnavailable:
 		f.transient = true
 	case e.StatusCode == http.StatusRequestTimeout, e.StatusCode >= 500:
-		// A gateway can answer this for a request that did arrive.
+		// A gateway may answer so although the service received the request.
 		f.transient, f.nothing = true, false
 	}
 	if after, ok := parseRetryAfter(h.Get("Retry-After"), time.Now()); ok {
@@ -75,8 +64,8 @@ func apiFailure(e *APIError, h http.Header) *failure {
 	return f
 }
 
-// parseRetryAfter reads a Retry-After header: seconds, whole or not, or a date.
-// A time that has passed is zero; what cannot be read is not there.
+// parseRetryAfter reads a Retry-After header: seconds, with or without a fraction, or
+// a date. A time in the past is zero. It returns false for anything else.
 func parseRetryAfter(value string, now time.Time) (time.Duration, bool) {
 	value = strings.TrimSpace(value)
 	if value == "" {
@@ -102,8 +91,8 @@ func parseRetryAfter(value string, now time.Time) (time.Duration, bool) {
 	return max(0, date.Sub(now)), true
 }
 
-// pause waits for d or for the context's end, whose error it returns.
-func pause(ctx context.Context, d time.Duration) error {
+// sleep waits for d or until the context ends. It returns the error of the context.
+func sleep(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return contextError(ctx)
 	}
@@ -117,8 +106,8 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// contextError is why ctx ended, nil if it did not: its error, joined to its cause
-// where that says more.
+// contextError returns why ctx ended: its error, joined with its cause if that says
+// more. It returns nil if ctx has not ended.
 func contextError(ctx context.Context) error {
 	err := ctx.Err()
 	if err == nil {
@@ -137,107 +126,8 @@ func contextError(ctx context.Context) error {
 	return &causedError{err: err, cause: cause}
 }
 
-// causedError is a context's error and its cause; errors.Is finds both.
+// causedError joins the error of a context with its cause. errors.Is matches both.
 type causedError struct{ err, cause error }
 
 func (e *causedError) Error() string   { return e.err.Error() + ": " + e.cause.Error() }
 func (e *causedError) Unwrap() []error { return []error{e.err, e.cause} }
-
-// isTLSRefusal reports whether the other side is not whom we mean to talk to.
-func isTLSRefusal(err error) bool {
-	_, verification := errors.AsType[*tls.CertificateVerificationError](err)
-	_, authority := errors.AsType[x509.UnknownAuthorityError](err)
-	_, hostname := errors.AsType[x509.HostnameError](err)
-	_, record := errors.AsType[tls.RecordHeaderError](err)
-	return verification || authority || hostname || record
-}
-
-// idleWatch ends a context when an attempt takes too long: with a timeout after
-// that time, for a transfer after a time without a byte.
-type idleWatch struct {
-	mu    sync.Mutex
-	timer *time.Timer // nil for an attempt with a timeout
-	idle  time.Duration
-	end   func()
-}
-
-// limit bounds one attempt at r. It may use w.
-func (c *Client) limit(ctx context.Context, r *call, w *idleWatch) (context.Context, *idleWatch) {
-	if r.timeout > 0 {
-		ctx, w.end = context.WithTimeoutCause(ctx, r.timeout, errAttemptTimeout)
-		return ctx, w
-	}
-	return c.watch(ctx)
-}
-
-// watch bounds a transfer.
-func (c *Client) watch(ctx context.Context) (context.Context, *idleWatch) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	w := &idleWatch{idle: c.cfg.idleTimeout, end: func() { cancel(nil) }}
-	w.timer = time.AfterFunc(w.idle, func() { cancel(errIdle) })
-	return ctx, w
-}
-
-func (w *idleWatch) moved() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.timer != nil {
-		w.timer.Reset(w.idle)
-	}
-}
-
-// rest stops the clock until the next byte moves.
-func (w *idleWatch) rest() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.timer != nil {
-		w.timer.Stop()
-	}
-}
-
-// stop ends the watch and its context.
-func (w *idleWatch) stop() {
-	w.mu.Lock()
-	if w.timer != nil {
-		w.timer.Stop()
-		w.timer = nil
-	}
-	w.mu.Unlock()
-	w.end()
-}
-
-// reader reports every byte that moves through r.
-func (w *idleWatch) reader(r io.Reader) io.Reader {
-	if w.idle == 0 {
-		return r
-	}
-	return &watchedReader{r: r, w: w}
-}
-
-// consumed watches r only while a read of it waits: what is downloaded may be
-// worked on, between two reads, for as long as that takes.
-func (w *idleWatch) consumed(r io.Reader) io.Reader { return &consumedReader{r: r, w: w} }
-
-type consumedReader struct {
-	r io.Reader
-	w *idleWatch
-}
-
-func (r *consumedReader) Read(p []byte) (int, error) {
-	r.w.moved()
-	defer r.w.rest()
-	return r.r.Read(p)
-}
-
-type watchedReader struct {
-	r io.Reader
-	w *idleWatch
-}
-
-func (r *watchedReader) Read(p []byte) (int, error) {
-	n, err := r.r.Read(p)
-	if n > 0 {
-		r.w.moved()
-	}
-	return n, err
-}

@@ -1,6 +1,7 @@
 package reducto
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,28 +19,244 @@ import (
 	"github.com/reducto-go/reducto/internal/wireid"
 )
 
+// Async holds the options of an asynchronous submission.
+type Async struct {
+	// Webhook is the webhook to call when the job ends. Use NoWebhook for none.
+	// Default: the client's (WithWebhook).
+	Webhook Webhook
+	// Metadata is any value that marshals to JSON. The webhook's body returns it
+	// unchanged. If a SubmitHook adds metadata, as a webhook secret does, the value must
+	// be nil or marshal to an object. The keys "secret" and "submission_id" are then
+	// reserved. The library never modifies the value.
+	Metadata any
+	// Priority asks for priority processing, if the account has a budget for it.
+	// Default: false.
+	Priority bool
+	// SubmissionID identifies the submission: at most 128 letters, digits, '-' and '_'.
+	// To submit again after an UnknownOutcomeError, set the id of that error. A receiver
+	// then processes only one of the jobs. Default: a new UUIDv7.
+	SubmissionID string
+}
+
+// IsZero reports whether nothing is set.
+func (a Async) IsZero() bool {
+	return a.Webhook.IsZero() && a.Metadata == nil && !a.Priority && a.SubmissionID == ""
+}
+
+// asyncWire is the async object of the parse, extract, split and pipeline endpoints.
+// The edit endpoint has another form.
+type asyncWire struct {
+	Metadata json.RawMessage `json:"metadata,omitempty"`
+	Priority bool            `json:"priority,omitempty"`
+	Webhook  *webhookWire    `json:"webhook,omitempty"`
+}
+
+// SubmitHook takes part in every asynchronous submission of a Client. For example, a
+// webhook secret adds itself to the metadata, and an inbox records the submission
+// before it is sent.
+//
+// Hooks run once for each submission, not for each attempt. They do not run for
+// synchronous calls and Do. They run on the caller's goroutine.
+type SubmitHook interface {
+	// BeforeSubmit may add metadata. If it returns an error, nothing is sent. Hooks run
+	// in the order in which they were given.
+	BeforeSubmit(ctx context.Context, s *Submission) error
+	// AfterSubmit receives the outcome if BeforeSubmit of this hook succeeded. Hooks run
+	// in reverse order. The context is detached from the caller's and lasts two seconds.
+	// AfterSubmit cannot fail the submission, because the job may exist.
+	AfterSubmit(ctx context.Context, s *Submission, r SubmitResult)
+}
+
+// SubmitOutcome is the outcome of a submission.
+type SubmitOutcome int
+
+// The outcomes of a submission.
+const (
+	// SubmitOutcomeAccepted: there is a job; SubmitResult.JobID is its id.
+	SubmitOutcomeAccepted SubmitOutcome = iota + 1
+	// SubmitOutcomeRejected: there is certainly no job.
+	SubmitOutcomeRejected
+	// SubmitOutcomeUnknown: there may be a job; see UnknownOutcomeError.
+	SubmitOutcomeUnknown
+)
+
+// String returns the name of the outcome in lower case.
+func (o SubmitOutcome) String() string {
+	switch o {
+	case SubmitOutcomeAccepted:
+		return "accepted"
+	case SubmitOutcomeRejected:
+		return "rejected"
+	case SubmitOutcomeUnknown:
+		return "unknown"
+	}
+	return fmt.Sprintf("SubmitOutcome(%d)", int(o))
+}
+
+// SubmitResult is the outcome of a submission, for SubmitHook.AfterSubmit.
+type SubmitResult struct {
+	// Outcome says whether there is a job.
+	Outcome SubmitOutcome
+	// JobID is the job's id if the outcome is SubmitOutcomeAccepted.
+	JobID string
+	// Sent is how many jobs may exist: the accepted one, and one for each attempt with an
+	// unknown outcome. It exceeds 1 only with WithResubmit.
+	Sent int
+	// Err is why no job exists or why the outcome is unknown.
+	Err error
+}
+
+// Submission is an asynchronous submission, as its hooks see it.
+type Submission struct {
+	// ID identifies the submission: Async.SubmissionID, or a UUIDv7 made for it.
+	ID string
+	// Type is the kind of job.
+	Type JobType
+	// Webhook is the webhook in effect: the request's, or the client's default.
+	Webhook Webhook
+
+	metadata []byte // the user's, as JSON; nil for none
+	added    []member
+}
+
+type member struct {
+	key   string
+	value json.RawMessage
+}
+
+// Metadata keys that this library reserves. A receiver removes them.
+const (
+	// MetadataSecret carries the webhook secret or token.
+	MetadataSecret = "secret"
+	// MetadataSubmissionID carries the submission id.
+	MetadataSubmissionID = "submission_id"
+)
+
+// secrets returns the strings that hooks added, which no error may repeat.
+func (s *Submission) secrets() []string {
+	var out []string
+	for _, m := range s.added {
+		if m.key == MetadataSubmissionID {
+			continue
+		}
+		if value, ok := text(m.value); ok {
+			out = append(out, value)
+		}
+	}
+	return out
+}
+
+// AddMetadata adds a member to the submission's metadata, which its webhook returns.
+// The value must marshal to JSON. AddMetadata fails if the user's metadata is not an
+// object, or has the key or a reserved one. It also fails if a hook added the key
+// before.
+func (s *Submission) AddMetadata(key string, value any) error {
+	raw, err := json.Marshal(value)
+	if err != nil {
+		return fmt.Errorf("metadata %q does not marshal: %w", key, err)
+	}
+	if s.metadata != nil {
+		if s.metadata[0] != '{' {
+			return &RequestError{
+				Field:  "Async.Metadata",
+				Reason: "it must marshal to a JSON object, because " + key + " is added to it: wrap your value in a map or a struct",
+			}
+		}
+		var members map[string]json.RawMessage
+		if err := json.Unmarshal(s.metadata, &members); err != nil {
+			return &RequestError{Field: "Async.Metadata", Reason: "it cannot be read back", Err: err}
+		}
+		for _, reserved := range []string{key, MetadataSecret, MetadataSubmissionID} {
+			if _, ok := members[reserved]; ok {
+				return &RequestError{
+					Field:  "Async.Metadata",
+					Reason: fmt.Sprintf("the key %q is reserved: use another name", reserved),
+				}
+			}
+		}
+	}
+	for _, m := range s.added {
+		if m.key == key {
+			return &RequestError{
+				Field:  "Async.Metadata",
+				Reason: fmt.Sprintf("two hooks add the key %q: give the client only one of them (an inbox calls its verifier's hook itself)", key),
+			}
+		}
+	}
+	s.added = append(s.added, member{key, raw})
+	return nil
+}
+
+// Metadata returns the user's metadata as JSON, without additions of hooks; nil if
+// there is none. Do not modify it.
+func (s *Submission) Metadata() json.RawMessage { return s.metadata }
+
+// TakesMetadata reports whether metadata can be added: the user's metadata is an
+// object or absent.
+func (s *Submission) TakesMetadata() bool { return s.metadata == nil || s.metadata[0] == '{' }
+
+// HasMetadata reports whether a hook has added metadata under the key.
+func (s *Submission) HasMetadata(key string) bool {
+	return slices.ContainsFunc(s.added, func(m member) bool { return m.key == key })
+}
+
+// wireMetadata appends the additions of hooks to the user's metadata, whose bytes it
+// does not change.
+func (s *Submission) wireMetadata() json.RawMessage {
+	if len(s.added) == 0 {
+		return s.metadata
+	}
+	var b bytes.Buffer
+	b.WriteByte('{')
+	if s.metadata != nil {
+		inner := bytes.TrimSpace(s.metadata[1 : len(s.metadata)-1])
+		b.Write(inner)
+		if len(inner) > 0 {
+			b.WriteByte(',')
+		}
+	}
+	for i, m := range s.added {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		key, _ := json.Marshal(m.key)
+		b.Write(key)
+		b.WriteByte(':')
+		b.Write(m.value)
+	}
+	b.WriteByte('}')
+	return b.Bytes()
+}
+
+// Format prints no metadata: hooks put secrets there.
+func (s Submission) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "submission %s (%s)", s.ID, s.Type)
+}
+
+// afterSubmitTimeout bounds AfterSubmit, which runs even if the caller's context ended.
+const afterSubmitTimeout = 2 * time.Second
+
 // SubmitOption changes how one submission is sent.
 type SubmitOption func(*submitConfig)
 
 type submitConfig struct{ resend bool }
 
-// WithResubmit has a submission sent again also where nobody can tell whether the
-// service took it on, as often as the client retries. There can be several jobs
-// then, and several bills. They share the submission id, by which a receiver of
-// this library processes only one of them.
+// WithResubmit retries a submission even if the outcome of an attempt is unknown. It
+// can create several jobs, which are all billed. They share the submission id, so a
+// receiver of this library processes only one of them.
 func WithResubmit() SubmitOption { return func(c *submitConfig) { c.resend = true } }
 
 // submission is a request of an asynchronous endpoint.
 type submission interface {
-	// check refuses what certainly cannot be accepted.
+	// check refuses a request that the service certainly would not accept.
 	check() error
-	// private has what the request holds that no error may repeat.
+	// private returns the secrets in the request, which no error may repeat.
 	private() []string
-	// wire is the body, given the async object in its common form.
+	// wire returns the body to send; the async object is nil for a synchronous call.
 	wire(*asyncWire) any
 }
 
-// submit is the way of every asynchronous submission.
+// submit sends an asynchronous submission. Every endpoint uses it.
 func submit[R Result](ctx context.Context, c *Client, op, path string, kind JobType, req submission, a Async, opts []SubmitOption) (*Handle[R], error) {
 	s, err := c.prepare(op, kind, req, a)
 	if err != nil {
@@ -67,7 +285,7 @@ func submitOptions(opts []SubmitOption) submitConfig {
 	return *cfg
 }
 
-// prepare validates everything that can be validated before hooks run.
+// prepare validates a submission before its hooks run.
 func (c *Client) prepare(op string, kind JobType, req submission, a Async) (*Submission, error) {
 	if err := req.check(); err != nil {
 		return nil, withOp(err, op)
@@ -97,19 +315,19 @@ func (c *Client) prepare(op string, kind JobType, req submission, a Async) (*Sub
 	return s, nil
 }
 
-// NewSubmissionID makes an id for Async.SubmissionID, for programs that write it down
-// before they submit: a UUIDv7, as submissions without one are given.
+// NewSubmissionID returns a new UUIDv7 for Async.SubmissionID. Use it to store the id
+// before you submit.
 func NewSubmissionID() string {
-	// It fails only if crypto/rand does, which ends the program instead.
+	// NewV7 fails only if crypto/rand fails, which ends the program.
 	return uuid.Must(uuid.NewV7()).String()
 }
 
 func (c *Client) submit(ctx context.Context, op, path string, s *Submission, req submission, priority bool, cfg submitConfig) (jobID string, err error) {
 	var result SubmitResult
-	var told int // hooks that are owed an AfterSubmit
+	var told int // hooks to call AfterSubmit of
 	defer func() { c.tellHooks(ctx, s, told, result) }()
 	reject := func(err error) error {
-		result = SubmitResult{Outcome: SubmitRejected, Err: err}
+		result = SubmitResult{Outcome: SubmitOutcomeRejected, Err: err}
 		return err
 	}
 	for i, hook := range c.cfg.hooks {
@@ -121,7 +339,7 @@ func (c *Client) submit(ctx context.Context, op, path string, s *Submission, req
 		}
 		told = i + 1
 	}
-	var sent struct { // all that lives as long as the request
+	var sent struct { // one allocation for values that live as long as the request
 		call    call
 		async   asyncWire
 		webhook webhookWire
@@ -148,36 +366,21 @@ func (c *Client) submit(ctx context.Context, op, path string, s *Submission, req
 	taken, err := c.send(ctx, r)
 	switch {
 	case err == nil:
-		result = SubmitResult{Outcome: SubmitAccepted, JobID: sent.jobID, Sent: taken}
+		result = SubmitResult{Outcome: SubmitOutcomeAccepted, JobID: sent.jobID, Sent: taken}
 		return sent.jobID, nil
 	case taken == 0:
 		return "", reject(err)
 	}
 	err = &UnknownOutcomeError{SubmissionID: s.ID, Err: err}
-	result = SubmitResult{Outcome: SubmitUnknown, Sent: taken, Err: err}
+	result = SubmitResult{Outcome: SubmitOutcomeUnknown, Sent: taken, Err: err}
 	return "", err
 }
 
-// withOp puts the name of the called method into a *RequestError; nil if err is
-// none.
-func withOp(err error, op string) error {
-	var refused *RequestError
-	if !errors.As(err, &refused) {
-		return nil
-	}
-	named := *refused
-	if named.Op == "" {
-		named.Op = op
-	}
-	return &named
-}
-
-// tellHooks tells the first n hooks, in reverse, what became of the submission.
-// The job may exist whatever happens here, so a hook can neither fail nor panic
-// its way out, nor hold the caller longer than its time.
+// tellHooks calls AfterSubmit of the first n hooks in reverse order. The job may
+// exist, so a hook can neither fail the submission nor panic. Each has a time limit.
 func (c *Client) tellHooks(ctx context.Context, s *Submission, n int, r SubmitResult) {
 	if r.Outcome == 0 { // a hook or a Marshaler panicked on the way
-		r = SubmitResult{Outcome: SubmitUnknown, Sent: 1, Err: errors.New("reducto: the submission was abandoned by a panic")}
+		r = SubmitResult{Outcome: SubmitOutcomeUnknown, Sent: 1, Err: errors.New("reducto: the submission was abandoned by a panic")}
 	}
 	if n == 0 {
 		return
@@ -198,8 +401,8 @@ func (c *Client) tellHooks(ctx context.Context, s *Submission, n int, r SubmitRe
 	}
 }
 
-// private are the permissions in a request: the queries of presigned URLs and the
-// passwords in others, and the document's password.
+// private returns the secrets in a request: the queries of presigned URLs, passwords
+// in other URLs, and the document's password.
 func private(in Input, p Password) []string {
 	var secrets []string
 	for _, ref := range in.refs {
@@ -223,29 +426,4 @@ func private(in Input, p Password) []string {
 		secrets = append(secrets, string(p))
 	}
 	return secrets
-}
-
-func (r ParseRequest) private() []string { return private(r.Input, r.Settings.DocumentPassword) }
-func (r ExtractRequest) private() []string {
-	return private(r.Input, r.Parsing.Settings.DocumentPassword)
-}
-func (r SplitRequest) private() []string {
-	return private(r.Input, r.Parsing.Settings.DocumentPassword)
-}
-func (r PipelineRequest) private() []string { return private(r.Input, r.Settings.DocumentPassword) }
-func (r EditRequest) private() []string     { return private(r.Input, "") }
-func (r ClassifyRequest) private() []string { return private(r.Input, "") }
-
-// secrets are the strings that hooks added, which no error may repeat.
-func (s *Submission) secrets() []string {
-	var out []string
-	for _, m := range s.added {
-		if m.key == MetadataSubmissionID {
-			continue
-		}
-		if value, ok := text(m.value); ok {
-			out = append(out, value)
-		}
-	}
-	return out
 }

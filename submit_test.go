@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"testing"
 	"time"
 
@@ -135,16 +136,16 @@ func TestSubmissionIsRepeatedOnlyWhereNothingWasTakenOn(t *testing.T) {
 				switch {
 				case tt.resent:
 					require.NoError(t, err)
-					assert.Equal(t, reducto.SubmitAccepted, hook.after[0].Outcome)
+					assert.Equal(t, reducto.SubmitOutcomeAccepted, hook.after[0].Outcome)
 					assert.Equal(t, job.JobID, hook.after[0].JobID)
 				case tt.unknown:
 					require.ErrorAs(t, err, &unknown)
 					assert.Equal(t, hook.before[0], unknown.SubmissionID)
-					assert.Equal(t, reducto.SubmitUnknown, hook.after[0].Outcome)
+					assert.Equal(t, reducto.SubmitOutcomeUnknown, hook.after[0].Outcome)
 				default:
 					require.Error(t, err)
 					assert.NotErrorAs(t, err, &unknown)
-					assert.Equal(t, reducto.SubmitRejected, hook.after[0].Outcome)
+					assert.Equal(t, reducto.SubmitOutcomeRejected, hook.after[0].Outcome)
 				}
 			})
 		})
@@ -329,7 +330,7 @@ func TestSubmitHooks(t *testing.T) {
 			var refused *reducto.RequestError
 			require.ErrorAs(t, err, &refused)
 			assert.Equal(t, []string{"before a", "before b", "before c", "after b", "after a"}, log)
-			assert.Equal(t, reducto.SubmitRejected, a.after[0].Outcome)
+			assert.Equal(t, reducto.SubmitOutcomeRejected, a.after[0].Outcome)
 			assert.Empty(t, srv.Requests(), "nothing is sent")
 		})
 	})
@@ -383,4 +384,143 @@ func assertRefused(t *testing.T, srv *reductotest.Server, err error, field strin
 	assert.Contains(t, refused.Field, field)
 	assert.NotEmpty(t, refused.Op)
 	assert.Len(t, srv.Requests(), before)
+}
+
+func TestBadSubmissionsAreRefusedBeforeSending(t *testing.T) {
+	srv := reductotest.NewServer(t)
+	mark := &recordingHook{mark: true}
+	client := srv.Client()
+	marked := srv.Client(reducto.WithSubmitHook(mark))
+	with := func(a reducto.Async) reducto.ParseRequest { return reducto.ParseRequest{Input: document, Async: a} }
+	tests := []struct {
+		name   string
+		client *reducto.Client
+		req    reducto.ParseRequest
+		field  string
+	}{
+		{"no input", client, reducto.ParseRequest{}, "Input"},
+		{"an empty URL", client, reducto.ParseRequest{Input: reducto.URL("")}, "Input"},
+		{"a path", client, reducto.ParseRequest{Input: reducto.URL("/tmp/a.pdf")}, "Input"},
+		{"no URLs", client, reducto.ParseRequest{Input: reducto.URLs()}, "Input"},
+		{"no upload", client, reducto.ParseRequest{Input: reducto.FromUpload(nil)}, "Input"},
+		{"a job id with a slash", client, reducto.ParseRequest{Input: reducto.FromJob("../x")}, "Input"},
+		{"a webhook without a host", client, with(reducto.Async{Webhook: reducto.DirectWebhook("https:///hook")}), "Async.Webhook"},
+		{"a webhook of another scheme", client, with(reducto.Async{Webhook: reducto.DirectWebhook("ftp://host/hook")}), "Async.Webhook"},
+		{"an empty webhook", client, with(reducto.Async{Webhook: reducto.DirectWebhook("")}), "Async.Webhook"},
+		{"metadata that does not marshal", client, with(reducto.Async{Metadata: make(chan int)}), "Async.Metadata"},
+		{"metadata that is no object, with a hook", marked, with(reducto.Async{Metadata: []int{1}}), "Async.Metadata"},
+		{"the reserved key secret, with a hook", marked, with(reducto.Async{Metadata: map[string]any{"secret": "x"}}), "Async.Metadata"},
+		{"the reserved key submission_id, with a hook", marked, with(reducto.Async{Metadata: map[string]any{"submission_id": "x"}}), "Async.Metadata"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := tt.client.ParseAsync(t.Context(), tt.req)
+			assertRefused(t, srv, err, tt.field, 0)
+		})
+	}
+	assert.Empty(t, srv.Requests())
+}
+
+func TestMetadataWithoutAHookGoesAsItIs(t *testing.T) {
+	bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
+		req := parseRequest()
+		req.Async.Metadata = []any{1, "two"}
+		_, err := client.ParseAsync(t.Context(), req)
+		require.NoError(t, err)
+		assert.Contains(t, string(srv.RequestsTo("POST /parse_async")[0].Body), `"metadata":[1,"two"]`)
+	})
+}
+
+func TestEditAsyncHidesItsWireShape(t *testing.T) {
+	bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
+		job, err := client.EditAsync(t.Context(), reducto.EditRequest{
+			Input: document, Instructions: "fill it in",
+			Async: reducto.Async{Webhook: reducto.NoWebhook(), Metadata: map[string]int{"n": 1}},
+		})
+		require.NoError(t, err)
+		result, err := job.Wait(t.Context())
+		require.NoError(t, err)
+		assert.NotEmpty(t, result.DocumentURL)
+		body := string(srv.RequestsTo("POST /edit_async")[0].Body)
+		assert.Contains(t, body, `"mode":"disabled"`)
+		assert.Contains(t, body, `"metadata":{"n":1}`)
+	})
+}
+
+// saturated is what the service answers while the batch queue is full.
+func saturated() reductotest.Fault {
+	return reductotest.Status(http.StatusServiceUnavailable).Header("Retry-After", "300").
+		JSON(`{"error":{"code":503,"name":"BATCH_QUEUE_FULL","message":"the batch queue is full"},"detail":"the batch queue is full"}`)
+}
+
+func batchRequest() reducto.ParseRequest {
+	req := parseRequest()
+	req.QueuePriority = reducto.QueuePriorityBatch
+	return req
+}
+
+// A full batch queue asks for five minutes, more than other clients care to wait. It
+// gets them, as often as the client retries, and there is one job in the end.
+func TestBatchSubmissionsWaitForTheQueue(t *testing.T) {
+	bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
+		srv.Fault("POST /parse_async", saturated().Times(2))
+		began := time.Now()
+		job, err := client.ParseAsync(t.Context(), batchRequest())
+		require.NoError(t, err)
+		assert.NotEmpty(t, job.JobID)
+		assert.Len(t, srv.Jobs(), 1)
+		assert.Less(t, time.Since(began), 11*time.Minute)
+
+		sent := srv.RequestsTo("POST /parse_async")
+		require.Len(t, sent, 3)
+		for i, r := range sent {
+			assert.Contains(t, string(r.Body), `"queue_priority":"batch"`)
+			if i > 0 {
+				assert.GreaterOrEqual(t, r.Time.Sub(sent[i-1].Time), 5*time.Minute, "not before the time that was asked for")
+			}
+		}
+
+		srv.Fault("POST /extract_async", saturated())
+		began = time.Now()
+		_, err = client.ExtractAsync(t.Context(), reducto.ExtractRequest{Input: document, QueuePriority: reducto.QueuePriorityBatch})
+		require.NoError(t, err)
+		assert.GreaterOrEqual(t, time.Since(began), 5*time.Minute)
+	})
+}
+
+// Who cannot wait that long hears at once what was asked for, and that there is no
+// job.
+func TestBatchSubmissionsThatCannotWait(t *testing.T) {
+	bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
+		impatient, err := client.With(reducto.WithMaxRetryAfter(time.Minute))
+		require.NoError(t, err)
+		soon, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		for name, try := range map[string]func() error{
+			"its context ends before": func() error { _, err := client.ParseAsync(soon, batchRequest()); return err },
+			"its limit is lower":      func() error { _, err := impatient.ParseAsync(t.Context(), batchRequest()); return err },
+		} {
+			srv.Fault("POST /parse_async", saturated())
+			began := time.Now()
+			err := try()
+			var refused *reducto.APIError
+			require.ErrorAs(t, err, &refused, name)
+			assert.Equal(t, reducto.ErrorNameBatchQueueFull, refused.Name, name)
+			assert.True(t, refused.Name.Transient(), name)
+			assert.Equal(t, 5*time.Minute, refused.RetryAfter, name)
+			require.ErrorIs(t, err, reducto.ErrUnavailable, name)
+			assert.Less(t, time.Since(began), time.Second, name)
+			assert.Empty(t, srv.Jobs(), name)
+		}
+
+		// While it waits, the context's end ends the wait.
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(2*time.Minute, cancel)
+		srv.Fault("POST /parse_async", saturated())
+		began := time.Now()
+		_, err = client.ParseAsync(ctx, batchRequest())
+		require.ErrorIs(t, err, context.Canceled)
+		assert.Equal(t, 2*time.Minute, time.Since(began))
+		assert.Empty(t, srv.Jobs())
+	})
 }

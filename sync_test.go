@@ -2,7 +2,6 @@ package reducto_test
 
 import (
 	"encoding/json"
-	"net/http"
 	"strings"
 	"testing"
 
@@ -127,7 +126,7 @@ func TestSynchronousCallsAreNotSentTwiceByAccident(t *testing.T) {
 		_, err = client.Parse(t.Context(), req)
 		assertRefused(t, srv, err, "Async", before)
 		req = parseRequest()
-		req.QueuePriority = reducto.QueueBatch
+		req.QueuePriority = reducto.QueuePriorityBatch
 		_, err = client.Parse(t.Context(), req)
 		assertRefused(t, srv, err, "QueuePriority", before)
 		for _, async := range []reducto.Async{{Priority: true}} {
@@ -142,49 +141,5 @@ func TestSynchronousCallsAreNotSentTwiceByAccident(t *testing.T) {
 		}
 		_, err = client.Classify(t.Context(), reducto.ClassifyRequest{})
 		assertRefused(t, srv, err, "Input", before)
-	})
-}
-
-func TestEditAsyncHidesItsWireShape(t *testing.T) {
-	bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
-		job, err := client.EditAsync(t.Context(), reducto.EditRequest{
-			Input: document, Instructions: "fill it in",
-			Async: reducto.Async{Webhook: reducto.NoWebhook(), Metadata: map[string]int{"n": 1}},
-		})
-		require.NoError(t, err)
-		result, err := job.Wait(t.Context())
-		require.NoError(t, err)
-		assert.NotEmpty(t, result.DocumentURL)
-		body := string(srv.RequestsTo("POST /edit_async")[0].Body)
-		assert.Contains(t, body, `"mode":"disabled"`)
-		assert.Contains(t, body, `"metadata":{"n":1}`)
-	})
-}
-
-func TestDeletionsVersionAndPortal(t *testing.T) {
-	bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
-		ctx := t.Context()
-		id := srv.SeedJob(reductotest.SeedJob{Status: "Completed"})
-		require.NoError(t, client.DeleteJob(ctx, id, true))
-		assert.Equal(t, "true", srv.RequestsTo("DELETE /job")[0].Query.Get("include_persisted"))
-		_, err := client.GetJob(ctx, id)
-		require.ErrorIs(t, err, reducto.ErrDeleted)
-		require.Error(t, client.DeleteJob(ctx, "a/b", false))
-
-		u, err := client.Upload(ctx, "a.txt", strings.NewReader("x"), reducto.UploadOptions{})
-		require.NoError(t, err)
-		require.NoError(t, client.DeleteUpload(ctx, u.FileID))
-		require.ErrorIs(t, client.DeleteUpload(ctx, u.FileID), reducto.ErrNotFound)
-		require.Error(t, client.DeleteUpload(ctx, ""))
-
-		version, err := client.Version(ctx)
-		require.NoError(t, err)
-		assert.NotEmpty(t, version)
-		portal, err := client.ConfigureWebhook(ctx)
-		require.NoError(t, err)
-		assert.True(t, strings.HasPrefix(string(portal), "https://"))
-		srv.Fault("GET /version", reductotest.Status(http.StatusOK).JSON(`{"v":1}`))
-		_, err = client.Version(ctx)
-		require.Error(t, err)
 	})
 }

@@ -218,7 +218,7 @@ func (r *run) measureLone(ctx context.Context, databases []*database) error {
 func notificationOf(job string) inbox.Notification {
 	return inbox.Notification{
 		JobID: job, SubmissionID: submissionOf(job),
-		Status: reducto.StatusCompleted, Outcome: webhook.OutcomeCompleted, Source: inbox.SourceWebhook,
+		Status: reducto.JobStatusCompleted, Outcome: webhook.OutcomeCompleted, Source: inbox.SourceWebhook,
 		Metadata: []byte(`{"user_id":"123"}`),
 	}
 }

@@ -136,11 +136,11 @@ const (
 // status that is not an end.
 func OutcomeOf(s reducto.JobStatus) Outcome {
 	switch s {
-	case reducto.StatusCompleted:
+	case reducto.JobStatusCompleted:
 		return OutcomeCompleted
-	case reducto.StatusFailed:
+	case reducto.JobStatusFailed:
 		return OutcomeFailed
-	case reducto.StatusCancelled:
+	case reducto.JobStatusCancelled:
 		return OutcomeCancelled
 	}
 	return OutcomeUnknown

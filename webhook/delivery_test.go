@@ -83,8 +83,8 @@ func TestFuncInAUnitTest(t *testing.T) {
 		}
 		return d.CompleteTx(ctx, tx)
 	}
-	event := webhook.Event{JobID: jobA, Status: reducto.StatusCompleted}
-	source := &fakeSource{job: &reducto.Job{Status: reducto.StatusCompleted, Result: new(reducto.ParseResult)}}
+	event := webhook.Event{JobID: jobA, Status: reducto.JobStatusCompleted}
+	source := &fakeSource{job: &reducto.Job{Status: reducto.JobStatusCompleted, Result: new(reducto.ParseResult)}}
 	require.NoError(t, process(t.Context(), webhook.NewDelivery(event, webhook.OutcomeCompleted, source)))
 	assert.Same(t, tx, source.tx)
 
@@ -95,6 +95,6 @@ func TestFuncInAUnitTest(t *testing.T) {
 	require.ErrorIs(t, err, reducto.ErrExpired)
 	require.ErrorContains(t, err, "attempt 3")
 
-	source = &fakeSource{job: &reducto.Job{Status: reducto.StatusFailed}}
+	source = &fakeSource{job: &reducto.Job{Status: reducto.JobStatusFailed}}
 	assert.True(t, webhook.IsPermanent(process(t.Context(), webhook.NewDelivery(event, webhook.OutcomeFailed, source))))
 }

@@ -119,7 +119,7 @@ func TestReceiverSkipsAByteOrderMark(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newSiteWith(t, v, nil)
-			r := webhook.NewTestRequest("/", v, jobA, reducto.StatusCompleted, map[string]any{"order": 17})
+			r := webhook.NewTestRequest("/", v, jobA, reducto.JobStatusCompleted, map[string]any{"order": 17})
 			body := append([]byte("\xef\xbb\xbf"), bodyOf(t, r)...)
 			marked := request(string(body))
 			marked.Header = r.Header
@@ -431,7 +431,7 @@ func TestReceiverKeepsConnections(t *testing.T) {
 func TestReceiverRefusesWithoutSayingWhy(t *testing.T) {
 	t.Parallel()
 	made := func(v webhook.Verifier) func() *http.Request {
-		return func() *http.Request { return webhook.NewTestRequest("/", v, jobA, reducto.StatusCompleted, nil) }
+		return func() *http.Request { return webhook.NewTestRequest("/", v, jobA, reducto.JobStatusCompleted, nil) }
 	}
 	body := func(metadata string) func() *http.Request {
 		return func() *http.Request { return request(payload("Completed", jobA, metadata)) }
@@ -525,7 +525,7 @@ func (stricter) Verify(http.Header, []byte) (webhook.Event, error) {
 func TestReceiverAsksAVerifierThatEmbedsOurs(t *testing.T) {
 	t.Parallel()
 	signer := newSigner(t, "k1")
-	answers(t, newSiteWith(t, stricter{signer}, nil), 401, webhook.NewTestRequest("/", signer, jobA, reducto.StatusCompleted, nil))
+	answers(t, newSiteWith(t, stricter{signer}, nil), 401, webhook.NewTestRequest("/", signer, jobA, reducto.JobStatusCompleted, nil))
 }
 
 func TestReceiverLimitsLogRecordsAboutRefusals(t *testing.T) {

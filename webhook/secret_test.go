@@ -97,7 +97,7 @@ func TestSecretRefusesNearlyRightSecrets(t *testing.T) {
 	for _, metadata := range []string{signed(), `{"secret":"` + escaped.String() + `"}`, `{"\u0073ecret":"` + testSecret + `"}`} {
 		e, err := s.Verify(nil, []byte(payload("Completed", jobA, metadata)))
 		require.NoError(t, err)
-		assert.Equal(t, webhook.Event{JobID: jobA, Status: reducto.StatusCompleted, KeyID: "current"}, e)
+		assert.Equal(t, webhook.Event{JobID: jobA, Status: reducto.JobStatusCompleted, KeyID: "current"}, e)
 	}
 }
 

@@ -152,7 +152,7 @@ func TestSignerRefusesExpiredTokens(t *testing.T) {
 			short, err := webhook.NewSigner([]webhook.Key{{ID: "k1", Secret: keyOf("k1")}}, opts...)
 			require.NoError(t, err)
 			s := newSiteWith(t, short, nil)
-			r := webhook.NewTestRequest("/", short, jobA, reducto.StatusCompleted, nil)
+			r := webhook.NewTestRequest("/", short, jobA, reducto.JobStatusCompleted, nil)
 			body := string(bodyOf(t, r))
 			time.Sleep(life + 4*time.Minute)
 			s.answers(200, body)

@@ -25,7 +25,7 @@ func TestNewTestRequestIsVerified(t *testing.T) {
 			t.Parallel()
 			s := newSiteWith(t, tt.v, nil)
 			metadata := map[string]any{"submission_id": submissionID, "order": 17}
-			r := webhook.NewTestRequest("https://app.test/webhook", tt.v, jobA, reducto.StatusFailed, metadata)
+			r := webhook.NewTestRequest("https://app.test/webhook", tt.v, jobA, reducto.JobStatusFailed, metadata)
 			assert.Equal(t, http.MethodPost, r.Method)
 			answers(t, s, 200, r)
 			require.Equal(t, 1, s.f.count())
@@ -33,9 +33,9 @@ func TestNewTestRequestIsVerified(t *testing.T) {
 				JobID: jobA, Status: "Failed", SubmissionID: submissionID, KeyID: tt.kid, Metadata: []byte(`{"order":17}`),
 			}, s.f.last().Event)
 			assert.Len(t, metadata, 2, "the caller's map is unchanged")
-			answers(t, s, 200, webhook.NewTestRequest("/", tt.v, jobB, reducto.StatusCompleted, nil))
+			answers(t, s, 200, webhook.NewTestRequest("/", tt.v, jobB, reducto.JobStatusCompleted, nil))
 			for _, v := range []webhook.Verifier{nil, tt.other} {
-				answers(t, s, 401, webhook.NewTestRequest("/", v, jobA, reducto.StatusCompleted, metadata))
+				answers(t, s, 401, webhook.NewTestRequest("/", v, jobA, reducto.JobStatusCompleted, metadata))
 			}
 		})
 	}

@@ -154,10 +154,10 @@ func (s *story) receive(ctx context.Context, d *webhook.Delivery) error {
 
 // handle handles a job once, whether a webhook or the poll found it.
 func (s *story) handle(ctx context.Context, job *reducto.Job, source string) error {
-	return s.ledger.once(job.ID, source, func() (finding, error) {
+	return s.ledger.once(job.JobID, source, func() (finding, error) {
 		found, err := read(ctx, job)
 		if err == nil {
-			s.out.line("job %s is %s: found by %s", job.ID, job.Status, source)
+			s.out.line("job %s is %s: found by %s", job.JobID, job.Status, source)
 		}
 		return found, err
 	})

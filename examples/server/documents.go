@@ -122,11 +122,11 @@ func (s *service) document(ctx context.Context, jobID string) (*summary, error) 
 	case err != nil:
 		return nil, err
 	case r.State == inbox.StateDead:
-		return &summary{ID: jobID, Status: reducto.StatusFailed, Reason: "its result could not be kept"}, nil
+		return &summary{ID: jobID, Status: reducto.JobStatusFailed, Reason: "its result could not be kept"}, nil
 	case r.State == inbox.StateDone:
 		return s.archive.get(jobID) // the function has just written it
 	}
-	return &summary{ID: jobID, Status: reducto.StatusPending}, nil
+	return &summary{ID: jobID, Status: reducto.JobStatusPending}, nil
 }
 
 // getText answers with the text of a document.

@@ -146,7 +146,7 @@ func memReceive(tb testing.TB, store *inbox.MemoryStore, jobIDs ...string) {
 	tb.Helper()
 	list := make([]inbox.Notification, 0, len(jobIDs))
 	for _, id := range jobIDs {
-		list = append(list, inbox.Notification{JobID: id, Status: reducto.StatusCompleted, Outcome: webhook.OutcomeCompleted})
+		list = append(list, inbox.Notification{JobID: id, Status: reducto.JobStatusCompleted, Outcome: webhook.OutcomeCompleted})
 	}
 	_, err := store.Receive(tb.Context(), list)
 	require.NoError(tb, err)

@@ -258,7 +258,7 @@ func (p *reconciler) list(ctx context.Context, todo overdueJobs) error {
 				}
 			}
 			if r := p.find(ctx, job, todo); r != nil && job.Status.Terminal() {
-				ends = append(ends, endingOf(r, job.ID, job.Status))
+				ends = append(ends, endingOf(r, job.JobID, job.Status))
 			}
 		}
 		if err := p.notify(ctx, ends...); err != nil {
@@ -281,7 +281,7 @@ func (p *reconciler) list(ctx context.Context, todo overdueJobs) error {
 // find returns the record that a listed job belongs to, or nil, and removes it from
 // todo. If the answer to the submission was lost, it binds the job.
 func (p *reconciler) find(ctx context.Context, job *reducto.JobSummary, todo overdueJobs) *Record {
-	key := wireid.Key(job.ID)
+	key := wireid.Key(job.JobID)
 	if r := todo.named[key]; r != nil {
 		delete(todo.named, key)
 		return r
@@ -293,7 +293,7 @@ func (p *reconciler) find(ctx context.Context, job *reducto.JobSummary, todo ove
 	delete(todo.lost, r.Key)
 	ctx, cancel := p.in.storeContext(ctx)
 	defer cancel()
-	if err := p.in.bind(ctx, Answer{SubmissionID: r.SubmissionID, JobID: job.ID}); err != nil {
+	if err := p.in.bind(ctx, Answer{SubmissionID: r.SubmissionID, JobID: job.JobID}); err != nil {
 		p.fail(fmt.Errorf("inbox: a job that was found could not be recorded: %w", err))
 		return nil
 	}

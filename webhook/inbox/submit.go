@@ -48,7 +48,7 @@ func (in *Inbox) AfterSubmit(ctx context.Context, s *reducto.Submission, r reduc
 		defer hook.AfterSubmit(ctx, s, r)
 	}
 	a := Answer{SubmissionID: s.ID, JobID: r.JobID, Jobs: max(1, r.Sent)}
-	if r.Outcome == reducto.SubmitRejected {
+	if r.Outcome == reducto.SubmitOutcomeRejected {
 		a.JobID, a.Jobs = "", 0
 	}
 	if err := in.bind(ctx, a); err != nil {

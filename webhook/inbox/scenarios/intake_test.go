@@ -23,7 +23,7 @@ import (
 
 // token returns a delivery for a job that has the token of a submission.
 func token(signer *webhook.Signer, submission, jobID string) *http.Request {
-	return webhook.NewTestRequest("/", signer, jobID, reducto.StatusCompleted, map[string]any{"submission_id": submission})
+	return webhook.NewTestRequest("/", signer, jobID, reducto.JobStatusCompleted, map[string]any{"submission_id": submission})
 }
 
 // Scenario 8: a submission that was sent once accepts one job.

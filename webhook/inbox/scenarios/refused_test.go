@@ -82,7 +82,7 @@ func severalSecrets(t *testing.T, e *Env) {
 
 	p = e.ProcessOf(newSigner(t, "new", "old"), e.Work)
 	for key, code := range map[string]int{"new": 200, "old": 200, "gone": 401} {
-		assert.Equal(t, code, Serve(p, webhook.NewTestRequest("/", newSigner(t, key), "job-"+key, reducto.StatusCompleted, nil)))
+		assert.Equal(t, code, Serve(p, webhook.NewTestRequest("/", newSigner(t, key), "job-"+key, reducto.JobStatusCompleted, nil)))
 	}
 	p.Flush()
 	assert.Equal(t, 1, e.Meter.Counter("keys{new}"))
@@ -153,7 +153,7 @@ func signerFor(t testing.TB, life time.Duration, ids ...string) *webhook.Signer 
 func lateToken(t *testing.T, e *Env) {
 	p := e.ProcessOf(newSigner(t, "k1"), e.Work)
 	token := func(v webhook.Verifier, jobID string) *http.Request {
-		return webhook.NewTestRequest("/", v, jobID, reducto.StatusCompleted, nil)
+		return webhook.NewTestRequest("/", v, jobID, reducto.JobStatusCompleted, nil)
 	}
 	assert.Equal(t, http.StatusOK, Serve(p, token(signerFor(t, time.Nanosecond, "k1"), JobA)), "clocks may differ")
 	assert.Equal(t, http.StatusUnauthorized, Serve(p, token(newSigner(t, "k2"), JobB)))

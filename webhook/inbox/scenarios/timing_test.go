@@ -140,7 +140,7 @@ func deliveriesLost(t *testing.T, e *Env) {
 	assert.Empty(t, e.Calls(), "it is not overdue yet")
 	p.Later(inbox.DefaultPollAfter + time.Second)
 	d := e.Done(job.JobID, webhook.OutcomeCompleted)
-	assert.Equal(t, reducto.StatusCompleted, d.Status)
+	assert.Equal(t, reducto.JobStatusCompleted, d.Status)
 	assert.Equal(t, inbox.SourcePoll, e.Record(job.JobID).Source)
 	var metadata struct{ Order int }
 	require.NoError(t, d.DecodeMetadata(&metadata))

@@ -44,7 +44,7 @@ func within(t testing.TB, d time.Duration) context.Context {
 
 func completed(jobID string) inbox.Notification {
 	return inbox.Notification{
-		JobID: jobID, Status: reducto.StatusCompleted, Outcome: webhook.OutcomeCompleted, Source: inbox.SourceWebhook,
+		JobID: jobID, Status: reducto.JobStatusCompleted, Outcome: webhook.OutcomeCompleted, Source: inbox.SourceWebhook,
 	}
 }
 
@@ -90,7 +90,7 @@ func live(t testing.TB, store *sqlstore.Store, db *sql.DB, id string) {
 	t.Helper()
 	ctx := within(t, 20*time.Second)
 	job := "job-" + id
-	require.NoError(t, store.Submit(ctx, inbox.Submission{ID: id, Type: reducto.JobParse, Webhook: true, Metadata: []byte(`{"a":1}`)}))
+	require.NoError(t, store.Submit(ctx, inbox.Submission{ID: id, Type: reducto.JobTypeParse, Webhook: true, Metadata: []byte(`{"a":1}`)}))
 	overdue, err := store.Overdue(ctx, 5, func(*inbox.Record) time.Duration { return time.Hour })
 	require.NoError(t, err)
 	require.Len(t, overdue, 1)

@@ -138,7 +138,7 @@ func TestStoreAgreesWithMemoryStore(t *testing.T) {
 				what := fmt.Sprintf("seed %d, step %d: ", seed, step)
 				switch random.IntN(10) {
 				case 0, 1:
-					s := inbox.Submission{ID: id(), Type: reducto.JobParse, Webhook: random.IntN(2) > 0, Metadata: metadata(), PollAfter: time.Hour}
+					s := inbox.Submission{ID: id(), Type: reducto.JobTypeParse, Webhook: random.IntN(2) > 0, Metadata: metadata(), PollAfter: time.Hour}
 					if random.IntN(4) == 0 {
 						s.ID, s.JobID = "", job()
 					}
@@ -158,7 +158,7 @@ func TestStoreAgreesWithMemoryStore(t *testing.T) {
 							n.JobID = ""
 						}
 						if random.IntN(4) == 0 {
-							n.Status, n.Outcome, n.Hold = reducto.StatusFailed, webhook.OutcomeFailed, 0
+							n.Status, n.Outcome, n.Hold = reducto.JobStatusFailed, webhook.OutcomeFailed, 0
 						}
 						list = append(list, n)
 					}

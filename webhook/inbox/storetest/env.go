@@ -93,14 +93,14 @@ func (e *env) ok(err error) {
 
 // submission is the submission that checks record.
 func submission(id string) inbox.Submission {
-	return inbox.Submission{ID: id, Type: reducto.JobParse, Webhook: true, PollAfter: pollAfter}
+	return inbox.Submission{ID: id, Type: reducto.JobTypeParse, Webhook: true, PollAfter: pollAfter}
 }
 
 // completed is a delivery for a job that is completed.
 func completed(jobID, submissionID string) inbox.Notification {
 	return inbox.Notification{
 		JobID: jobID, SubmissionID: submissionID,
-		Status: reducto.StatusCompleted, Outcome: webhook.OutcomeCompleted,
+		Status: reducto.JobStatusCompleted, Outcome: webhook.OutcomeCompleted,
 		Source: inbox.SourceWebhook, Hold: hold,
 	}
 }

@@ -146,7 +146,7 @@ func (g *generator) notification() inbox.Notification {
 	}
 	return inbox.Notification{
 		JobID: g.job(), SubmissionID: pick(g, "", g.submission(), g.submission(), g.submission()),
-		Status:   pick(g, reducto.StatusCompleted, reducto.StatusCompleted, reducto.StatusFailed),
+		Status:   pick(g, reducto.JobStatusCompleted, reducto.JobStatusCompleted, reducto.JobStatusFailed),
 		Outcome:  pick(g, webhook.OutcomeCompleted, webhook.OutcomeFailed),
 		Source:   pick(g, inbox.SourceWebhook, inbox.SourcePoll),
 		Metadata: g.metadata(), Hold: g.duration(),
@@ -157,7 +157,7 @@ func (g *generator) act() func(p *player) {
 	switch n := g.IntN(100); {
 	case n < 16:
 		s := inbox.Submission{
-			ID: g.submission(), Type: pick(g, reducto.JobParse, reducto.JobExtract), Metadata: g.metadata(),
+			ID: g.submission(), Type: pick(g, reducto.JobTypeParse, reducto.JobTypeExtract), Metadata: g.metadata(),
 			Webhook: g.IntN(3) > 0, PollAfter: g.duration(),
 		}
 		if n < 3 {

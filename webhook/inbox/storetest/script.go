@@ -131,7 +131,7 @@ func (e *env) doDeliver(args []string) string {
 	case n.JobID == "":
 		n.Status, n.Outcome, n.Source = "", webhook.OutcomeUnknown, inbox.SourcePoll
 	case slices.Contains(args, "failed"):
-		n.Status, n.Outcome = reducto.StatusFailed, webhook.OutcomeFailed
+		n.Status, n.Outcome = reducto.JobStatusFailed, webhook.OutcomeFailed
 	}
 	if d := option(args, "hold="); d != "" {
 		n.Hold = duration(d)

@@ -15,7 +15,7 @@ const (
 
 var submitChecks = []check{
 	{"NewRecordIsPending", ruleSubmit, 0, func(e *env) {
-		e.ok(e.Store.Submit(e.ctx, inbox.Submission{ID: "plain", Type: reducto.JobExtract, PollAfter: hold}))
+		e.ok(e.Store.Submit(e.ctx, inbox.Submission{ID: "plain", Type: reducto.JobTypeExtract, PollAfter: hold}))
 		e.do(`has plain SubmissionID=plain Type=Extract Webhook=false Metadata= Status= Outcome= Source= Attempt=0 Polls=0 Error=
 			state plain = pending; due plain 30m; ago plain SubmittedAt 0s
 			submit s meta={"a":1}; has s Metadata={"a":1} Webhook=true; due s 3h`)
@@ -34,7 +34,7 @@ var submitChecks = []check{
 		submit s; deliver j2/s = accepted s; bind s j2 1; deliver j3/s = refused
 		deliver j1/s = duplicate s received; state s = received j2 j1`)},
 	{"TrackedJob", ruleTrack, 0, func(e *env) {
-		e.ok(e.Store.Submit(e.ctx, inbox.Submission{JobID: "j", Type: reducto.JobEdit, PollAfter: pollAfter}))
+		e.ok(e.Store.Submit(e.ctx, inbox.Submission{JobID: "j", Type: reducto.JobTypeEdit, PollAfter: pollAfter}))
 		e.do(`state j = pending j; has j SubmissionID= Type=Edit; due j 3h
 			deliver j = accepted j; claim = j
 			track t; deliver t/elsewhere = accepted t; deliver t/elsewhere = duplicate t received; keys = j t`)

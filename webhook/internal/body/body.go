@@ -118,10 +118,10 @@ func (m *Message) scan() bool {
 // statusOf returns a status, without an allocation for the usual ones.
 func statusOf(text []byte) reducto.JobStatus {
 	switch string(text) {
-	case string(reducto.StatusCompleted):
-		return reducto.StatusCompleted
-	case string(reducto.StatusFailed):
-		return reducto.StatusFailed
+	case string(reducto.JobStatusCompleted):
+		return reducto.JobStatusCompleted
+	case string(reducto.JobStatusFailed):
+		return reducto.JobStatusFailed
 	}
 	return reducto.JobStatus(text)
 }

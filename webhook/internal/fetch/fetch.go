@@ -26,7 +26,7 @@ func (get GetJob) Fetch(ctx context.Context, jobID string) (*reducto.Job, error)
 		return nil, &GoneError{JobID: jobID, Err: err}
 	case err != nil:
 		return nil, err
-	case job.Status == reducto.StatusCompleted && job.Result == nil:
+	case job.Status == reducto.JobStatusCompleted && job.Result == nil:
 		return nil, &GoneError{JobID: jobID, Err: errNoResult}
 	}
 	return job, nil

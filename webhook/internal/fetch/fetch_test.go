@@ -22,9 +22,9 @@ func TestFetchSaysThatAJobIsGone(t *testing.T) {
 		err  error
 		gone bool
 	}{
-		"completed":         {&reducto.Job{Status: reducto.StatusCompleted, Result: new(reducto.ParseResult)}, nil, false},
-		"without a result":  {&reducto.Job{Status: reducto.StatusCompleted}, nil, true},
-		"failed":            {&reducto.Job{Status: reducto.StatusFailed}, nil, false},
+		"completed":         {&reducto.Job{Status: reducto.JobStatusCompleted, Result: new(reducto.ParseResult)}, nil, false},
+		"without a result":  {&reducto.Job{Status: reducto.JobStatusCompleted}, nil, true},
+		"failed":            {&reducto.Job{Status: reducto.JobStatusFailed}, nil, false},
 		"ErrExpired":        {nil, reducto.ErrExpired, true},
 		"404":               {nil, &reducto.APIError{StatusCode: 404}, true},
 		"410":               {nil, &reducto.APIError{StatusCode: 410}, true},
@@ -53,7 +53,7 @@ func TestOnceKeepsTheJobAndThatItIsGone(t *testing.T) {
 	once := NewOnce(get, "job_1", nil)
 	_, err := once.Job(t.Context())
 	require.ErrorIs(t, err, failure, "this is not kept")
-	job, failure = &reducto.Job{Status: reducto.StatusFailed}, nil
+	job, failure = &reducto.Job{Status: reducto.JobStatusFailed}, nil
 	for range 2 {
 		got, err := once.Job(t.Context())
 		require.NoError(t, err)

@@ -1,0 +1,66 @@
+package reducto
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/reducto-go/reducto/internal/members"
+)
+
+// Extra holds the members of an answer that this version of the library does not know,
+// by name, as they came. They are encoded with the value again.
+type Extra map[string]json.RawMessage
+
+// members returns the map that receives unknown members.
+func (x *Extra) members() *map[string]json.RawMessage { return (*map[string]json.RawMessage)(x) }
+
+// Format prints the names of the members only, with every verb. The values may hold
+// presigned URLs.
+func (x Extra) Format(f fmt.State, _ rune) {
+	_, _ = io.WriteString(f, "map["+strings.Join(slices.Sorted(maps.Keys(x)), " ")+"]")
+}
+
+// LogValue logs what Format prints.
+func (x Extra) LogValue() slog.Value { return logPrinted(x) }
+
+// Time is a time of the API, which sends UTC without a zone
+// ("2026-09-06T05:17:35.492581"). It is encoded as it was written.
+type Time struct {
+	time.Time
+	text string
+}
+
+// timeLayouts are tried in this order. Each accepts fractions of a second.
+var timeLayouts = []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02 15:04:05Z07:00"}
+
+// UnmarshalJSON reads a time with a zone or, as UTC, without one.
+func (t *Time) UnmarshalJSON(data []byte) error {
+	if members.IsNull(data) {
+		return nil
+	}
+	var text string
+	if err := json.Unmarshal(data, &text); err != nil {
+		return err
+	}
+	for _, layout := range timeLayouts {
+		if parsed, err := time.Parse(layout, text); err == nil {
+			*t = Time{Time: parsed.UTC(), text: text}
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is not a time", text)
+}
+
+// MarshalJSON writes the time as it was read, or in RFC 3339.
+func (t Time) MarshalJSON() ([]byte, error) {
+	if t.text != "" {
+		return json.Marshal(t.text)
+	}
+	return json.Marshal(t.Time)
+}

@@ -1,0 +1,388 @@
+package reducto
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"slices"
+	"sync"
+
+	"github.com/reducto-go/reducto/internal/jsonread"
+	"github.com/reducto-go/reducto/internal/members"
+)
+
+// ExtractRequest is a request to extract fields from a document by your JSON Schema.
+// Only Input is required.
+type ExtractRequest struct {
+	// Input is the document, or a list of them. FromJob uses an earlier parse.
+	Input Input `json:"input"`
+	// Parsing is how the document is parsed first. The service ignores it for an Input
+	// from FromJob, which is parsed already.
+	Parsing ParseOptions `json:"parsing,omitzero"`
+	// Instructions say what to extract.
+	Instructions Instructions `json:"instructions,omitzero"`
+	// Settings chooses how to extract.
+	Settings ExtractSettings `json:"settings,omitzero"`
+	// QueuePriority is the queue of ExtractAsync. Extract does not support it. By
+	// Reducto's guide, only parse jobs use QueuePriorityBatch.
+	// Default: QueuePriorityAuto. Newer servers only.
+	QueuePriority QueuePriority `json:"queue_priority,omitzero"`
+	// Async holds the options of ExtractAsync: webhook, metadata, priority.
+	Async Async `json:"-"`
+}
+
+// Instructions say what to extract.
+type Instructions struct {
+	// Schema is the JSON Schema of the result: anything that marshals to one, such as
+	// a map, a struct or a json.RawMessage. The descriptions in it guide the
+	// extraction. Default: {}.
+	Schema any `json:"schema,omitzero"`
+	// SystemPrompt describes the documents and what to mind, for all fields. Empty is
+	// the default: "Be precise and thorough."
+	SystemPrompt string `json:"system_prompt,omitzero"`
+}
+
+// ExtractSettings chooses how to extract.
+type ExtractSettings struct {
+	// IncludeImages extracts from images too, not from the text alone. Default: false.
+	IncludeImages bool `json:"include_images,omitzero"`
+	// OptimizeForLatency has the job done sooner, at a higher price. Default: false.
+	OptimizeForLatency bool `json:"optimize_for_latency,omitzero"`
+	// ForceURLResult has the result come as a URL even where it is small enough to
+	// be inline. This library reads both alike. Default: false. Newer servers only.
+	ForceURLResult bool `json:"force_url_result,omitzero"`
+	// ArrayExtract is for long lists, such as the lines of a statement. Newer servers
+	// prefer DeepExtract for them. Default: false.
+	ArrayExtract bool `json:"array_extract,omitzero"`
+	// DeepExtract has an agent check and refine its result again and again: the most
+	// accurate, the slowest, the most expensive. Default: false.
+	DeepExtract bool `json:"deep_extract,omitzero"`
+	// Citations say where in the document a value was found.
+	Citations CitationSettings `json:"citations,omitzero"`
+	// PageRange is the part of the document to extract from. Default: all of it. Newer
+	// servers only; Parsing.Settings.PageRange is known to all.
+	PageRange PageRange `json:"page_range,omitzero"`
+}
+
+// CitationSettings choose whether values come with the place where they were
+// found. They change the form of the result, which ExtractResult.Decode hides.
+type CitationSettings struct {
+	// Enabled adds the citations. Default: false.
+	Enabled bool `json:"enabled,omitzero"`
+	// NumericalConfidence adds confidence as numbers to them. Default: true.
+	NumericalConfidence *bool `json:"numerical_confidence,omitzero"`
+	// ParentBlock is how much of the block around a citation comes with it. Default:
+	// ParentBlockFull. Newer servers only.
+	ParentBlock ParentBlock `json:"parent_block,omitzero"`
+}
+
+// ParentBlock is how much of the block around a citation comes with it. It is an
+// open set.
+type ParentBlock string
+
+// The amounts of parent block.
+const (
+	// ParentBlockFull is the block with its content.
+	ParentBlockFull ParentBlock = "full"
+	// ParentBlockBBoxOnly is the block without its content: much less to transfer
+	// where many values come from the same large table.
+	ParentBlockBBoxOnly ParentBlock = "bbox_only"
+)
+
+func (r ExtractRequest) check() error {
+	if err := r.Input.check("Input"); err != nil {
+		return err
+	}
+	if err := r.Parsing.check("Parsing."); err != nil {
+		return err
+	}
+	if _, ok := r.Instructions.Schema.([]byte); ok {
+		return refuse("Instructions.Schema", "a []byte is sent as base64: convert it to json.RawMessage")
+	}
+	return r.Settings.PageRange.check("Settings.PageRange")
+}
+
+// wire is the body to send; a is nil for the synchronous endpoint.
+func (r *ExtractRequest) wire(a *asyncWire) any {
+	return struct {
+		*ExtractRequest
+		Async *asyncWire `json:"async,omitempty"`
+	}{r, a}
+}
+
+func (r ExtractRequest) private() []string {
+	return private(r.Input, r.Parsing.Settings.DocumentPassword)
+}
+
+// Format prints the request without password and presigned signatures.
+func (r ExtractRequest) Format(f fmt.State, verb rune) {
+	type fields ExtractRequest
+	printFields(f, verb, fields(r))
+}
+
+// LogValue logs the request without password and presigned signatures.
+func (r ExtractRequest) LogValue() slog.Value { return logPrinted(r) }
+
+// Extract extracts data and waits for the result on the same connection. See Parse
+// for its limits.
+func (c *Client) Extract(ctx context.Context, req ExtractRequest) (*ExtractResult, error) {
+	if err := checkSync("Extract", req.Async, req.QueuePriority); err != nil {
+		return nil, err
+	}
+	return callSync[*ExtractResult](ctx, c, "Extract", "/extract", JobTypeExtract, &req)
+}
+
+// ExtractAsync submits a document for extraction by a schema. See ParseAsync for its
+// errors.
+func (c *Client) ExtractAsync(ctx context.Context, req ExtractRequest, opts ...SubmitOption) (*Handle[*ExtractResult], error) {
+	return submit[*ExtractResult](ctx, c, "ExtractAsync", "/extract_async", JobTypeExtract, &req, req.Async, opts)
+}
+
+// ExtractUsage is the usage of an extract job.
+type ExtractUsage struct {
+	// NumPages counts the pages that were processed.
+	NumPages int `json:"num_pages"`
+	// NumFields counts the extracted fields. JSON has it even if it is 0, because it
+	// identifies results without a response type.
+	NumFields int `json:"num_fields"`
+	// Credits is what they cost; nil for accounts that are not billed in credits.
+	Credits *float64 `json:"credits,omitzero"`
+	// ExtractMode is the mode of the extraction; empty if the service does not send it.
+	ExtractMode ExtractUsageMode `json:"extract_mode,omitzero"`
+	// Extra has the members that this version of the library does not know.
+	Extra Extra `json:"-"`
+
+	uncounted bool // it came without num_fields
+}
+
+// ExtractUsageMode is the mode of an extraction in ExtractUsage. It is an open set.
+type ExtractUsageMode string
+
+// The modes of an extraction. The service does not document them.
+const (
+	ExtractUsageModeExtract          ExtractUsageMode = "extract"
+	ExtractUsageModeSuperAgent       ExtractUsageMode = "super_agent"
+	ExtractUsageModeSpreadsheetAgent ExtractUsageMode = "spreadsheet_agent"
+)
+
+// UnmarshalJSON keeps unknown members.
+func (v *ExtractUsage) UnmarshalJSON(data []byte) error {
+	if err := members.Decode(data, v); err != nil || members.IsNull(data) {
+		return err
+	}
+	_, counted := object(data)["num_fields"]
+	v.uncounted = !counted
+	return nil
+}
+
+// MarshalJSON writes unknown members too.
+func (v ExtractUsage) MarshalJSON() ([]byte, error) {
+	if !v.uncounted || v.NumFields != 0 {
+		return members.Encode(v)
+	}
+	type plain ExtractUsage
+	return members.Encode(struct {
+		plain
+		NumFields int `json:"num_fields,omitzero"`
+	}{plain: plain(v)})
+}
+
+// ExtractResult is the data that was extracted by your schema. Decode decodes it into
+// a Go value, for all forms of the service, inline or behind a URL.
+type ExtractResult struct {
+	// JobID is the id of the job.
+	JobID string `json:"job_id,omitzero"`
+	// StudioLink leads to the document in Reducto's studio.
+	StudioLink string `json:"studio_link,omitzero"`
+	// Usage is the usage of the job.
+	Usage ExtractUsage `json:"usage"`
+	// Confidence rates the whole extraction. ConfidenceReason explains it.
+	// Newer servers only.
+	Confidence       Confidence `json:"confidence,omitzero"`
+	ConfidenceReason string     `json:"confidence_reason,omitzero"`
+	// Extra has the members that this version of the library does not know.
+	Extra Extra `json:"-"`
+
+	resultBase
+	value content
+	cites content // of the form "extract" only
+
+	mu     sync.Mutex
+	loaded json.RawMessage // what lies behind the value's link, once downloaded
+}
+
+// ResponseType returns "extract" or "v3_extract". An "extract" result has a list of
+// values and separate citations. A "v3_extract" result has one value that includes
+// its citations.
+func (r *ExtractResult) ResponseType() string {
+	switch {
+	case r.responseType != "":
+		return r.responseType
+	case r.cites.raw != nil, members.Kind(r.value.raw) == '[':
+		return responseExtract
+	}
+	return responseV3Extract
+}
+
+// Link returns the URL of the value; empty if the service sent it inline. Decode and
+// Raw follow it and get a fresh one if it has expired.
+func (r *ExtractResult) Link() Link { return r.value.link }
+
+// ResultID returns the service's id of a value behind a Link; empty for an inline
+// value. You need it only for Reducto's support.
+func (r *ExtractResult) ResultID() string { return r.value.id() }
+
+// Raw returns the extracted value as the service wrote it. It is a list of values in
+// the form "extract" and one value in the form "v3_extract". The latter wraps each
+// field in {"value","citations"} if citations are enabled. Raw downloads a value
+// behind a URL once and keeps it. It is safe for concurrent use.
+func (r *ExtractResult) Raw(ctx context.Context) (json.RawMessage, error) {
+	if r.value.link == "" {
+		if members.IsNull(r.value.raw) {
+			return nil, r.value.missing()
+		}
+		return r.value.raw, nil
+	}
+	r.mu.Lock()
+	loaded := r.loaded
+	r.mu.Unlock()
+	if loaded != nil {
+		return loaded, nil
+	}
+	value, err := readValue(ctx, r.src, r.value.link)
+	if err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.loaded = value
+	return value, nil
+}
+
+// Citations returns the citations of the form "extract": a list parallel to the
+// values, or nil if there are none. It returns nil for the form "v3_extract", whose
+// values include their citations. Decode those with Cited.
+func (r *ExtractResult) Citations(ctx context.Context) (json.RawMessage, error) {
+	switch {
+	case r.cites.link != "":
+		src := r.src
+		src.link = freshLink(func(fresh *ExtractResult) Link { return fresh.cites.link })
+		return readValue(ctx, src, r.cites.link)
+	case members.IsNull(r.cites.raw):
+		return nil, nil
+	}
+	return r.cites.raw, nil
+}
+
+// Decode decodes the extracted value into v, a non-nil pointer, as encoding/json does.
+// It hides the differences between the forms of the service:
+//
+//   - A struct accepts a list of one value, and a slice accepts a single value. A list
+//     of several values needs a slice.
+//   - With citations, a field of type Cited receives its value and its citations. Any
+//     other field receives its value.
+//   - Without citations, a field of type Cited receives its value.
+//
+// An interface (any, map[string]any) receives the JSON unchanged.
+func (r *ExtractResult) Decode(ctx context.Context, v any) error {
+	target := reflect.ValueOf(v)
+	if target.Kind() != reflect.Pointer || target.IsNil() {
+		return &RequestError{Op: "Decode", Field: "v", Reason: fmt.Sprintf("it is a %T: give a non-nil pointer", v)}
+	}
+	raw, err := r.Raw(ctx)
+	if err != nil {
+		return err
+	}
+	t := target.Type().Elem()
+	if r.ResponseType() == responseExtract && wantsCitations(t) {
+		cites, err := r.Citations(ctx)
+		if err != nil {
+			return err
+		}
+		if !members.IsNull(cites) {
+			raw = join(raw, cites)
+		}
+	}
+	isList := members.Kind(raw) == '['
+	base := t
+	for base.Kind() == reflect.Pointer {
+		base = base.Elem()
+	}
+	wantsList := base.Kind() == reflect.Slice || base.Kind() == reflect.Array
+	switch {
+	case isList && !wantsList && base.Kind() != reflect.Interface && !decodesItself(base):
+		var values []json.RawMessage
+		if err := json.Unmarshal(raw, &values); err != nil {
+			return err
+		}
+		if len(values) != 1 {
+			return &DecodeError{JobID: r.JobID, Target: t.String(),
+				Err: fmt.Errorf("it has %d values: decode it into a slice", len(values))}
+		}
+		raw = values[0]
+	case !isList && wantsList && !decodesItself(base):
+		raw = slices.Concat([]byte("["), raw, []byte("]"))
+	}
+	if err := json.Unmarshal(uncite(raw, t), v); err != nil {
+		return &DecodeError{JobID: r.JobID, Target: t.String(), Err: err}
+	}
+	return nil
+}
+
+func (r *ExtractResult) bind(s source) {
+	if s.link == nil {
+		s.link = freshLink((*ExtractResult).Link)
+	}
+	r.src = s
+}
+
+func (r *ExtractResult) describe() (responseType, jobID string) { return r.responseType, r.JobID }
+
+// Format prints the response type and the job, with every verb.
+func (r *ExtractResult) Format(f fmt.State, _ rune) { printResult(f, r) }
+
+// LogValue logs what Format prints.
+func (r *ExtractResult) LogValue() slog.Value { return logPrinted(r) }
+
+// UnmarshalJSON reads a result of either form.
+func (r *ExtractResult) UnmarshalJSON(data []byte) error {
+	return decodeAnew(data, r)
+}
+
+var extractFields = jsonread.FieldsOf[ExtractResult]("response_type", "result", "citations")
+
+func (v *ExtractResult) read(r *jsonread.Reader) {
+	for o := r.Object(extractFields, v.Extra.members()); o.Next(); {
+		switch o.Name {
+		case "response_type":
+			v.responseType = readName(r)
+		case "job_id":
+			v.JobID = r.String()
+		case "studio_link":
+			v.StudioLink = r.String()
+		case "usage":
+			jsonread.Decode(r, &v.Usage)
+		case "confidence":
+			v.Confidence = readConfidence(r)
+		case "confidence_reason":
+			v.ConfidenceReason = r.String()
+		case "result":
+			v.value = readContent(r)
+		case "citations":
+			v.cites = readContent(r)
+		}
+	}
+}
+
+// MarshalJSON writes the result as it came; after a download, with its value.
+func (r *ExtractResult) MarshalJSON() ([]byte, error) {
+	r.mu.Lock()
+	value := r.value.raw
+	if r.loaded != nil {
+		value = r.loaded
+	}
+	r.mu.Unlock()
+	return r.encode(r, value, members.Member{Name: "citations", Value: r.cites.raw})
+}

@@ -1,0 +1,308 @@
+package reducto
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/reducto-go/reducto/internal/jsonread"
+	"github.com/reducto-go/reducto/internal/members"
+)
+
+// PipelineRequest is a request to run a pipeline that was configured in Reducto
+// Studio. Input and PipelineID are required.
+//
+// Newer servers call the endpoint deprecated, but it still works. To configure the
+// steps in your own code, send a ParseRequest, then an ExtractRequest or SplitRequest
+// with FromJob.
+type PipelineRequest struct {
+	// Input is the document, or a list of them.
+	Input Input `json:"input"`
+	// PipelineID names the pipeline.
+	PipelineID string `json:"pipeline_id"`
+	// Settings override those of the pipeline. Default: the pipeline's own.
+	Settings PipelineSettings `json:"settings,omitzero"`
+	// Async holds the options of PipelineAsync: webhook, metadata, priority.
+	Async Async `json:"-"`
+}
+
+// PipelineSettings are the settings of a pipeline that a request can replace.
+type PipelineSettings struct {
+	// DocumentPassword opens a document that is protected by one. Default: none.
+	DocumentPassword Password `json:"document_password,omitzero"`
+}
+
+func (r PipelineRequest) check() error {
+	if err := r.Input.check("Input"); err != nil {
+		return err
+	}
+	if r.PipelineID == "" {
+		return refuse("PipelineID", "it is empty: use the id that Reducto Studio shows for the pipeline")
+	}
+	return nil
+}
+
+// wire is the body to send; a is nil for the synchronous endpoint.
+func (r *PipelineRequest) wire(a *asyncWire) any {
+	return struct {
+		*PipelineRequest
+		Async *asyncWire `json:"async,omitempty"`
+	}{r, a}
+}
+
+func (r PipelineRequest) private() []string { return private(r.Input, r.Settings.DocumentPassword) }
+
+// Format prints the request without password and presigned signatures.
+func (r PipelineRequest) Format(f fmt.State, verb rune) {
+	type fields PipelineRequest
+	printFields(f, verb, fields(r))
+}
+
+// LogValue logs the request without password and presigned signatures.
+func (r PipelineRequest) LogValue() slog.Value { return logPrinted(r) }
+
+// Format prints the settings without the password.
+func (s PipelineSettings) Format(f fmt.State, verb rune) {
+	type fields PipelineSettings
+	printFields(f, verb, fields(s))
+}
+
+// LogValue logs the settings without the password.
+func (s PipelineSettings) LogValue() slog.Value { return logPrinted(s) }
+
+// Pipeline runs a document through a pipeline and waits for the result on the same
+// connection. See Parse.
+//
+// Newer servers call this endpoint deprecated. Use Parse, Extract and Split for the
+// pipeline's steps instead, with FromJob for those that build on a parsed document.
+func (c *Client) Pipeline(ctx context.Context, req PipelineRequest) (*PipelineResult, error) {
+	if err := checkSync("Pipeline", req.Async, ""); err != nil {
+		return nil, err
+	}
+	return callSync[*PipelineResult](ctx, c, "Pipeline", "/pipeline", JobTypePipeline, &req)
+}
+
+// PipelineAsync submits a document to a pipeline that was configured in Reducto's
+// studio. See ParseAsync for its errors.
+//
+// Newer servers call this endpoint deprecated. Submit the pipeline's steps with
+// ParseAsync, ExtractAsync and SplitAsync instead, with FromJob for those that build
+// on a parsed document.
+func (c *Client) PipelineAsync(ctx context.Context, req PipelineRequest, opts ...SubmitOption) (*Handle[*PipelineResult], error) {
+	return submit[*PipelineResult](ctx, c, "PipelineAsync", "/pipeline_async", JobTypePipeline, &req, req.Async, opts)
+}
+
+// PipelineResult has the results of the steps of a pipeline. A step that the pipeline
+// does not have is nil.
+type PipelineResult struct {
+	// JobID is the id of the job.
+	JobID string `json:"job_id"`
+	// Usage is the usage of the job.
+	Usage ParseUsage `json:"usage"`
+	// Parse has a result for each document that was parsed: the service sends one
+	// result, or a list of them.
+	Parse []*ParseResult `json:"-"`
+	// Extract is the extraction of a pipeline that does not split first; nil
+	// otherwise.
+	Extract *ExtractResult `json:"-"`
+	// SplitExtracts has the extraction of each section, of a pipeline that splits
+	// first.
+	SplitExtracts []SplitExtract `json:"-"`
+	// Split is how the document was split.
+	Split *SplitResult `json:"-"`
+	// Edit is the edited document.
+	Edit *EditResult `json:"-"`
+	// Extra has the members that this version of the library does not know.
+	Extra Extra `json:"-"`
+
+	resultBase
+	parseList bool
+	steps     Extra // unknown members of the result object
+}
+
+// SplitExtract is the extraction of one section.
+type SplitExtract struct {
+	// SplitName is the section.
+	SplitName string `json:"split_name"`
+	// PageRange are the section's pages, from 1.
+	PageRange []int `json:"page_range"`
+	// Partition is the section's part; nil if it is not partitioned.
+	Partition *string `json:"partition,omitzero"`
+	// Result is what was extracted.
+	Result *ExtractResult `json:"result"`
+	// Extra has the members that this version of the library does not know.
+	Extra Extra `json:"-"`
+}
+
+// UnmarshalJSON keeps unknown members.
+func (s *SplitExtract) UnmarshalJSON(data []byte) error { return members.Decode(data, s) }
+
+// MarshalJSON writes unknown members too.
+func (s SplitExtract) MarshalJSON() ([]byte, error) { return members.Encode(s) }
+
+// ResponseType returns "pipeline".
+func (r *PipelineResult) ResponseType() string { return responsePipeline }
+
+// bind tells each step where a fresh result has the step's link.
+func (r *PipelineResult) bind(s source) {
+	step := func(link func(*PipelineResult) Link) source {
+		s.link = freshLink(link)
+		return s
+	}
+	for i, p := range r.Parse {
+		if p != nil {
+			p.bind(step(func(fresh *PipelineResult) Link {
+				if i >= len(fresh.Parse) || fresh.Parse[i] == nil {
+					return ""
+				}
+				return fresh.Parse[i].Link()
+			}))
+		}
+	}
+	if r.Split != nil {
+		r.Split.bind(step(func(fresh *PipelineResult) Link {
+			if fresh.Split == nil {
+				return ""
+			}
+			return fresh.Split.content.link
+		}))
+	}
+	if r.Extract != nil {
+		r.Extract.bind(step(func(fresh *PipelineResult) Link {
+			if fresh.Extract == nil {
+				return ""
+			}
+			return fresh.Extract.Link()
+		}))
+	}
+	for i, e := range r.SplitExtracts {
+		if e.Result != nil {
+			e.Result.bind(step(func(fresh *PipelineResult) Link {
+				if i >= len(fresh.SplitExtracts) || fresh.SplitExtracts[i].Result == nil {
+					return ""
+				}
+				return fresh.SplitExtracts[i].Result.Link()
+			}))
+		}
+	}
+}
+
+// resolve downloads splits behind a URL.
+func (r *PipelineResult) resolve(ctx context.Context) error {
+	if r.Split == nil {
+		return nil
+	}
+	return r.Split.resolve(ctx)
+}
+
+func (r *PipelineResult) describe() (responseType, jobID string) { return r.responseType, r.JobID }
+
+// Format prints the response type and the job, with every verb.
+func (r *PipelineResult) Format(f fmt.State, _ rune) { printResult(f, r) }
+
+// LogValue logs what Format prints.
+func (r *PipelineResult) LogValue() slog.Value { return logPrinted(r) }
+
+// UnmarshalJSON reads the steps in each of their forms.
+func (r *PipelineResult) UnmarshalJSON(data []byte) error {
+	return decodeAnew(data, r)
+}
+
+// pipelineSteps is the result object of a pipeline.
+type pipelineSteps struct {
+	Parse   any          `json:"parse"`
+	Extract any          `json:"extract"`
+	Split   *SplitResult `json:"split"`
+	Edit    *EditResult  `json:"edit,omitzero"`
+	Extra   Extra        `json:"-"`
+}
+
+var (
+	pipelineFields = jsonread.FieldsOf[PipelineResult]("response_type", "result")
+	stepFields     = jsonread.FieldsOf[struct{}]("parse", "extract", "split", "edit")
+)
+
+func (v *PipelineResult) read(r *jsonread.Reader) {
+	for o := r.Object(pipelineFields, v.Extra.members()); o.Next(); {
+		switch o.Name {
+		case "response_type":
+			v.responseType = readName(r)
+		case "job_id":
+			v.JobID = r.String()
+		case "usage":
+			readUsage(r, &v.Usage)
+		case "result":
+			switch r.Kind() {
+			case 'n':
+				r.Skip()
+			case '{':
+				readSteps(r, v)
+			default:
+				r.Misfit(errors.New("the result of a pipeline is not an object"))
+			}
+		}
+	}
+}
+
+func readSteps(r *jsonread.Reader, v *PipelineResult) {
+	for o := r.Object(stepFields, v.steps.members()); o.Next(); {
+		if r.Kind() == 'n' {
+			r.Skip()
+			continue
+		}
+		switch o.Name {
+		case "parse":
+			if r.Kind() == '{' {
+				v.Parse = []*ParseResult{{}}
+				v.Parse[0].read(r)
+				continue
+			}
+			v.parseList = true
+			v.Parse = readList(r, new(sync.Pool), func(r *jsonread.Reader, p **ParseResult) {
+				if r.Kind() != 'n' {
+					*p = new(ParseResult)
+					(*p).read(r)
+					return
+				}
+				r.Skip()
+			})
+		case "extract":
+			if r.Kind() == '{' {
+				v.Extract = new(ExtractResult)
+				v.Extract.read(r)
+				continue
+			}
+			jsonread.Decode(r, &v.SplitExtracts)
+		case "split":
+			v.Split = new(SplitResult)
+			v.Split.read(r)
+		case "edit":
+			v.Edit = new(EditResult)
+			v.Edit.read(r)
+		}
+	}
+}
+
+// MarshalJSON writes the steps in the forms in which they came.
+func (r *PipelineResult) MarshalJSON() ([]byte, error) {
+	inner := pipelineSteps{Split: r.Split, Edit: r.Edit, Extra: r.steps}
+	switch {
+	case r.parseList || len(r.Parse) > 1:
+		inner.Parse = r.Parse
+	case len(r.Parse) == 1:
+		inner.Parse = r.Parse[0]
+	}
+	switch {
+	case r.SplitExtracts != nil:
+		inner.Extract = r.SplitExtracts
+	case r.Extract != nil:
+		inner.Extract = r.Extract
+	}
+	raw, err := members.Encode(inner)
+	if err != nil {
+		return nil, err
+	}
+	return r.encode(r, raw)
+}
