@@ -739,5 +739,5 @@ func TestHandlerLeavesNoGoroutine(t *testing.T) { // not parallel: it counts
 	for _, s := range sites {
 		s.flush()
 	}
-	assert.Empty(t, leftovers(2*time.Second))
+	assert.Empty(t, leftovers(10*time.Second))
 }
