@@ -152,7 +152,7 @@ func deliveriesLost(t *testing.T, e *Env) {
 
 // Scenario 44: the function takes longer than Reducto waits, and than a lease.
 func slowFunction(t *testing.T, e *Env) {
-	const lease = 2 * time.Second
+	const lease = 5 * time.Second // a busy machine must be able to renew it
 	p := e.Start(e.Then(func(ctx context.Context, _ *webhook.Delivery) error {
 		select {
 		case <-time.After(lease + lease/2):

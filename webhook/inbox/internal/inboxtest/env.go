@@ -46,6 +46,11 @@ func New(t testing.TB, b Backend, opts ...reductotest.Option) *Env {
 		Log: NewLog(t), Meter: NewMeter(),
 	}
 	e.Hook = e.Srv.Mount("/webhook", nil)
+	t.Cleanup(func() {
+		if text := e.Log.Text(); t.Failed() {
+			t.Logf("the end of the log:\n%s", text[max(0, len(text)-8<<10):])
+		}
+	})
 	return e
 }
 

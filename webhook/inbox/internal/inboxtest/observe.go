@@ -32,18 +32,21 @@ func named(name, label string) string {
 	return name + "{" + label + "}"
 }
 
+// Count implements inbox.Observer.
 func (m *Meter) Count(name, label string, n int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.counts[named(name, label)] += n
 }
 
+// Observe implements inbox.Observer.
 func (m *Meter) Observe(name string, seconds float64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.values[name] = append(m.values[name], seconds)
 }
 
+// Gauge implements inbox.Observer.
 func (m *Meter) Gauge(name, label string, v float64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -97,6 +100,7 @@ type Log struct {
 // NewLog returns an empty Log.
 func NewLog(t testing.TB) *Log { return &Log{t: t} }
 
+// Write implements io.Writer.
 func (l *Log) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

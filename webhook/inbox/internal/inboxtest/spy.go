@@ -136,18 +136,22 @@ func (s *Spy) Capabilities() inbox.Capabilities {
 	return inbox.Capabilities{}
 }
 
+// Submit implements inbox.Store.
 func (s *Spy) Submit(ctx context.Context, v inbox.Submission) error {
 	return s.run(ctx, "Submit", func() error { return s.Store.Submit(ctx, v) })
 }
 
+// Bind implements inbox.Store.
 func (s *Spy) Bind(ctx context.Context, a inbox.Answer) error {
 	return s.run(ctx, "Bind", func() error { return s.Store.Bind(ctx, a) })
 }
 
+// Receive implements inbox.Store.
 func (s *Spy) Receive(ctx context.Context, list []inbox.Notification) ([]inbox.ReceiveResult, error) {
 	return spied(ctx, s, "Receive", func() ([]inbox.ReceiveResult, error) { return s.Store.Receive(ctx, list) })
 }
 
+// Claim implements inbox.Store.
 func (s *Spy) Claim(ctx context.Context, n int, lease time.Duration) (r []inbox.Record, next time.Duration, err error) {
 	r, err = spied(ctx, s, "Claim", func() (claimed []inbox.Record, err error) {
 		claimed, next, err = s.Store.Claim(ctx, n, lease)
@@ -156,26 +160,32 @@ func (s *Spy) Claim(ctx context.Context, n int, lease time.Duration) (r []inbox.
 	return r, next, err
 }
 
+// Extend implements inbox.Store.
 func (s *Spy) Extend(ctx context.Context, l []inbox.Lease, d time.Duration) ([]bool, error) {
 	return spied(ctx, s, "Extend", func() ([]bool, error) { return s.Store.Extend(ctx, l, d) })
 }
 
+// Finish implements inbox.Store.
 func (s *Spy) Finish(ctx context.Context, list []inbox.Completion) ([]bool, error) {
 	return spied(ctx, s, "Finish", func() ([]bool, error) { return s.Store.Finish(ctx, list) })
 }
 
+// Overdue implements inbox.Store.
 func (s *Spy) Overdue(ctx context.Context, n int, next func(*inbox.Record) time.Duration) ([]inbox.Record, error) {
 	return spied(ctx, s, "Overdue", func() ([]inbox.Record, error) { return s.Store.Overdue(ctx, n, next) })
 }
 
+// List implements inbox.Store.
 func (s *Spy) List(ctx context.Context, f inbox.Filter) ([]inbox.Record, error) {
 	return spied(ctx, s, "List", func() ([]inbox.Record, error) { return s.Store.List(ctx, f) })
 }
 
+// Stats implements inbox.Store.
 func (s *Spy) Stats(ctx context.Context) (inbox.StoreStats, error) {
 	return spied(ctx, s, "Stats", func() (inbox.StoreStats, error) { return s.Store.Stats(ctx) })
 }
 
+// Purge implements inbox.Store.
 func (s *Spy) Purge(ctx context.Context, doneFor, deadFor time.Duration, n int) (int, error) {
 	return spied(ctx, s, "Purge", func() (int, error) { return s.Store.Purge(ctx, doneFor, deadFor, n) })
 }
