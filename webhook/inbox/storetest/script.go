@@ -165,15 +165,8 @@ func (e *env) lease(args []string) inbox.Lease {
 	return leaseOf(all[len(all)-1])
 }
 
-func heldOrLost(held bool) string {
-	if held {
-		return ""
-	}
-	return "lost"
-}
-
 func (e *env) doExtend(args []string) string {
-	return heldOrLost(e.extend(duration(args[1]), e.lease(args))[0])
+	return map[bool]string{false: "lost"}[e.extend(duration(args[1]), e.lease(args))[0]]
 }
 
 func (e *env) doEnd(args []string) string {
@@ -187,7 +180,7 @@ func (e *env) doEnd(args []string) string {
 	if n := option(args, "attempt="); n != "" {
 		c.Attempt = number(n)
 	}
-	return heldOrLost(e.finish(c)[0])
+	return map[bool]string{false: "lost"}[e.finish(c)[0]]
 }
 
 func (e *env) doOverdue(args []string) string {
