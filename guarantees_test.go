@@ -186,3 +186,41 @@ func TestInboxOnAMemoryStoreForgetsWithItsProcess(t *testing.T) {
 		client.CloseIdleConnections()
 	})
 }
+
+func TestFunctionThatIgnoresItsContextKeepsItsWorker(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := reductotest.NewServer(t)
+		release := make(chan struct{})
+		durable := struct{ inbox.Store }{inbox.NewMemoryStore()} // it hides that the store is volatile
+		in, err := inbox.New(aSecret(t), durable, func(context.Context, *webhook.Delivery) error {
+			<-release
+			return nil
+		}, inbox.WithWorkers(1), inbox.WithFuncTimeout(time.Minute))
+		require.NoError(t, err)
+		client := srv.Client(reducto.WithSubmitHook(in), reducto.WithWebhook(reducto.DirectWebhook(srv.Mount("/webhook", in))))
+		ran := make(chan error, 1)
+		go func() { ran <- in.Run(t.Context(), client) }()
+		for range 2 {
+			job, err := client.ParseAsync(t.Context(), aDocument)
+			require.NoError(t, err)
+			deliveries, err := srv.AwaitDeliveries(t.Context(), job.JobID, 1)
+			require.NoError(t, err)
+			assert.Equal(t, 200, deliveries[0].StatusCode)
+		}
+		require.NoError(t, in.Healthy())
+		time.Sleep(5 * time.Minute)
+		stats, err := in.Stats(t.Context())
+		require.NoError(t, err)
+		assert.EqualValues(t, 1, stats.Calls)
+		assert.Greater(t, stats.OldestCall, 4*time.Minute)
+		assert.ErrorContains(t, in.Healthy(), "ignore their contexts")
+
+		close(release)
+		time.Sleep(time.Second)
+		require.NoError(t, in.Healthy())
+		require.NoError(t, in.Shutdown(t.Context()))
+		require.NoError(t, <-ran)
+		client.CloseIdleConnections()
+	})
+}

@@ -549,6 +549,10 @@ func TestHelp(t *testing.T) {
 	assert.NotContains(t, string(text), testToken)
 	status, _, _ := r.do(http.MethodGet, "/nothing-here", "", nil)
 	assert.Equal(t, http.StatusNotFound, status)
+
+	r = start(t, func(c *config) { c.publicURL, c.webhookSecret = "", "" })
+	_, _, answer := r.do(http.MethodGet, "/", "", nil)
+	assert.Contains(t, answer, curl(r.url, true))
 }
 
 func TestLocalURL(t *testing.T) {

@@ -99,9 +99,9 @@ GET  /debug/vars             metrics
 // getHelp says what the service is, and how to call it.
 func (s *service) getHelp(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	base := "http://" + r.Host
-	if s.tls != nil {
-		base = "https://" + r.Host
+	base := s.cfg.publicURL
+	if base == "" {
+		base = localURL(r.Context().Value(http.LocalAddrContextKey).(net.Addr), s.tls != nil)
 	}
 	_, _ = io.WriteString(w, help+"Try it:\n\n"+curl(base, s.cfg.token != "")+"\n")
 }
