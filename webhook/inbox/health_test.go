@@ -1,0 +1,124 @@
+package inbox_test
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/reducto-go/reducto/reductotest"
+	"github.com/reducto-go/reducto/webhook"
+	"github.com/reducto-go/reducto/webhook/inbox"
+	. "github.com/reducto-go/reducto/webhook/inbox/internal/inboxtest"
+)
+
+func TestReadyAsksTheStore(t *testing.T) {
+	inBubble(t, func(t *testing.T, e *Env) {
+		p := e.Process(nothing)
+		require.NoError(t, p.Ready(t.Context()), "without Run too")
+		p.Spy.Break("List")
+		require.ErrorIs(t, p.Ready(t.Context()), ErrDown)
+		p.Spy.Slow(time.Hour, "List")
+		began := time.Now()
+		require.Error(t, p.Ready(t.Context()))
+		assert.Equal(t, inbox.DefaultStoreTimeout, time.Since(began))
+	})
+}
+
+func TestHealthyReportsWhetherWorkGoesOn(t *testing.T) {
+	inBubble(t, func(t *testing.T, e *Env) {
+		p := e.Process(nothing)
+		require.ErrorContains(t, p.Healthy(), "Run is not running")
+		p.Start()
+		require.NoError(t, p.Healthy())
+
+		p.Spy.Break("Receive", "Claim")
+		require.Equal(t, 503, Post(p, Genuine(JobA)))
+		rest(10 * time.Second)
+		require.ErrorIs(t, p.Healthy(), ErrDown)
+		require.ErrorContains(t, p.Healthy(), "the store has failed for 10s")
+		p.Spy.Mend()
+		rest(10 * time.Second)
+		require.NoError(t, p.Healthy())
+		p.Flush()
+		rest(0)
+		require.ErrorContains(t, p.Healthy(), "Run is not running")
+	})
+}
+
+func TestHealthyReportsAReconcilerWithoutSuccess(t *testing.T) {
+	inBubble(t, func(t *testing.T, e *Env) {
+		p := e.Start(nothing)
+		p.Spy.Break("Lock", "Overdue", "Purge", "Stats")
+		rest(2 * time.Minute)
+		require.NoError(t, p.Healthy())
+		rest(2 * time.Minute)
+		require.ErrorContains(t, p.Healthy(), "the reconciler has had no success for")
+		assert.Positive(t, e.Log.Count(slog.LevelWarn, "the reconciler failed"))
+		rest(10 * time.Minute)
+		assert.Positive(t, e.Log.Count(slog.LevelWarn, "old records could not be removed"))
+		p.Spy.Break("Receive")
+		e.Seed(completed)
+		rest(10 * time.Minute)
+		assert.Empty(t, e.Records(inbox.StateDone))
+		p.Spy.Mend()
+		rest(time.Hour)
+		require.NoError(t, p.Healthy())
+		assert.Len(t, e.Records(inbox.StateDone), 1)
+	})
+}
+
+func TestHealthyReportsARefusedKey(t *testing.T) {
+	inBubble(t, func(t *testing.T, e *Env) {
+		p := e.Start(e.Work)
+		e.Srv.Fault("GET /", reductotest.Status(403).Always())
+		e.Seed(completed)
+		require.Equal(t, 200, seeded(e, p, JobA))
+		rest(30 * time.Minute)
+		require.ErrorContains(t, p.Healthy(), "the API refuses the client's key")
+		assert.Empty(t, e.Calls())
+		assert.LessOrEqual(t, e.Log.Count(slog.LevelError, "refuses the client's key"), 31)
+		assert.LessOrEqual(t, len(e.Srv.Requests()), 70, "it pauses")
+		e.Srv.ClearFaults()
+		rest(time.Hour)
+		require.NoError(t, p.Healthy())
+		assert.Len(t, e.Calls(), 2)
+	})
+}
+
+// A function that ignores its context keeps its worker. When all workers are kept,
+// nothing goes on.
+func TestHealthyReportsFunctionsThatIgnoreTheirContexts(t *testing.T) {
+	inBubble(t, func(t *testing.T, e *Env) {
+		const timeout = 10 * time.Minute
+		gate, finish := Gate(t)
+		p := e.Start(e.Then(func(_ context.Context, d *webhook.Delivery) error { <-gate; return nil }),
+			inbox.WithWorkers(2), inbox.WithFuncTimeout(timeout))
+		require.Equal(t, 200, seeded(e, p, "job-1"))
+		rest(timeout + 2*time.Minute)
+		require.NoError(t, p.Healthy(), "one worker is free")
+		require.Equal(t, 200, seeded(e, p, "job-2"))
+		require.Equal(t, 200, seeded(e, p, "job-3"))
+		rest(timeout)
+		require.NoError(t, p.Healthy(), "the second has just been told to stop")
+		rest(2 * time.Minute)
+		require.ErrorContains(t, p.Healthy(), "all 2 workers run functions that ignore their contexts")
+		assert.Len(t, e.Calls(), 2, "the third job waits")
+		stats, err := p.Stats(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, 2*timeout+4*time.Minute, stats.OldestCall)
+		assert.Equal(t, 2, stats.InFlight)
+		oldest, ok := e.Meter.GaugeOf(inbox.MetricOldestCallSeconds)
+		assert.True(t, ok)
+		assert.InDelta(t, stats.OldestCall.Seconds(), oldest, 15)
+		finish()
+		rest(time.Minute)
+		require.NoError(t, p.Healthy())
+		assert.Len(t, e.Records(inbox.StateDone), 3)
+		oldest, _ = e.Meter.GaugeOf(inbox.MetricOldestCallSeconds)
+		assert.Zero(t, oldest)
+	})
+}

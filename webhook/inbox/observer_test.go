@@ -1,0 +1,176 @@
+package inbox_test
+
+import (
+	"context"
+	"errors"
+	"expvar"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/reducto-go/reducto"
+	"github.com/reducto-go/reducto/reductotest"
+	"github.com/reducto-go/reducto/webhook"
+	"github.com/reducto-go/reducto/webhook/inbox"
+	. "github.com/reducto-go/reducto/webhook/inbox/internal/inboxtest"
+)
+
+// expvarObserver publishes measurements to expvar. Histograms become a count and a sum.
+type expvarObserver struct{ *expvar.Map }
+
+func (o expvarObserver) Count(name, label string, n int64) { o.Add(name+":"+label, n) }
+
+func (o expvarObserver) Observe(name string, seconds float64) {
+	o.Add(name+":count", 1)
+	o.AddFloat(name+":sum", seconds)
+}
+
+func (o expvarObserver) Gauge(name, label string, value float64) {
+	v := new(expvar.Float)
+	v.Set(value)
+	o.Set(name+":"+label, v)
+}
+
+func ExampleObserver() {
+	observer := expvarObserver{expvar.NewMap("inbox")}
+	secret, err := webhook.NewSecret("4f0c0f3b9b2f4f6f8d7e6a5b4c3d2e1f")
+	if err != nil {
+		panic(err)
+	}
+	process := func(context.Context, *webhook.Delivery) error { return nil }
+	in, err := inbox.New(secret, inbox.NewMemoryStore(), process, inbox.WithObserver(observer))
+	if err != nil {
+		panic(err)
+	}
+	forged := webhook.NewTestRequest("/webhook", nil, "job_1", reducto.StatusCompleted, nil)
+	fmt.Println(Serve(in, forged))
+	_ = in.Shutdown(context.Background()) // it also waits for measurements
+	fmt.Println(observer.Get("deliveries:unauthorized"), observer.Get("unauthorized:no_secret"))
+	// Output:
+	// 401
+	// 1 1
+}
+
+func TestObserverGetsCountersHistogramsAndGauges(t *testing.T) {
+	inBubble(t, func(t *testing.T, e *Env) {
+		p := e.Start(func(_ context.Context, d *webhook.Delivery) error {
+			time.Sleep(2 * time.Second)
+			switch {
+			case d.Outcome == webhook.OutcomeFailed:
+				return webhook.Permanent(errors.New("unusable"))
+			case d.Attempt == 1:
+				return errNotNow
+			}
+			return nil
+		}, inbox.WithMaxBackoff(time.Second), inbox.WithWorkers(1))
+		p.Submit(reducto.Async{})
+		rest(20 * time.Second)
+		e.Srv.FailNext("it did not work", "")
+		e.Srv.WebhookFault(reductotest.Duplicate(1))
+		p.Submit(reducto.Async{})
+		rest(20 * time.Second)
+		e.Srv.Hold()
+		p.Submit(reducto.Async{})
+		require.Equal(t, 400, Post(p, "nonsense"))
+		require.Equal(t, 401, Post(p, Payload("Completed", JobA, "{}")))
+		require.Equal(t, 413, Post(p, Payload("Completed", JobA, Signed(`"x":"`+strings.Repeat("x", 1<<20)+`"`))))
+		rest(40 * time.Second)
+
+		assert.Equal(t, map[string]int64{
+			"deliveries{accepted}": 2, "deliveries{duplicate}": 1, "deliveries{invalid}": 1, "deliveries{unauthorized}": 1,
+			"deliveries{too_large}": 1, "unauthorized{no_secret}": 1, "keys{current}": 3,
+			"handled{done}": 1, "handled{failed}": 1, "handled{permanent}": 1, "outcomes{completed}": 1, "dead": 1,
+		}, e.Meter.Counters())
+		assert.Equal(t, []float64{2, 2, 2}, e.Meter.Values("handler_seconds"))
+		assert.Len(t, e.Meter.Values("intake_seconds"), 6)
+		assert.Len(t, e.Meter.Values("age_at_start_seconds"), 3)
+		lags := e.Meter.Values("webhook_lag_seconds")
+		require.Len(t, lags, 2, "once a job")
+		for _, lag := range lags {
+			assert.InDelta(t, 0, lag, 0.1)
+		}
+		assert.InDelta(t, 5, e.Meter.Values("submit_to_done_seconds")[0], 0.5)
+		for name, want := range map[string]float64{
+			"records{pending}": 1, "records{received}": 0, "records{claimed}": 0, "records{done}": 1, "records{dead}": 1,
+			"oldest_due_seconds": 0, "active_leases": 0, "oldest_call_seconds": 0,
+		} {
+			v, ok := e.Meter.GaugeOf(name)
+			assert.True(t, ok, name)
+			assert.InDelta(t, want, v, 0, name)
+		}
+		expiry, _ := e.Meter.GaugeOf("nearest_expiry_seconds")
+		assert.InDelta(t, 12*3600-35, expiry, 15)
+	})
+}
+
+func TestGaugesFollowTheRecords(t *testing.T) {
+	inBubble(t, func(t *testing.T, e *Env) {
+		p := e.Start(nothing)
+		e.Srv.Hold()
+		job := p.Submit(reducto.Async{})
+		rest(time.Hour)
+		expiry, _ := e.Meter.GaugeOf("nearest_expiry_seconds")
+		assert.Less(t, expiry, 11*3600.0+60)
+		e.Srv.Complete(job.JobID)
+		rest(time.Minute)
+		expiry, _ = e.Meter.GaugeOf("nearest_expiry_seconds")
+		assert.InDelta(t, 12*3600, expiry, 0)
+		oldest, _ := e.Meter.GaugeOf("oldest_pending_seconds")
+		assert.Zero(t, oldest)
+	})
+}
+
+// misbehaving is an Observer and a slog.Handler.
+type misbehaving func()
+
+func (f misbehaving) Count(string, string, int64)               { f() }
+func (f misbehaving) Observe(string, float64)                   { f() }
+func (f misbehaving) Gauge(string, string, float64)             { f() }
+func (f misbehaving) Enabled(context.Context, slog.Level) bool  { return true }
+func (f misbehaving) Handle(context.Context, slog.Record) error { f(); return nil }
+func (f misbehaving) WithAttrs([]slog.Attr) slog.Handler        { return f }
+func (f misbehaving) WithGroup(string) slog.Handler             { return f }
+
+func TestObserverAndLoggerThatMisbehaveLoseMeasurements(t *testing.T) {
+	eachInBubble(t, map[string]misbehaving{
+		"panic":      func() { panic("observer") },
+		"exit":       runtime.Goexit,
+		"take time":  func() { time.Sleep(10 * time.Millisecond) },
+		"block long": func() { time.Sleep(time.Hour) },
+	}, func(t *testing.T, e *Env, f misbehaving) {
+		p := e.Start(e.Work, inbox.WithObserver(f), inbox.WithLogger(slog.New(f)))
+		began := time.Now()
+		for i := range 900 {
+			require.Equal(t, 200, seeded(e, p, fmt.Sprintf("job-%d", i)))
+		}
+		assert.Zero(t, time.Since(began), "no delivery waited")
+		rest(time.Minute)
+		assert.Len(t, e.Calls(), 900)
+		stats, err := p.Stats(t.Context())
+		require.NoError(t, err)
+		assert.Positive(t, stats.MeasurementsLost+stats.LogLost, "queues are bounded")
+		assert.EqualValues(t, 900, stats.Accepted)
+		require.NoError(t, p.Shutdown(t.Context()))
+	})
+}
+
+func TestShutdownReportsAnObserverThatBlocks(t *testing.T) {
+	inBubble(t, func(t *testing.T, e *Env) {
+		gate, open := Gate(t)
+		p := e.Process(nothing, inbox.WithObserver(misbehaving(func() { <-gate })))
+		require.Equal(t, 200, Post(p, Genuine(JobA)))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		var left *webhook.ShutdownError
+		require.ErrorAs(t, p.Shutdown(ctx), &left)
+		assert.Zero(t, left.Remaining)
+		open()
+		require.NoError(t, p.Shutdown(t.Context()))
+	})
+}
