@@ -59,7 +59,12 @@ func apiFailure(e *APIError, h http.Header) *failure {
 		// A gateway can answer this for a request that did arrive.
 		f.transient, f.nothing = true, false
 	}
-	if after, ok := parseRetryAfter(h.Get("Retry-After"), time.Now()); ok {
+	// A date is compared with the server's own clock, which may differ from ours.
+	now, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
+		now = time.Now()
+	}
+	if after, ok := parseRetryAfter(h.Get("Retry-After"), now); ok {
 		f.after, e.RetryAfter = after, after
 	}
 	return f

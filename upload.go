@@ -260,6 +260,9 @@ func (c *Client) putOnce(ctx context.Context, link Link, src *uploadSource) *fai
 	if err != nil || req.URL.Host == "" {
 		return &failure{err: &ConnectionError{Method: http.MethodPut, URL: shown, Err: errors.New("the presigned URL cannot be used")}}
 	}
+	if err := c.guard.check(req.URL); err != nil {
+		return &failure{err: &ConnectionError{Method: http.MethodPut, URL: shown, Err: err}}
+	}
 	req.ContentLength = src.size
 	req.GetBody = func() (io.ReadCloser, error) {
 		again, err := src.open()
@@ -271,7 +274,7 @@ func (c *Client) putOnce(ctx context.Context, link Link, src *uploadSource) *fai
 	req.Header.Set("User-Agent", c.agent)
 	resp, err := c.storage.Do(req)
 	if err != nil {
-		f := c.failedExchange(ctx, &call{method: http.MethodPut}, err, true)
+		f := c.failedExchange(ctx, &call{method: http.MethodPut}, err, nil)
 		if ce, ok := f.err.(*ConnectionError); ok {
 			ce.URL = shown
 		}
