@@ -146,7 +146,7 @@ func (e *APIError) Is(target error) bool {
 	case ErrRateLimited:
 		return e.StatusCode == http.StatusTooManyRequests
 	case ErrPasswordProtected:
-		return e.StatusCode == statusPasswordProtected || e.Name == ErrorDocumentPasswordProtected
+		return e.StatusCode == statusPasswordProtected || e.Name == ErrorNameDocumentPasswordProtected
 	case ErrInvalidRequest:
 		return e.StatusCode == http.StatusBadRequest || e.StatusCode == http.StatusUnprocessableEntity
 	case ErrUnavailable:
@@ -156,7 +156,7 @@ func (e *APIError) Is(target error) bool {
 }
 
 func (e *APIError) deleted() bool {
-	return e.StatusCode == http.StatusGone || e.Name == ErrorJobDeleted || e.Name == ErrorJobDeletionInProgress
+	return e.StatusCode == http.StatusGone || e.Name == ErrorNameJobDeleted || e.Name == ErrorNameJobDeletionInProgress
 }
 
 // ErrorName is the service's name for what went wrong, in answers that are
@@ -166,62 +166,62 @@ type ErrorName string
 
 // Passing faults of the service: the same work may succeed later.
 const (
-	ErrorTimeout            ErrorName = "TIMEOUT"
-	ErrorCapacityTimeout    ErrorName = "CAPACITY_TIMEOUT"
-	ErrorCustomerTimeout    ErrorName = "CUSTOMER_TIMEOUT"
-	ErrorInternalError      ErrorName = "INTERNAL_ERROR"
-	ErrorServiceUnavailable ErrorName = "SERVICE_UNAVAILABLE"
-	ErrorGPUAllocationError ErrorName = "GPU_ALLOCATION_ERROR"
-	ErrorGPUPoolSaturated   ErrorName = "GPU_POOL_SATURATED"
-	ErrorBatchQueueFull     ErrorName = "BATCH_QUEUE_FULL"
-	ErrorQueueFull          ErrorName = "QUEUE_FULL"
-	ErrorJobStateError      ErrorName = "JOB_STATE_ERROR"
+	ErrorNameTimeout            ErrorName = "TIMEOUT"
+	ErrorNameCapacityTimeout    ErrorName = "CAPACITY_TIMEOUT"
+	ErrorNameCustomerTimeout    ErrorName = "CUSTOMER_TIMEOUT"
+	ErrorNameInternalError      ErrorName = "INTERNAL_ERROR"
+	ErrorNameServiceUnavailable ErrorName = "SERVICE_UNAVAILABLE"
+	ErrorNameGPUAllocationError ErrorName = "GPU_ALLOCATION_ERROR"
+	ErrorNameGPUPoolSaturated   ErrorName = "GPU_POOL_SATURATED"
+	ErrorNameBatchQueueFull     ErrorName = "BATCH_QUEUE_FULL"
+	ErrorNameQueueFull          ErrorName = "QUEUE_FULL"
+	ErrorNameJobStateError      ErrorName = "JOB_STATE_ERROR"
 )
 
 // The document, or what was asked of it.
 const (
-	ErrorDocumentCorrupt           ErrorName = "DOCUMENT_CORRUPT"
-	ErrorDocumentEmpty             ErrorName = "DOCUMENT_EMPTY"
-	ErrorDocumentUnsupported       ErrorName = "DOCUMENT_UNSUPPORTED"
-	ErrorDocumentTooLarge          ErrorName = "DOCUMENT_TOO_LARGE"
-	ErrorOfficeConversionTooLarge  ErrorName = "OFFICE_CONVERSION_TOO_LARGE"
-	ErrorImageTooLarge             ErrorName = "IMAGE_TOO_LARGE"
-	ErrorImageTooSmall             ErrorName = "IMAGE_TOO_SMALL"
-	ErrorImageInvalidAspectRatio   ErrorName = "IMAGE_INVALID_ASPECT_RATIO"
-	ErrorDocumentPasswordProtected ErrorName = "DOCUMENT_PASSWORD_PROTECTED"
-	ErrorFormFillFailed            ErrorName = "FORM_FILL_FAILED"
+	ErrorNameDocumentCorrupt           ErrorName = "DOCUMENT_CORRUPT"
+	ErrorNameDocumentEmpty             ErrorName = "DOCUMENT_EMPTY"
+	ErrorNameDocumentUnsupported       ErrorName = "DOCUMENT_UNSUPPORTED"
+	ErrorNameDocumentTooLarge          ErrorName = "DOCUMENT_TOO_LARGE"
+	ErrorNameOfficeConversionTooLarge  ErrorName = "OFFICE_CONVERSION_TOO_LARGE"
+	ErrorNameImageTooLarge             ErrorName = "IMAGE_TOO_LARGE"
+	ErrorNameImageTooSmall             ErrorName = "IMAGE_TOO_SMALL"
+	ErrorNameImageInvalidAspectRatio   ErrorName = "IMAGE_INVALID_ASPECT_RATIO"
+	ErrorNameDocumentPasswordProtected ErrorName = "DOCUMENT_PASSWORD_PROTECTED"
+	ErrorNameFormFillFailed            ErrorName = "FORM_FILL_FAILED"
 )
 
 // Faults while the document was processed.
 const (
-	ErrorInternalInvariantViolation ErrorName = "INTERNAL_INVARIANT_VIOLATION"
-	ErrorGPUUnavailable             ErrorName = "GPU_UNAVAILABLE"
-	ErrorContextWindowExceeded      ErrorName = "CONTEXT_WINDOW_EXCEEDED"
-	ErrorOutputLimitExceeded        ErrorName = "OUTPUT_LIMIT_EXCEEDED"
-	ErrorProcessingFailed           ErrorName = "PROCESSING_FAILED"
-	ErrorInferenceMethodUnsupported ErrorName = "INFERENCE_METHOD_UNSUPPORTED"
-	ErrorSubprocessCrashed          ErrorName = "SUBPROCESS_CRASHED"
-	ErrorBatchOrphaned              ErrorName = "BATCH_ORPHANED"
-	ErrorOversizedResult            ErrorName = "OVERSIZED_RESULT"
-	ErrorLLMOutputParseFailed       ErrorName = "LLM_OUTPUT_PARSE_FAILED"
-	ErrorLLMProviderError           ErrorName = "LLM_PROVIDER_ERROR"
+	ErrorNameInternalInvariantViolation ErrorName = "INTERNAL_INVARIANT_VIOLATION"
+	ErrorNameGPUUnavailable             ErrorName = "GPU_UNAVAILABLE"
+	ErrorNameContextWindowExceeded      ErrorName = "CONTEXT_WINDOW_EXCEEDED"
+	ErrorNameOutputLimitExceeded        ErrorName = "OUTPUT_LIMIT_EXCEEDED"
+	ErrorNameProcessingFailed           ErrorName = "PROCESSING_FAILED"
+	ErrorNameInferenceMethodUnsupported ErrorName = "INFERENCE_METHOD_UNSUPPORTED"
+	ErrorNameSubprocessCrashed          ErrorName = "SUBPROCESS_CRASHED"
+	ErrorNameBatchOrphaned              ErrorName = "BATCH_ORPHANED"
+	ErrorNameOversizedResult            ErrorName = "OVERSIZED_RESULT"
+	ErrorNameLLMOutputParseFailed       ErrorName = "LLM_OUTPUT_PARSE_FAILED"
+	ErrorNameLLMProviderError           ErrorName = "LLM_PROVIDER_ERROR"
 )
 
 // The request, the account, or the state of the job.
 const (
-	ErrorInvalidConfig         ErrorName = "INVALID_CONFIG"
-	ErrorInvalidSchema         ErrorName = "INVALID_SCHEMA"
-	ErrorAuthError             ErrorName = "AUTH_ERROR"
-	ErrorNotApplicable         ErrorName = "NOT_APPLICABLE"
-	ErrorRegionUnavailable     ErrorName = "REGION_UNAVAILABLE"
-	ErrorNotFound              ErrorName = "NOT_FOUND"
-	ErrorJobDeletionInProgress ErrorName = "JOB_DELETION_IN_PROGRESS"
-	ErrorJobDeleted            ErrorName = "JOB_DELETED"
-	ErrorJobNotComplete        ErrorName = "JOB_NOT_COMPLETE"
-	ErrorJobCancelled          ErrorName = "JOB_CANCELLED"
-	ErrorRateLimit             ErrorName = "RATE_LIMIT"
-	ErrorCellCountExceeded     ErrorName = "CELL_COUNT_EXCEEDED"
-	ErrorURLNotAllowed         ErrorName = "URL_NOT_ALLOWED"
+	ErrorNameInvalidConfig         ErrorName = "INVALID_CONFIG"
+	ErrorNameInvalidSchema         ErrorName = "INVALID_SCHEMA"
+	ErrorNameAuthError             ErrorName = "AUTH_ERROR"
+	ErrorNameNotApplicable         ErrorName = "NOT_APPLICABLE"
+	ErrorNameRegionUnavailable     ErrorName = "REGION_UNAVAILABLE"
+	ErrorNameNotFound              ErrorName = "NOT_FOUND"
+	ErrorNameJobDeletionInProgress ErrorName = "JOB_DELETION_IN_PROGRESS"
+	ErrorNameJobDeleted            ErrorName = "JOB_DELETED"
+	ErrorNameJobNotComplete        ErrorName = "JOB_NOT_COMPLETE"
+	ErrorNameJobCancelled          ErrorName = "JOB_CANCELLED"
+	ErrorNameRateLimit             ErrorName = "RATE_LIMIT"
+	ErrorNameCellCountExceeded     ErrorName = "CELL_COUNT_EXCEEDED"
+	ErrorNameURLNotAllowed         ErrorName = "URL_NOT_ALLOWED"
 )
 
 // Transient reports whether the same work may succeed later without any change.
@@ -229,16 +229,16 @@ const (
 // names say so, and an unknown name is not transient.
 func (n ErrorName) Transient() bool {
 	switch n {
-	case ErrorTimeout,
-		ErrorCapacityTimeout,
-		ErrorCustomerTimeout,
-		ErrorInternalError,
-		ErrorServiceUnavailable,
-		ErrorGPUAllocationError,
-		ErrorGPUPoolSaturated,
-		ErrorBatchQueueFull,
-		ErrorQueueFull,
-		ErrorJobStateError:
+	case ErrorNameTimeout,
+		ErrorNameCapacityTimeout,
+		ErrorNameCustomerTimeout,
+		ErrorNameInternalError,
+		ErrorNameServiceUnavailable,
+		ErrorNameGPUAllocationError,
+		ErrorNameGPUPoolSaturated,
+		ErrorNameBatchQueueFull,
+		ErrorNameQueueFull,
+		ErrorNameJobStateError:
 		return true
 	}
 	return false

@@ -33,10 +33,10 @@ func TestAPIErrorShapes(t *testing.T) {
 		want   func(*APIError)
 	}{
 		"the service's own": {400, string(wire(t, "error_service.json")), func(e *APIError) {
-			e.Code, e.Name, e.Message, e.JobID = 400, ErrorInvalidConfig, "document_url: the scheme is unknown", "j20"
+			e.Code, e.Name, e.Message, e.JobID = 400, ErrorNameInvalidConfig, "document_url: the scheme is unknown", "j20"
 		}},
 		"unauthorized": {401, string(wire(t, "error_unauthorized.json")), func(e *APIError) {
-			e.Code, e.Name, e.Message = 401, ErrorAuthError, "Access token is not known"
+			e.Code, e.Name, e.Message = 401, ErrorNameAuthError, "Access token is not known"
 		}},
 		"as documented": {400, string(wire(t, "error_documented.json")), func(e *APIError) {
 			e.Code, e.Type, e.Message = 400, "file_download_failure", "The file at this address could not be fetched"
@@ -51,12 +51,12 @@ func TestAPIErrorShapes(t *testing.T) {
 		}},
 		"detail as text": {404, string(wire(t, "error_detail_text.json")), func(e *APIError) { e.Message = "Job not found" }},
 		"detail as object": {410, string(wire(t, "error_detail_object.json")), func(e *APIError) {
-			e.Code, e.Name, e.Message, e.JobID = 410, ErrorJobDeleted, "The job was deleted", "j21"
+			e.Code, e.Name, e.Message, e.JobID = 410, ErrorNameJobDeleted, "The job was deleted", "j21"
 		}},
 		"the edge's":    {429, string(wire(t, "error_edge.json")), func(e *APIError) { e.Message = "[CODE 1000] too many requests: slow down" }},
 		"error as text": {500, `{"error":"out of memory"}`, func(e *APIError) { e.Message = "out of memory" }},
 		"error and fields": {422, `{"error":{"name":"INVALID_CONFIG","message":"m"},"detail":[{"loc":["body"],"msg":"f","type":"t"}]}`, func(e *APIError) {
-			e.Name, e.Message, e.Fields = ErrorInvalidConfig, "m", []FieldError{{Location: "body", Message: "f", Type: "t"}}
+			e.Name, e.Message, e.Fields = ErrorNameInvalidConfig, "m", []FieldError{{Location: "body", Message: "f", Type: "t"}}
 		}},
 		"error null":               {500, `{"error":null,"detail":"d"}`, func(e *APIError) { e.Message = "d" }},
 		"code as text":             {500, `{"error":{"code":"503","message":"m"}}`, func(e *APIError) { e.Code, e.Message = 503, "m" }},
@@ -68,7 +68,7 @@ func TestAPIErrorShapes(t *testing.T) {
 		"members of other kinds": {400, `{"error":{"message":7,"name":[],"type":{},"job_id":1},"detail":7,"message":null,"job_id":2}`, func(e *APIError) {
 			e.Body = `{"error":{"message":7,"name":[],"type":{},"job_id":1},"detail":7,"message":null,"job_id":2}`
 		}},
-		"name without a message":  {400, `{"error":{"name":"INVALID_CONFIG"}}`, func(e *APIError) { e.Name, e.Body = ErrorInvalidConfig, `{"error":{"name":"INVALID_CONFIG"}}` }},
+		"name without a message":  {400, `{"error":{"name":"INVALID_CONFIG"}}`, func(e *APIError) { e.Name, e.Body = ErrorNameInvalidConfig, `{"error":{"name":"INVALID_CONFIG"}}` }},
 		"fields without objects":  {422, `{"detail":["a",7,null]}`, func(e *APIError) { e.Body = `{"detail":["a",7,null]}` }},
 		"a place that is no list": {422, `{"detail":[{"loc":"body","msg":"m"}]}`, func(e *APIError) { e.Fields = []FieldError{{Message: "m"}} }},
 		"a list":                  {400, `["a"]`, func(e *APIError) { e.Body = `["a"]` }},
@@ -161,14 +161,14 @@ func TestAPIErrorSentinels(t *testing.T) {
 		"404 of a job that was seen": {gone, []string{"expired"}},
 		"408":                        {&APIError{StatusCode: 408}, nil},
 		"409":                        {&APIError{StatusCode: 409}, nil},
-		"409 while deleting":         {&APIError{StatusCode: 409, Name: ErrorJobDeletionInProgress}, []string{"deleted", "expired"}},
+		"409 while deleting":         {&APIError{StatusCode: 409, Name: ErrorNameJobDeletionInProgress}, []string{"deleted", "expired"}},
 		"410":                        {&APIError{StatusCode: 410}, []string{"deleted", "expired"}},
-		"404 with the name":          {&APIError{StatusCode: 404, Name: ErrorJobDeleted}, []string{"not found", "deleted", "expired"}},
+		"404 with the name":          {&APIError{StatusCode: 404, Name: ErrorNameJobDeleted}, []string{"not found", "deleted", "expired"}},
 		"413":                        {&APIError{StatusCode: 413}, nil},
 		"422":                        {&APIError{StatusCode: 422}, []string{"invalid"}},
 		"429":                        {&APIError{StatusCode: 429}, []string{"rate limited"}},
 		"442":                        {&APIError{StatusCode: 442}, []string{"password"}},
-		"400 with the name":          {&APIError{StatusCode: 400, Name: ErrorDocumentPasswordProtected}, []string{"password", "invalid"}},
+		"400 with the name":          {&APIError{StatusCode: 400, Name: ErrorNameDocumentPasswordProtected}, []string{"password", "invalid"}},
 		"500":                        {&APIError{StatusCode: 500}, nil},
 		"502":                        {&APIError{StatusCode: 502}, []string{"unavailable"}},
 		"503":                        {&APIError{StatusCode: 503}, []string{"unavailable"}},
@@ -218,10 +218,10 @@ func TestAPIErrorHidesSecrets(t *testing.T) {
 func TestErrorNames(t *testing.T) {
 	t.Parallel()
 	for name, transient := range map[ErrorName]bool{
-		ErrorTimeout: true, ErrorCapacityTimeout: true, ErrorCustomerTimeout: true, ErrorInternalError: true, ErrorServiceUnavailable: true,
-		ErrorGPUAllocationError: true, ErrorGPUPoolSaturated: true, ErrorBatchQueueFull: true, ErrorQueueFull: true, ErrorJobStateError: true,
-		ErrorDocumentCorrupt: false, ErrorDocumentPasswordProtected: false, ErrorProcessingFailed: false, ErrorGPUUnavailable: false,
-		ErrorInvalidConfig: false, ErrorAuthError: false, ErrorJobCancelled: false, ErrorRateLimit: false, "": false, "TEAPOT": false, "timeout": false,
+		ErrorNameTimeout: true, ErrorNameCapacityTimeout: true, ErrorNameCustomerTimeout: true, ErrorNameInternalError: true, ErrorNameServiceUnavailable: true,
+		ErrorNameGPUAllocationError: true, ErrorNameGPUPoolSaturated: true, ErrorNameBatchQueueFull: true, ErrorNameQueueFull: true, ErrorNameJobStateError: true,
+		ErrorNameDocumentCorrupt: false, ErrorNameDocumentPasswordProtected: false, ErrorNameProcessingFailed: false, ErrorNameGPUUnavailable: false,
+		ErrorNameInvalidConfig: false, ErrorNameAuthError: false, ErrorNameJobCancelled: false, ErrorNameRateLimit: false, "": false, "TEAPOT": false, "timeout": false,
 	} {
 		assert.Equal(t, transient, name.Transient(), name)
 	}

@@ -30,18 +30,18 @@ type BlockType string
 
 // The types of block.
 const (
-	BlockHeader        BlockType = "Header"
-	BlockFooter        BlockType = "Footer"
-	BlockTitle         BlockType = "Title"
-	BlockSectionHeader BlockType = "Section Header"
-	BlockPageNumber    BlockType = "Page Number"
-	BlockListItem      BlockType = "List Item"
-	BlockFigure        BlockType = "Figure"
-	BlockTable         BlockType = "Table"
-	BlockKeyValue      BlockType = "Key Value"
-	BlockText          BlockType = "Text"
-	BlockComment       BlockType = "Comment"
-	BlockSignature     BlockType = "Signature"
+	BlockTypeHeader        BlockType = "Header"
+	BlockTypeFooter        BlockType = "Footer"
+	BlockTypeTitle         BlockType = "Title"
+	BlockTypeSectionHeader BlockType = "Section Header"
+	BlockTypePageNumber    BlockType = "Page Number"
+	BlockTypeListItem      BlockType = "List Item"
+	BlockTypeFigure        BlockType = "Figure"
+	BlockTypeTable         BlockType = "Table"
+	BlockTypeKeyValue      BlockType = "Key Value"
+	BlockTypeText          BlockType = "Text"
+	BlockTypeComment       BlockType = "Comment"
+	BlockTypeSignature     BlockType = "Signature"
 )
 
 // Confidence is how sure the service is: "high", "medium" or "low". It is an
@@ -85,12 +85,11 @@ type Block struct {
 	// MergedTables describes the tables that were merged into this one; its form is
 	// not documented. Newer servers only.
 	MergedTables json.RawMessage `json:"merged_tables,omitzero"`
-	// Extra is the service's own object of further facts, such as is_chart or
-	// page_image_url.
-	Extra Extra `json:"extra,omitzero"`
-	// Unknown has the members that this version of the library does not know.
-	// (Elsewhere they are called Extra; a block has a member of that name.)
-	Unknown Extra `json:"-"`
+	// Attributes holds further facts (extra in JSON), such as is_chart or
+	// page_image_url. Its form is not documented.
+	Attributes Extra `json:"extra,omitzero"`
+	// Extra has the members that this version of the library does not know.
+	Extra Extra `json:"-"`
 }
 
 // Chunk is a part of a document that belongs together, made of blocks. How a
@@ -236,30 +235,30 @@ func readGranular(r *jsonread.Reader, g *GranularConfidence) {
 // readBlockType needs no memory for the types that are known.
 func readBlockType(r *jsonread.Reader) BlockType {
 	switch name := r.View(); BlockType(name) {
-	case BlockText:
-		return BlockText
-	case BlockTable:
-		return BlockTable
-	case BlockTitle:
-		return BlockTitle
-	case BlockSectionHeader:
-		return BlockSectionHeader
-	case BlockListItem:
-		return BlockListItem
-	case BlockKeyValue:
-		return BlockKeyValue
-	case BlockFigure:
-		return BlockFigure
-	case BlockHeader:
-		return BlockHeader
-	case BlockFooter:
-		return BlockFooter
-	case BlockPageNumber:
-		return BlockPageNumber
-	case BlockComment:
-		return BlockComment
-	case BlockSignature:
-		return BlockSignature
+	case BlockTypeText:
+		return BlockTypeText
+	case BlockTypeTable:
+		return BlockTypeTable
+	case BlockTypeTitle:
+		return BlockTypeTitle
+	case BlockTypeSectionHeader:
+		return BlockTypeSectionHeader
+	case BlockTypeListItem:
+		return BlockTypeListItem
+	case BlockTypeKeyValue:
+		return BlockTypeKeyValue
+	case BlockTypeFigure:
+		return BlockTypeFigure
+	case BlockTypeHeader:
+		return BlockTypeHeader
+	case BlockTypeFooter:
+		return BlockTypeFooter
+	case BlockTypePageNumber:
+		return BlockTypePageNumber
+	case BlockTypeComment:
+		return BlockTypeComment
+	case BlockTypeSignature:
+		return BlockTypeSignature
 	default:
 		return BlockType(name)
 	}
@@ -322,7 +321,7 @@ func readBlock(r *jsonread.Reader, b *Block) { newBlockReader(r).block(b) }
 
 func (c *blockReader) block(b *Block) {
 	r := c.r
-	for o := r.Object(blockFields, b.Unknown.members()); o.Next(); {
+	for o := r.Object(blockFields, b.Extra.members()); o.Next(); {
 		switch o.Name {
 		case "type":
 			b.Type = readBlockType(r)
@@ -347,7 +346,7 @@ func (c *blockReader) block(b *Block) {
 		case "merged_tables":
 			b.MergedTables = r.Raw()
 		case "extra":
-			jsonread.Decode(r, &b.Extra)
+			jsonread.Decode(r, &b.Attributes)
 		}
 	}
 }

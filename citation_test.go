@@ -43,7 +43,7 @@ func TestDecodeWithCitations(t *testing.T) {
 			assert.Equal(t, 3, c.BBox.OriginalPage)
 			assert.Equal(t, 0.9375, *c.GranularConfidence.ExtractConfidence)
 			require.NotNil(t, c.ParentBlock)
-			assert.Equal(t, BlockTable, c.ParentBlock.Type)
+			assert.Equal(t, BlockTypeTable, c.ParentBlock.Type)
 			assert.Equal(t, "1,250.50", v.Total.Citations[0].Content)
 			assert.Equal(t, "31 m", v.Berth.Metres.Citations[0].Content)
 			assert.Equal(t, "250.50", v.Lines[1].Amount.Citations[0].Content)
@@ -281,7 +281,7 @@ func TestWantsCitations(t *testing.T) {
 
 func TestCitedJSON(t *testing.T) {
 	t.Parallel()
-	c := Cited[string]{Value: "a", Citations: []Citation{{Block: Block{Type: BlockText, Content: "c"}, ParentBlock: &Block{Content: "p"}}}}
+	c := Cited[string]{Value: "a", Citations: []Citation{{Block: Block{Type: BlockTypeText, Content: "c"}, ParentBlock: &Block{Content: "p"}}}}
 	raw, err := json.Marshal(c)
 	require.NoError(t, err)
 	var again Cited[string]
@@ -295,7 +295,7 @@ func TestCitedJSON(t *testing.T) {
 	const citation = `{"type":"Text","bbox":{"left":0,"top":0,"width":1,"height":1,"page":1},"content":"c","new":1,"parentBlock":{"type":"Text","bbox":{"left":0,"top":0,"width":1,"height":1,"page":1},"content":"p","block_type":"Text"}}`
 	var v Citation
 	require.NoError(t, json.Unmarshal([]byte(citation), &v))
-	assert.Equal(t, Extra{"new": []byte("1")}, v.Unknown)
+	assert.Equal(t, Extra{"new": []byte("1")}, v.Extra)
 	raw, err = json.Marshal(v)
 	require.NoError(t, err)
 	assert.JSONEq(t, citation, string(raw))

@@ -107,7 +107,7 @@ func (r ClassifyRequest) LogValue() slog.Value { return logPrinted(r) }
 // Classify tells which of your categories a document belongs to. There is no
 // asynchronous form. See Parse for how it is sent.
 func (c *Client) Classify(ctx context.Context, req ClassifyRequest) (*ClassifyResult, error) {
-	return callSync[*ClassifyResult](ctx, c, "Classify", "/classify", JobClassify, &req)
+	return callSync[*ClassifyResult](ctx, c, "Classify", "/classify", JobTypeClassify, &req)
 }
 
 // ClassifyResult is the category that a document belongs to.

@@ -82,11 +82,11 @@ type WidgetType string
 
 // The kinds of field.
 const (
-	WidgetText     WidgetType = "text"
-	WidgetCheckbox WidgetType = "checkbox"
-	WidgetRadio    WidgetType = "radio"
-	WidgetDropdown WidgetType = "dropdown"
-	WidgetBarcode  WidgetType = "barcode"
+	WidgetTypeText     WidgetType = "text"
+	WidgetTypeCheckbox WidgetType = "checkbox"
+	WidgetTypeRadio    WidgetType = "radio"
+	WidgetTypeDropdown WidgetType = "dropdown"
+	WidgetTypeBarcode  WidgetType = "barcode"
 )
 
 // UnmarshalJSON keeps unknown members.
@@ -124,7 +124,7 @@ func (r EditRequest) check() error {
 
 func (w EditWidget) check(field string) error {
 	if w.Type == "" {
-		return refuse(field+".Type", "it is empty: use WidgetText or another kind of field")
+		return refuse(field+".Type", "it is empty: use WidgetTypeText or another kind of field")
 	}
 	if w.BBox.Page < 1 {
 		return refuse(field+".BBox.Page", "page %d: pages are numbered from 1", w.BBox.Page)
@@ -193,12 +193,12 @@ func (c *Client) Edit(ctx context.Context, req EditRequest) (*EditResult, error)
 	if err := checkSync("Edit", req.Async, ""); err != nil {
 		return nil, err
 	}
-	return callSync[*EditResult](ctx, c, "Edit", "/edit", JobEdit, &req)
+	return callSync[*EditResult](ctx, c, "Edit", "/edit", JobTypeEdit, &req)
 }
 
 // EditAsync submits a document to be edited. See ParseAsync for its errors.
 func (c *Client) EditAsync(ctx context.Context, req EditRequest, opts ...SubmitOption) (*Handle[*EditResult], error) {
-	return submit[*EditResult](ctx, c, "EditAsync", "/edit_async", JobEdit, &req, req.Async, opts)
+	return submit[*EditResult](ctx, c, "EditAsync", "/edit_async", JobTypeEdit, &req, req.Async, opts)
 }
 
 // EditResult is an edited document.

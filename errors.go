@@ -163,7 +163,7 @@ type JobError struct {
 
 // Error implements error.
 func (e *JobError) Error() string {
-	s := fmt.Sprintf("reducto: job %s ended %s", e.Job.ID, e.Job.Status)
+	s := fmt.Sprintf("reducto: job %s ended %s", e.Job.JobID, e.Job.Status)
 	if e.Job.Error != nil && e.Job.Error.Name != "" {
 		s += " (" + string(e.Job.Error.Name) + ")"
 	}
@@ -175,7 +175,7 @@ func (e *JobError) Error() string {
 
 // Is makes ErrPasswordProtected match a job that failed for want of a password.
 func (e *JobError) Is(target error) bool {
-	return target == ErrPasswordProtected && e.Job.Error != nil && e.Job.Error.Name == ErrorDocumentPasswordProtected
+	return target == ErrPasswordProtected && e.Job.Error != nil && e.Job.Error.Name == ErrorNameDocumentPasswordProtected
 }
 
 // DecodeError is an extraction that does not fit the value it was to be decoded

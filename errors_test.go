@@ -12,7 +12,7 @@ import (
 func TestOtherErrors(t *testing.T) {
 	t.Parallel()
 	cause := errors.New("cause")
-	job := &Job{ID: "j1", Status: StatusFailed, Reason: "no pages", Error: &ErrorDetail{Name: ErrorDocumentEmpty}}
+	job := &Job{JobID: "j1", Status: JobStatusFailed, Reason: "no pages", Error: &ErrorDetail{Name: ErrorNameDocumentEmpty}}
 	for want, err := range map[string]error{
 		"reducto: ParseAsync: Input: no document":                              &RequestError{Op: "ParseAsync", Field: "Input", Reason: "no document"},
 		"reducto: ParseAsync: Input: no document: cause":                       &RequestError{Op: "ParseAsync", Field: "Input", Reason: "no document", Err: cause},
@@ -23,8 +23,8 @@ func TestOtherErrors(t *testing.T) {
 		"reducto: GET u: unusable answer (status 200): cause: <html>":          &ConnectionError{Method: "GET", URL: "u", StatusCode: 200, Err: cause, Body: "<html>"},
 		"reducto: submission s1: outcome unknown, a job may exist: cause":      &UnknownOutcomeError{SubmissionID: "s1", Err: cause},
 		"reducto: job j1 ended Failed (DOCUMENT_EMPTY): no pages":              &JobError{Job: job},
-		"reducto: job j1 ended Cancelled":                                      &JobError{Job: &Job{ID: "j1", Status: StatusCancelled}},
-		"reducto: job j1 ended Failed (TIMEOUT): TIMEOUT":                      &JobError{Job: &Job{ID: "j1", Status: StatusFailed, Error: &ErrorDetail{Name: ErrorTimeout}}},
+		"reducto: job j1 ended Cancelled":                                      &JobError{Job: &Job{JobID: "j1", Status: JobStatusCancelled}},
+		"reducto: job j1 ended Failed (TIMEOUT): TIMEOUT":                      &JobError{Job: &Job{JobID: "j1", Status: JobStatusFailed, Error: &ErrorDetail{Name: ErrorNameTimeout}}},
 		"reducto: stopped waiting for job j1, not seen yet: cause":             &WaitError{JobID: "j1", Err: cause},
 		"reducto: stopped waiting for job j1, last seen Failed: cause":         &WaitError{JobID: "j1", Last: job, Err: cause},
 		"reducto: job j1 has a result of type *a, not *b":                      &ResultTypeError{JobID: "j1", Want: "*b", Got: "*a"},
@@ -37,7 +37,7 @@ func TestOtherErrors(t *testing.T) {
 			assert.ErrorIs(t, err, cause)
 		}
 	}
-	locked := &JobError{Job: &Job{Status: StatusFailed, Error: &ErrorDetail{Name: ErrorDocumentPasswordProtected}}}
+	locked := &JobError{Job: &Job{Status: JobStatusFailed, Error: &ErrorDetail{Name: ErrorNameDocumentPasswordProtected}}}
 	assert.ErrorIs(t, locked, ErrPasswordProtected)
 	assert.NotErrorIs(t, locked, ErrExpired)
 	assert.NotErrorIs(t, &JobError{Job: job}, ErrPasswordProtected)

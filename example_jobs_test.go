@@ -95,7 +95,7 @@ func ExampleClient_WaitEach() {
 			fmt.Println(err)
 			continue
 		}
-		fmt.Println(job.ID, job.Status)
+		fmt.Println(job.JobID, job.Status)
 	}
 	// Output:
 	// job-1 Completed
@@ -123,7 +123,7 @@ func ExampleClient_Jobs() {
 		if job.CreatedAt.Before(now.Add(1500 * time.Millisecond)) {
 			break // no further page is asked for
 		}
-		fmt.Println(job.ID, job.Status)
+		fmt.Println(job.JobID, job.Status)
 	}
 	// Output:
 	// job-4 Completed

@@ -88,14 +88,14 @@ func quarterlyReport(upload *reducto.Upload) reducto.ParseRequest {
 		},
 		Retrieval: reducto.Retrieval{
 			Chunking:     reducto.Chunking{ChunkMode: reducto.ChunkModeSection},
-			FilterBlocks: []reducto.BlockType{reducto.BlockHeader, reducto.BlockFooter},
+			FilterBlocks: []reducto.BlockType{reducto.BlockTypeHeader, reducto.BlockTypeFooter},
 		},
 		Formatting: reducto.Formatting{TableOutputFormat: reducto.TableFormatMarkdown},
 		Settings: reducto.Settings{
 			PageRange:      reducto.PageSpan(1, 40), // pages count from 1
 			PersistResults: true,                    // otherwise the job expires after 12 hours
 		},
-		QueuePriority: reducto.QueueBatch, // cheaper, within 12 hours
+		QueuePriority: reducto.QueuePriorityBatch, // cheaper, within 12 hours
 		Async: reducto.Async{
 			Webhook:  reducto.DirectWebhook("https://example.com/webhook"),
 			Metadata: map[string]any{"report": "2026-Q3"},

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/reducto-go/reducto/internal/jsonread"
@@ -26,8 +27,8 @@ type ExtractRequest struct {
 	// Settings chooses how to extract.
 	Settings ExtractSettings `json:"settings,omitzero"`
 	// QueuePriority is the queue of ExtractAsync; the synchronous endpoint has no such
-	// option. Reducto's guide says that only parse jobs heed QueueBatch.
-	// Default: QueueAuto. Newer servers only.
+	// option. Reducto's guide says that only parse jobs heed QueuePriorityBatch.
+	// Default: QueuePriorityAuto. Newer servers only.
 	QueuePriority QueuePriority `json:"queue_priority,omitzero"`
 	// Async is for ExtractAsync: the webhook and its metadata, priority.
 	Async Async `json:"-"`
@@ -35,9 +36,9 @@ type ExtractRequest struct {
 
 // Instructions say what to extract.
 type Instructions struct {
-	// Schema is the JSON Schema of the result: anything that marshals to one, such as
-	// a map, a struct or a json.RawMessage. The descriptions in it guide the
-	// extraction. Default: {}.
+	// Schema is the JSON Schema of the result: a map, a json.RawMessage, or a value of
+	// another package that marshals to one. Package schema makes one of a Go struct.
+	// The descriptions in it guide the extraction. Required.
 	Schema any `json:"schema,omitzero"`
 	// SystemPrompt describes the documents and what to mind, for all fields. Empty is
 	// the default: "Be precise and thorough."
@@ -98,10 +99,38 @@ func (r ExtractRequest) check() error {
 	if err := r.Parsing.check("Parsing."); err != nil {
 		return err
 	}
-	if _, ok := r.Instructions.Schema.([]byte); ok {
-		return refuse("Instructions.Schema", "a []byte is sent as base64: convert it to json.RawMessage")
+	if err := checkSchema(r.Instructions.Schema); err != nil {
+		return err
 	}
 	return r.Settings.PageRange.check("Settings.PageRange")
+}
+
+// schemaKeywords are members of which a JSON Schema of a result has at least one.
+var schemaKeywords = []string{"type", "properties", "$ref", "anyOf", "allOf", "oneOf", "enum", "$defs"}
+
+// checkSchema refuses what certainly is no JSON Schema of an object's fields. A struct
+// is the usual mistake: it would be sent as the values of its fields.
+func checkSchema(schema any) error {
+	const field = "Instructions.Schema"
+	if _, ok := schema.([]byte); ok {
+		return refuse(field, "a []byte is sent as base64: convert it to json.RawMessage")
+	}
+	raw, err := json.Marshal(schema)
+	if err != nil {
+		return &RequestError{Field: field, Reason: "it does not marshal to JSON", Err: err}
+	}
+	members := object(raw)
+	if slices.ContainsFunc(schemaKeywords, func(name string) bool { return members[name] != nil }) {
+		return nil
+	}
+	const give = "give a JSON Schema as a map or a json.RawMessage, or make one of a Go struct with schema.For"
+	switch {
+	case schema == nil || string(raw) == "null":
+		return refuse(field, "there is none: %s", give)
+	case raw[0] != '{':
+		return refuse(field, "a %T marshals to no JSON object: %s", schema, give)
+	}
+	return refuse(field, "a %T marshals to an object without any of %s: %s", schema, strings.Join(schemaKeywords, ", "), give)
 }
 
 // wire is the body to send; a is nil for the synchronous endpoint.
@@ -130,13 +159,13 @@ func (c *Client) Extract(ctx context.Context, req ExtractRequest) (*ExtractResul
 	if err := checkSync("Extract", req.Async, req.QueuePriority); err != nil {
 		return nil, err
 	}
-	return callSync[*ExtractResult](ctx, c, "Extract", "/extract", JobExtract, &req)
+	return callSync[*ExtractResult](ctx, c, "Extract", "/extract", JobTypeExtract, &req)
 }
 
 // ExtractAsync submits a document whose data is to be extracted under a schema.
 // See ParseAsync for its errors.
 func (c *Client) ExtractAsync(ctx context.Context, req ExtractRequest, opts ...SubmitOption) (*Handle[*ExtractResult], error) {
-	return submit[*ExtractResult](ctx, c, "ExtractAsync", "/extract_async", JobExtract, &req, req.Async, opts)
+	return submit[*ExtractResult](ctx, c, "ExtractAsync", "/extract_async", JobTypeExtract, &req, req.Async, opts)
 }
 
 // ExtractUsage is what an extraction consumed.
@@ -150,21 +179,21 @@ type ExtractUsage struct {
 	Credits *float64 `json:"credits,omitzero"`
 	// ExtractMode is what carried the extraction out; empty if the service does not
 	// say.
-	ExtractMode ExtractMode `json:"extract_mode,omitzero"`
+	ExtractMode ExtractUsageMode `json:"extract_mode,omitzero"`
 	// Extra has the members that this version of the library does not know.
 	Extra Extra `json:"-"`
 
 	uncounted bool // it came without num_fields
 }
 
-// ExtractMode is what carried an extraction out. It is an open set.
-type ExtractMode string
+// ExtractUsageMode is what carried an extraction out. It is an open set.
+type ExtractUsageMode string
 
 // The extract modes. The service does not explain them.
 const (
-	ExtractModeExtract          ExtractMode = "extract"
-	ExtractModeSuperAgent       ExtractMode = "super_agent"
-	ExtractModeSpreadsheetAgent ExtractMode = "spreadsheet_agent"
+	ExtractUsageModeExtract          ExtractUsageMode = "extract"
+	ExtractUsageModeSuperAgent       ExtractUsageMode = "super_agent"
+	ExtractUsageModeSpreadsheetAgent ExtractUsageMode = "spreadsheet_agent"
 )
 
 // UnmarshalJSON keeps unknown members.

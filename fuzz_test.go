@@ -151,7 +151,7 @@ func readAll(t *testing.T, r Result, fresh *Job) {
 	case *PipelineResult:
 		for _, p := range r.Parse {
 			if p != nil {
-				readAll(t, p, &Job{Type: JobPipeline})
+				readAll(t, p, &Job{Type: JobTypePipeline})
 			}
 		}
 		for _, e := range r.SplitExtracts {

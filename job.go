@@ -20,18 +20,18 @@ type JobStatus string
 
 // The statuses that the service is known to give.
 const (
-	StatusPending    JobStatus = "Pending"
-	StatusIdle       JobStatus = "Idle"
-	StatusInProgress JobStatus = "InProgress"
-	StatusCompleting JobStatus = "Completing"
-	StatusCompleted  JobStatus = "Completed"
-	StatusFailed     JobStatus = "Failed"
-	StatusCancelled  JobStatus = "Cancelled"
+	JobStatusPending    JobStatus = "Pending"
+	JobStatusIdle       JobStatus = "Idle"
+	JobStatusInProgress JobStatus = "InProgress"
+	JobStatusCompleting JobStatus = "Completing"
+	JobStatusCompleted  JobStatus = "Completed"
+	JobStatusFailed     JobStatus = "Failed"
+	JobStatusCancelled  JobStatus = "Cancelled"
 )
 
 // Terminal reports whether the job has ended: Completed, Failed or Cancelled.
 func (s JobStatus) Terminal() bool {
-	return s == StatusCompleted || s == StatusFailed || s == StatusCancelled
+	return s == JobStatusCompleted || s == JobStatusFailed || s == JobStatusCancelled
 }
 
 // JobType is the kind of a job. It is an open set.
@@ -39,21 +39,21 @@ type JobType string
 
 // The kinds of job.
 const (
-	JobParse    JobType = "Parse"
-	JobExtract  JobType = "Extract"
-	JobSplit    JobType = "Split"
-	JobEdit     JobType = "Edit"
-	JobPipeline JobType = "Pipeline"
-	JobClassify JobType = "Classify"
-	JobChart    JobType = "Chart"
+	JobTypeParse    JobType = "Parse"
+	JobTypeExtract  JobType = "Extract"
+	JobTypeSplit    JobType = "Split"
+	JobTypeEdit     JobType = "Edit"
+	JobTypePipeline JobType = "Pipeline"
+	JobTypeClassify JobType = "Classify"
+	JobTypeChart    JobType = "Chart"
 )
 
 // Job is a job as GET /job describes it. Which of the optional fields are there
 // depends on the service's version and on the job's state.
 type Job struct {
-	// ID is the job's id. The service's answer does not repeat it: it is the id that
+	// JobID is the job's id. The service's answer does not repeat it: it is the id that
 	// was asked for.
-	ID string `json:"job_id,omitzero"`
+	JobID string `json:"job_id,omitzero"`
 	// Status is where the job stands.
 	Status JobStatus `json:"status"`
 	// Result is what a completed job produced; nil otherwise. Switch on its type, or
@@ -115,7 +115,7 @@ func readJob(r *jsonread.Reader, v *Job) {
 	for o := r.Object(jobFields, j.Extra.members()); o.Next(); {
 		switch o.Name {
 		case "job_id":
-			j.ID = r.String()
+			j.JobID = r.String()
 		case "status":
 			j.Status = JobStatus(r.String())
 		case "result":
@@ -154,11 +154,11 @@ func readJob(r *jsonread.Reader, v *Job) {
 
 // Format prints the id, the type and the status, with every verb: fmt asks no
 // method of a field's where a verb does not fit, and would show RawConfig.
-func (j Job) Format(f fmt.State, _ rune) { printJob(f, j.ID, j.Type, j.Status) }
+func (j Job) Format(f fmt.State, _ rune) { printJob(f, j.JobID, j.Type, j.Status) }
 
 // LogValue logs the id, the status and the type: as JSON, a job would show its
 // links and its RawConfig.
-func (j Job) LogValue() slog.Value { return logJob(j.ID, j.Status, j.Type) }
+func (j Job) LogValue() slog.Value { return logJob(j.JobID, j.Status, j.Type) }
 
 func printJob(f fmt.State, id string, kind JobType, status JobStatus) {
 	_, _ = fmt.Fprintf(f, "job %s (%s): %s", id, kind, status)
@@ -243,7 +243,7 @@ func (c *Client) jobCall(op, jobID string) (*call, *Job, error) {
 // received completes a job that was read: the answer does not repeat its id, and
 // small results that lie behind a URL are fetched at once.
 func (c *Client) received(ctx context.Context, job *Job, jobID string) (*Job, error) {
-	job.ID = jobID
+	job.JobID = jobID
 	if job.Result == nil {
 		return job, nil
 	}

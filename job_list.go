@@ -15,8 +15,8 @@ import (
 
 // JobSummary is a job as the list of jobs shows it.
 type JobSummary struct {
-	// ID is the job's id.
-	ID string `json:"job_id"`
+	// JobID is the job's id.
+	JobID string `json:"job_id"`
 	// Status is where the job stands.
 	Status JobStatus `json:"status"`
 	// Type is the kind of job.
@@ -47,15 +47,15 @@ func (j *JobSummary) UnmarshalJSON(data []byte) error { return members.Decode(da
 func (j JobSummary) MarshalJSON() ([]byte, error) { return members.Encode(j) }
 
 // Format prints the id, the type and the status, with every verb.
-func (j JobSummary) Format(f fmt.State, _ rune) { printJob(f, j.ID, j.Type, j.Status) }
+func (j JobSummary) Format(f fmt.State, _ rune) { printJob(f, j.JobID, j.Type, j.Status) }
 
 // LogValue logs the id, the status and the type.
-func (j JobSummary) LogValue() slog.Value { return logJob(j.ID, j.Status, j.Type) }
+func (j JobSummary) LogValue() slog.Value { return logJob(j.JobID, j.Status, j.Type) }
 
 // job is the summary as a job that is running.
 func (j *JobSummary) job() *Job {
 	return &Job{
-		ID: j.ID, Status: j.Status, Type: j.Type, CreatedAt: j.CreatedAt, Source: j.Source,
+		JobID: j.JobID, Status: j.Status, Type: j.Type, CreatedAt: j.CreatedAt, Source: j.Source,
 		NumPages: j.NumPages, TotalPages: j.TotalPages, Duration: j.Duration, Bucket: j.Bucket,
 	}
 }

@@ -12,9 +12,9 @@ import (
 func TestJobFields(t *testing.T) {
 	t.Parallel()
 	job := wireJob(t, "job_parse.json")
-	assert.Empty(t, job.ID, "the answer does not repeat it")
-	assert.Equal(t, StatusCompleted, job.Status)
-	assert.Equal(t, JobParse, job.Type)
+	assert.Empty(t, job.JobID, "the answer does not repeat it")
+	assert.Equal(t, JobStatusCompleted, job.Status)
+	assert.Equal(t, JobTypeParse, job.Type)
 	assert.Equal(t, 1.0, *job.Progress)
 	assert.Equal(t, 2, *job.NumPages)
 	assert.Equal(t, 9, *job.TotalPages)
@@ -39,8 +39,8 @@ func TestJobFields(t *testing.T) {
 func TestJobStatus(t *testing.T) {
 	t.Parallel()
 	for status, ended := range map[JobStatus]bool{
-		StatusPending: false, StatusIdle: false, StatusInProgress: false, StatusCompleting: false,
-		StatusCompleted: true, StatusFailed: true, StatusCancelled: true,
+		JobStatusPending: false, JobStatusIdle: false, JobStatusInProgress: false, JobStatusCompleting: false,
+		JobStatusCompleted: true, JobStatusFailed: true, JobStatusCancelled: true,
 		"": false, "Archiving": false, "completed": false, "Canceled": false,
 	} {
 		assert.Equal(t, ended, status.Terminal(), status)
@@ -53,13 +53,13 @@ func TestFailureReason(t *testing.T) {
 	t.Parallel()
 	failed := wireJob(t, "job_failed.json")
 	assert.Equal(t, "the cross-reference table is broken", failed.FailureReason())
-	assert.Equal(t, ErrorDocumentCorrupt, failed.Error.Name)
+	assert.Equal(t, ErrorNameDocumentCorrupt, failed.Error.Name)
 	assert.Equal(t, 422, failed.Error.Code)
 	assert.Equal(t, "j18", failed.Error.JobID)
 	assert.Equal(t, Extra{"trace": []byte(`"t-1"`)}, failed.Error.Extra)
 	assert.Equal(t, "the document could not be downloaded", wireJob(t, "job_failed_reason.json").FailureReason())
 	assert.Equal(t, "both", (&Job{Reason: "both", Error: &ErrorDetail{Message: "m"}}).FailureReason())
-	assert.Equal(t, "TIMEOUT", (&Job{Error: &ErrorDetail{Name: ErrorTimeout}}).FailureReason())
+	assert.Equal(t, "TIMEOUT", (&Job{Error: &ErrorDetail{Name: ErrorNameTimeout}}).FailureReason())
 	assert.Empty(t, (&Job{Error: &ErrorDetail{}}).FailureReason())
 }
 
@@ -69,16 +69,16 @@ func TestJobsThatCannotBeRead(t *testing.T) {
 		`[]`, `"Completed"`, `7`, `{"status":7}`,
 		`{"status":"Pending","status":"Completed"}`, `{"result":null,"result":{}}`, `{"new":1,"new":1}`,
 	} {
-		job := Job{ID: "kept"}
+		job := Job{JobID: "kept"}
 		require.Error(t, json.Unmarshal([]byte(text), &job), text)
-		assert.Equal(t, Job{ID: "kept"}, job, text)
+		assert.Equal(t, Job{JobID: "kept"}, job, text)
 	}
 }
 
 func TestJobMarshalsWithItsID(t *testing.T) {
 	t.Parallel()
 	job := wireJob(t, "job_archiving.json")
-	job.ID = "j1"
+	job.JobID = "j1"
 	raw, err := json.Marshal(job)
 	require.NoError(t, err)
 	assert.Contains(t, string(raw), `"job_id":"j1"`)
@@ -108,15 +108,15 @@ func TestJobPages(t *testing.T) {
 	assert.Equal(t, "c-2", page.NextCursor)
 	assert.Equal(t, Extra{"total": []byte("812")}, page.Extra)
 	first, second := page.Jobs[0], page.Jobs[1]
-	assert.Equal(t, StatusInProgress, first.Status)
+	assert.Equal(t, JobStatusInProgress, first.Status)
 	assert.Equal(t, Extra{"queue": []byte(`"batch"`)}, first.Extra)
-	assert.Equal(t, "3d4b0e5a-9c1f-4f63-8a57-1f0c6f6f1a01", first.ID)
+	assert.Equal(t, "3d4b0e5a-9c1f-4f63-8a57-1f0c6f6f1a01", first.JobID)
 	assert.Equal(t, JobStatus("Melting"), second.Status)
 	assert.Nil(t, second.NumPages)
 	assert.Equal(t, time.Date(2026, 10, 2, 6, 15, 31, 0, time.UTC), second.CreatedAt.Time)
 
 	job := first.job()
-	assert.Equal(t, first.ID, job.ID)
+	assert.Equal(t, first.JobID, job.JobID)
 	assert.Equal(t, first.Status, job.Status)
 	assert.Equal(t, first.CreatedAt, job.CreatedAt)
 
@@ -155,7 +155,7 @@ func TestOptionalMembersOfAnotherFormAreKept(t *testing.T) {
 		"num_pages":3.5,"raw_config":{"a":1},"reason":"because"}`
 	var job Job
 	require.NoError(t, json.Unmarshal([]byte(text), &job))
-	assert.Equal(t, StatusFailed, job.Status)
+	assert.Equal(t, JobStatusFailed, job.Status)
 	assert.Equal(t, "because", job.Reason)
 	assert.Nil(t, job.Progress)
 	assert.Nil(t, job.NumPages)

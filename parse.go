@@ -30,7 +30,7 @@ type ParseRequest struct {
 	// Settings chooses how the document is read and what comes back.
 	Settings Settings `json:"settings,omitzero"`
 	// QueuePriority is the queue of ParseAsync; the synchronous endpoint has no such
-	// option. Default: QueueAuto.
+	// option. Default: QueuePriorityAuto.
 	QueuePriority QueuePriority `json:"queue_priority,omitzero"`
 	// Async is for ParseAsync: the webhook and its metadata, priority.
 	Async Async `json:"-"`
@@ -41,14 +41,14 @@ type QueuePriority string
 
 // The queues.
 const (
-	// QueueAuto is the default queue.
-	QueueAuto QueuePriority = "auto"
-	// QueueStandard is another name for QueueAuto that older servers do not know.
-	QueueStandard QueuePriority = "standard"
-	// QueueBatch is for work that can wait up to twelve hours, at a lower price. While
+	// QueuePriorityAuto is the default queue.
+	QueuePriorityAuto QueuePriority = "auto"
+	// QueuePriorityStandard is another name for QueuePriorityAuto that older servers do not know.
+	QueuePriorityStandard QueuePriority = "standard"
+	// QueuePriorityBatch is for work that can wait up to twelve hours, at a lower price. While
 	// it is full the service answers 503 and asks to come back in five minutes.
 	// See https://docs.reducto.ai/workflows/batch-queue.
-	QueueBatch QueuePriority = "batch"
+	QueuePriorityBatch QueuePriority = "batch"
 )
 
 func (r ParseRequest) check() error {
@@ -94,7 +94,7 @@ func (c *Client) Parse(ctx context.Context, req ParseRequest) (*ParseResult, err
 	if err := checkSync("Parse", req.Async, req.QueuePriority); err != nil {
 		return nil, err
 	}
-	return callSync[*ParseResult](ctx, c, "Parse", "/parse", JobParse, &req)
+	return callSync[*ParseResult](ctx, c, "Parse", "/parse", JobTypeParse, &req)
 }
 
 // ParseAsync submits a document to be parsed.
@@ -103,7 +103,7 @@ func (c *Client) Parse(ctx context.Context, req ParseRequest) (*ParseResult, err
 // was sent, an *APIError if the service refused, a *ConnectionError if it could
 // not be reached, and an *UnknownOutcomeError if nobody can tell.
 func (c *Client) ParseAsync(ctx context.Context, req ParseRequest, opts ...SubmitOption) (*Handle[*ParseResult], error) {
-	return submit[*ParseResult](ctx, c, "ParseAsync", "/parse_async", JobParse, &req, req.Async, opts)
+	return submit[*ParseResult](ctx, c, "ParseAsync", "/parse_async", JobTypeParse, &req, req.Async, opts)
 }
 
 // ParseResult is a parsed document. Read it with Blocks or Chunks, which stream,
@@ -504,19 +504,19 @@ type BillingFeature string
 // The features that usage is broken down by. The service explains them no further
 // than by their names.
 const (
-	BillingPage                     BillingFeature = "page"
-	BillingHTMLPage                 BillingFeature = "html_page"
-	BillingDocxNativePage           BillingFeature = "docx_native_page"
-	BillingLitePage                 BillingFeature = "reducto_lite_page"
-	BillingComplex                  BillingFeature = "complex"
-	BillingAgentic                  BillingFeature = "agentic"
-	BillingAgenticText              BillingFeature = "agentic_text"
-	BillingPromptableAgenticText    BillingFeature = "promptable_agentic_text"
-	BillingChartAgent               BillingFeature = "chart_agent"
-	BillingSpreadsheetCells         BillingFeature = "spreadsheet_cells"
-	BillingBillableSpreadsheetPages BillingFeature = "billable_spreadsheet_pages"
-	BillingEnrichTable              BillingFeature = "enrich_table"
-	BillingTableSummary             BillingFeature = "table_summary"
-	BillingFigureSummary            BillingFeature = "figure_summary"
-	BillingKeyValue                 BillingFeature = "key_value"
+	BillingFeaturePage                     BillingFeature = "page"
+	BillingFeatureHTMLPage                 BillingFeature = "html_page"
+	BillingFeatureDocxNativePage           BillingFeature = "docx_native_page"
+	BillingFeatureLitePage                 BillingFeature = "reducto_lite_page"
+	BillingFeatureComplex                  BillingFeature = "complex"
+	BillingFeatureAgentic                  BillingFeature = "agentic"
+	BillingFeatureAgenticText              BillingFeature = "agentic_text"
+	BillingFeaturePromptableAgenticText    BillingFeature = "promptable_agentic_text"
+	BillingFeatureChartAgent               BillingFeature = "chart_agent"
+	BillingFeatureSpreadsheetCells         BillingFeature = "spreadsheet_cells"
+	BillingFeatureBillableSpreadsheetPages BillingFeature = "billable_spreadsheet_pages"
+	BillingFeatureEnrichTable              BillingFeature = "enrich_table"
+	BillingFeatureTableSummary             BillingFeature = "table_summary"
+	BillingFeatureFigureSummary            BillingFeature = "figure_summary"
+	BillingFeatureKeyValue                 BillingFeature = "key_value"
 )

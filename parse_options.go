@@ -86,7 +86,7 @@ type TextAgentic struct {
 type TableAgentic struct {
 	// Prompt are instructions of your own. Default: none.
 	Prompt string `json:"prompt,omitzero"`
-	// Mode chooses the tables. Default: TableAgenticDefault.
+	// Mode chooses the tables. Default: TableAgenticModeDefault.
 	Mode TableAgenticMode `json:"mode,omitzero"`
 }
 
@@ -96,12 +96,12 @@ type TableAgenticMode string
 
 // The modes of TableAgentic.
 const (
-	// TableAgenticDefault takes the tables that are likely to gain from it.
-	TableAgenticDefault TableAgenticMode = "default"
-	// TableAgenticAuto is a value of the API that its documents do not explain.
-	TableAgenticAuto TableAgenticMode = "auto"
-	// TableAgenticMax takes all tables.
-	TableAgenticMax TableAgenticMode = "max"
+	// TableAgenticModeDefault takes the tables that are likely to gain from it.
+	TableAgenticModeDefault TableAgenticMode = "default"
+	// TableAgenticModeAuto is a value of the API that its documents do not explain.
+	TableAgenticModeAuto TableAgenticMode = "auto"
+	// TableAgenticModeMax takes all tables.
+	TableAgenticModeMax TableAgenticMode = "max"
 )
 
 // FigureAgentic goes over figures once more.
@@ -245,18 +245,18 @@ type FormattingInclude string
 // What Formatting.Include can add; r-1 handles highlights, signatures and
 // watermarks by itself and ignores these three.
 const (
-	// IncludeChangeTracking marks what is underlined or struck through.
-	IncludeChangeTracking FormattingInclude = "change_tracking"
-	// IncludeHighlight marks what is highlighted.
-	IncludeHighlight FormattingInclude = "highlight"
-	// IncludeComments adds the comments of the document.
-	IncludeComments FormattingInclude = "comments"
-	// IncludeHyperlinks adds the targets of links.
-	IncludeHyperlinks FormattingInclude = "hyperlinks"
-	// IncludeSignatures marks signatures.
-	IncludeSignatures FormattingInclude = "signatures"
-	// IncludeIgnoreWatermarks removes watermarks from the text.
-	IncludeIgnoreWatermarks FormattingInclude = "ignore_watermarks"
+	// FormattingIncludeChangeTracking marks what is underlined or struck through.
+	FormattingIncludeChangeTracking FormattingInclude = "change_tracking"
+	// FormattingIncludeHighlight marks what is highlighted.
+	FormattingIncludeHighlight FormattingInclude = "highlight"
+	// FormattingIncludeComments adds the comments of the document.
+	FormattingIncludeComments FormattingInclude = "comments"
+	// FormattingIncludeHyperlinks adds the targets of links.
+	FormattingIncludeHyperlinks FormattingInclude = "hyperlinks"
+	// FormattingIncludeSignatures marks signatures.
+	FormattingIncludeSignatures FormattingInclude = "signatures"
+	// FormattingIncludeIgnoreWatermarks removes watermarks from the text.
+	FormattingIncludeIgnoreWatermarks FormattingInclude = "ignore_watermarks"
 )
 
 // Spreadsheet has options for spreadsheets; other documents ignore them.
@@ -347,10 +347,10 @@ type SpreadsheetInclude string
 
 // What Spreadsheet.Include can add.
 const (
-	IncludeCellColors SpreadsheetInclude = "cell_colors"
-	IncludeFormula    SpreadsheetInclude = "formula"
-	// IncludeDropdowns adds the choices of a cell, and which is chosen.
-	IncludeDropdowns SpreadsheetInclude = "dropdowns"
+	SpreadsheetIncludeCellColors SpreadsheetInclude = "cell_colors"
+	SpreadsheetIncludeFormula    SpreadsheetInclude = "formula"
+	// SpreadsheetIncludeDropdowns adds the choices of a cell, and which is chosen.
+	SpreadsheetIncludeDropdowns SpreadsheetInclude = "dropdowns"
 )
 
 // SpreadsheetExclude is something that Spreadsheet.Exclude leaves out. It is an
@@ -359,11 +359,11 @@ type SpreadsheetExclude string
 
 // What Spreadsheet.Exclude can leave out.
 const (
-	ExcludeHiddenSheets      SpreadsheetExclude = "hidden_sheets"
-	ExcludeHiddenRows        SpreadsheetExclude = "hidden_rows"
-	ExcludeHiddenCols        SpreadsheetExclude = "hidden_cols"
-	ExcludeStyling           SpreadsheetExclude = "styling"
-	ExcludeSpreadsheetImages SpreadsheetExclude = "spreadsheet_images"
+	SpreadsheetExcludeHiddenSheets SpreadsheetExclude = "hidden_sheets"
+	SpreadsheetExcludeHiddenRows   SpreadsheetExclude = "hidden_rows"
+	SpreadsheetExcludeHiddenCols   SpreadsheetExclude = "hidden_cols"
+	SpreadsheetExcludeStyling      SpreadsheetExclude = "styling"
+	SpreadsheetExcludeImages       SpreadsheetExclude = "spreadsheet_images"
 )
 
 // Clustering is how the separate tables of one sheet are found. It is an open
@@ -382,11 +382,11 @@ const (
 
 // Settings chooses how a document is read and what comes back.
 type Settings struct {
-	// OCRSystem recognises text in pictures; r-1 ignores it. Default: OCRStandard.
+	// OCRSystem recognises text in pictures; r-1 ignores it. Default: OCRSystemStandard.
 	OCRSystem OCRSystem `json:"ocr_system,omitzero"`
 	// ExtractionMode chooses where the text of a PDF is taken from; r-1 ignores it.
-	// Default: ExtractionHybrid.
-	ExtractionMode ExtractionMode `json:"extraction_mode,omitzero"`
+	// Default: TextExtractionModeHybrid.
+	ExtractionMode TextExtractionMode `json:"extraction_mode,omitzero"`
 	// ForceURLResult has the result come as a URL even where it is small enough to
 	// be inline (up to about 6 MB). This library reads both alike. Default: false.
 	// See https://docs.reducto.ai/parse/response-format.
@@ -398,7 +398,7 @@ type Settings struct {
 	// result. Default: false.
 	ReturnOCRData bool `json:"return_ocr_data,omitzero"`
 	// ReturnImages adds links to pictures of the blocks of these kinds, as
-	// Block.ImageURL; those of whole pages are in Block.Extra, as page_image_url.
+	// Block.ImageURL; those of whole pages are in Block.Attributes, as page_image_url.
 	// Default: none.
 	ReturnImages []ImageKind `json:"return_images,omitzero"`
 	// EmbedPDFMetadata writes the recognised text into the PDF that comes back, so
@@ -448,22 +448,22 @@ type OCRSystem string
 
 // The OCR systems.
 const (
-	// OCRStandard knows many languages.
-	OCRStandard OCRSystem = "standard"
-	// OCRLegacy knows Germanic languages only, and is kept for compatibility.
-	OCRLegacy OCRSystem = "legacy"
+	// OCRSystemStandard knows many languages.
+	OCRSystemStandard OCRSystem = "standard"
+	// OCRSystemLegacy knows Germanic languages only, and is kept for compatibility.
+	OCRSystemLegacy OCRSystem = "legacy"
 )
 
-// ExtractionMode chooses where the text of a PDF is taken from. It is an open
+// TextExtractionMode chooses where the text of a PDF is taken from. It is an open
 // set.
-type ExtractionMode string
+type TextExtractionMode string
 
 // The extraction modes.
 const (
-	// ExtractionOCR reads the picture of the page alone.
-	ExtractionOCR ExtractionMode = "ocr"
-	// ExtractionHybrid combines it with the text that the PDF contains.
-	ExtractionHybrid ExtractionMode = "hybrid"
+	// TextExtractionModeOCR reads the picture of the page alone.
+	TextExtractionModeOCR TextExtractionMode = "ocr"
+	// TextExtractionModeHybrid combines it with the text that the PDF contains.
+	TextExtractionModeHybrid TextExtractionMode = "hybrid"
 )
 
 // ImageKind is what Settings.ReturnImages takes pictures of. It is an open set.
@@ -471,9 +471,9 @@ type ImageKind string
 
 // The kinds of image.
 const (
-	ImageFigure ImageKind = "figure"
-	ImageTable  ImageKind = "table"
-	ImagePage   ImageKind = "page"
+	ImageKindFigure ImageKind = "figure"
+	ImageKindTable  ImageKind = "table"
+	ImageKindPage   ImageKind = "page"
 )
 
 // TenantThrottling names the customer of yours for whom a document is

@@ -42,7 +42,7 @@ func TestAgenticJSON(t *testing.T) {
 		`{"scope":"text"}`:                                       TextAgentic{},
 		`{"scope":"text","prompt":"p"}`:                          &TextAgentic{Prompt: "p"},
 		`{"scope":"table"}`:                                      TableAgentic{},
-		`{"scope":"table","mode":"auto"}`:                        TableAgentic{Mode: TableAgenticAuto},
+		`{"scope":"table","mode":"auto"}`:                        TableAgentic{Mode: TableAgenticModeAuto},
 		`{"scope":"figure"}`:                                     FigureAgentic{},
 		`{"scope":"figure","advanced_chart_agent":true}`:         FigureAgentic{AdvancedChartAgent: true},
 		`{"scope":"figure","prompt":"p","return_overlays":true}`: FigureAgentic{Prompt: "p", ReturnOverlays: true},

@@ -36,21 +36,21 @@ func TestParseResultInline(t *testing.T) {
 	assert.True(t, chunks[0].EnrichmentSuccess)
 	assert.Nil(t, chunks[1].Enriched)
 	table := chunks[0].Blocks[1]
-	assert.Equal(t, BlockTable, table.Type)
+	assert.Equal(t, BlockTypeTable, table.Type)
 	assert.Equal(t, ConfidenceLow, table.Confidence)
 	assert.Equal(t, 0.75, *table.GranularConfidence.ParseConfidence)
 	assert.Equal(t, Extra{"layout_confidence": []byte("0.25")}, table.GranularConfidence.Extra)
 	assert.Contains(t, string(table.ImageURL), "table.png?X-Amz")
 	assert.Len(t, table.ChartData, 1)
-	assert.JSONEq(t, "false", string(table.Extra["is_chart"]))
-	assert.Empty(t, table.Unknown)
+	assert.JSONEq(t, "false", string(table.Attributes["is_chart"]))
+	assert.Empty(t, table.Extra)
 	assert.Equal(t, BoundingBox{Left: 0.125, Top: 0.25, Width: 0.75, Height: 0.375, Page: 1}, table.BBox)
 	assert.Equal(t, 7, chunks[0].Blocks[0].BBox.OriginalPage)
 	hologram := chunks[1].Blocks[0]
 	assert.Equal(t, BlockType("Hologram"), hologram.Type)
 	assert.Equal(t, Confidence("certain"), hologram.Confidence)
-	assert.JSONEq(t, "[3,1,2]", string(hologram.Unknown["reading_order"]))
-	assert.Nil(t, hologram.Extra)
+	assert.JSONEq(t, "[3,1,2]", string(hologram.Extra["reading_order"]))
+	assert.Nil(t, hologram.Attributes)
 
 	ocr, err := r.OCR(t.Context())
 	require.NoError(t, err)
@@ -264,8 +264,8 @@ func TestUsageIsBrokenDownByFeature(t *testing.T) {
 	t.Parallel()
 	var u ParseUsage
 	require.NoError(t, json.Unmarshal([]byte(`{"num_pages":1,"credit_breakdown":{"page":1,"hologram":2},"page_billing_breakdown":{"1":["page","key_value"]}}`), &u))
-	assert.Equal(t, map[BillingFeature]float64{BillingPage: 1, "hologram": 2}, u.CreditBreakdown)
-	assert.Equal(t, []BillingFeature{BillingPage, BillingKeyValue}, u.PageBillingBreakdown["1"])
+	assert.Equal(t, map[BillingFeature]float64{BillingFeaturePage: 1, "hologram": 2}, u.CreditBreakdown)
+	assert.Equal(t, []BillingFeature{BillingFeaturePage, BillingFeatureKeyValue}, u.PageBillingBreakdown["1"])
 }
 
 // linkedTo is a parse result whose content lies at a URL.

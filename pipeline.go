@@ -81,7 +81,7 @@ func (c *Client) Pipeline(ctx context.Context, req PipelineRequest) (*PipelineRe
 	if err := checkSync("Pipeline", req.Async, ""); err != nil {
 		return nil, err
 	}
-	return callSync[*PipelineResult](ctx, c, "Pipeline", "/pipeline", JobPipeline, &req)
+	return callSync[*PipelineResult](ctx, c, "Pipeline", "/pipeline", JobTypePipeline, &req)
 }
 
 // PipelineAsync submits a document to a pipeline that was configured in Reducto's
@@ -91,7 +91,7 @@ func (c *Client) Pipeline(ctx context.Context, req PipelineRequest) (*PipelineRe
 // ParseAsync, ExtractAsync and SplitAsync instead, with FromJob for those that build
 // on a parsed document.
 func (c *Client) PipelineAsync(ctx context.Context, req PipelineRequest, opts ...SubmitOption) (*Handle[*PipelineResult], error) {
-	return submit[*PipelineResult](ctx, c, "PipelineAsync", "/pipeline_async", JobPipeline, &req, req.Async, opts)
+	return submit[*PipelineResult](ctx, c, "PipelineAsync", "/pipeline_async", JobTypePipeline, &req, req.Async, opts)
 }
 
 // PipelineResult has the results of the steps that a pipeline is made of; those of

@@ -118,8 +118,8 @@ func TestSecretsAreNeverShown(t *testing.T) {
 	require.NoError(t, submission.AddMetadata(MetadataSecret, canaryHook))
 	submission.Webhook = client.cfg.webhook
 
-	job := Job{ID: "j1", Status: StatusCompleted, RawConfig: canaryConfig, Result: canaryResults(t)[0]}
-	summary := JobSummary{ID: "j1", RawConfig: canaryConfig}
+	job := Job{JobID: "j1", Status: JobStatusCompleted, RawConfig: canaryConfig, Result: canaryResults(t)[0]}
+	summary := JobSummary{JobID: "j1", RawConfig: canaryConfig}
 	echo := []byte(`{"error":{"message":"` + canaryKey + ` ` + canaryHook + `","name":"` + canaryKey + `"},"detail":[{"msg":"` + canaryHook + `","loc":["` + canaryKey + `"]}]}`)
 	api := apiError(422, "application/json", echo, canaryKey, canaryHook)
 	storage := decodeStorageError("GET", "https://bucket.example.com/result.json", &http.Response{StatusCode: 403, Header: http.Header{}}, []byte("<Error>"+canaryLink+"</Error>"), canaryLink)
@@ -145,8 +145,8 @@ func TestSecretsAreNeverShown(t *testing.T) {
 		Settings{DocumentPassword: canaryPassword}, &Settings{DocumentPassword: canaryPassword},
 		Upload{FileID: "reducto://x", PresignedURL: canaryLink}, &Upload{PresignedURL: canaryLink},
 		Block{ImageURL: canaryLink, ChartData: []Link{canaryLink}}, &Block{ImageURL: canaryLink}, Chunk{Blocks: []Block{{ImageURL: canaryLink}}},
-		Block{Extra: Extra{"page_image_url": quoteOrNone(string(canaryLink))}, Unknown: Extra{"a": quoteOrNone(string(canaryLink))}},
-		Chunk{Blocks: []Block{{Extra: Extra{"page_image_url": quoteOrNone(string(canaryLink))}}}}, Extra{"a": quoteOrNone(string(canaryLink))},
+		Block{Attributes: Extra{"page_image_url": quoteOrNone(string(canaryLink))}, Extra: Extra{"a": quoteOrNone(string(canaryLink))}},
+		Chunk{Blocks: []Block{{Attributes: Extra{"page_image_url": quoteOrNone(string(canaryLink))}}}}, Extra{"a": quoteOrNone(string(canaryLink))},
 		Citation{Block: Block{ImageURL: canaryLink}, ParentBlock: &Block{ImageURL: canaryLink}}, &Citation{ParentBlock: &Block{ImageURL: canaryLink}},
 		Password(canaryPassword), Settings{DocumentPassword: canaryPassword}.DocumentPassword,
 		api, *api, storage, lost, *lost, detached,
@@ -155,7 +155,7 @@ func TestSecretsAreNeverShown(t *testing.T) {
 		&JobError{Job: &job},
 		&WaitError{JobID: "j1", Last: &job, Err: lost},
 		&ResultTypeError{JobID: "j1", Want: "a", Got: "b"},
-		SubmitResult{Outcome: SubmitUnknown, Err: &UnknownOutcomeError{Err: api}},
+		SubmitResult{Outcome: SubmitOutcomeUnknown, Err: &UnknownOutcomeError{Err: api}},
 		fmt.Errorf("wrapped: %w", errors.Join(api, &JobError{Job: &job})),
 	}
 	for _, r := range canaryResults(t) {
@@ -284,9 +284,9 @@ func TestWhatIsShown(t *testing.T) {
 		"https://bucket.example.com/result.json?[redacted]":     canaryLink,
 		"[redacted] (108 bytes)":                                canaryConfig,
 		"[redacted]":                                            Password("p"),
-		"job j1 (Parse): Failed":                                &Job{ID: "j1", Status: StatusFailed, Type: JobParse},
-		"job j2 (): Pending":                                    JobSummary{ID: "j2", Status: StatusPending},
-		"submission s1 (Parse)":                                 &Submission{ID: "s1", Type: JobParse},
+		"job j1 (Parse): Failed":                                &Job{JobID: "j1", Status: JobStatusFailed, Type: JobTypeParse},
+		"job j2 (): Pending":                                    JobSummary{JobID: "j2", Status: JobStatusPending},
+		"submission s1 (Parse)":                                 &Submission{ID: "s1", Type: JobTypeParse},
 		"parse result of job j1":                                &ParseResult{JobID: "j1"},
 		"v3_extract result":                                     &ExtractResult{},
 		"split result of job j1":                                SplitResult{JobID: "j1"},
@@ -309,6 +309,6 @@ func TestWhatIsShown(t *testing.T) {
 		assert.Equal(t, "<nil>", r.(slog.LogValuer).LogValue().String())
 	}
 	want := slog.GroupValue(slog.String("job_id", "j1"), slog.String("status", "Failed"), slog.String("type", "Parse"))
-	assert.True(t, want.Equal(Job{ID: "j1", Status: StatusFailed, Type: JobParse}.LogValue()))
-	assert.True(t, want.Equal(JobSummary{ID: "j1", Status: StatusFailed, Type: JobParse}.LogValue()))
+	assert.True(t, want.Equal(Job{JobID: "j1", Status: JobStatusFailed, Type: JobTypeParse}.LogValue()))
+	assert.True(t, want.Equal(JobSummary{JobID: "j1", Status: JobStatusFailed, Type: JobTypeParse}.LogValue()))
 }

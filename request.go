@@ -2,6 +2,7 @@ package reducto
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,6 +26,7 @@ type call struct {
 	op     string // the method that the user called
 	method string
 	path   string // escaped, below the base URL
+	url    string // of storage, without its query; empty for a request to the API
 	query  string // encoded
 
 	// raw is the body, where it is in memory.
@@ -88,12 +90,17 @@ func (c *Client) do(ctx context.Context, r *call) error {
 	return err
 }
 
-// send is do, and counts the attempts of which the service may have taken
-// something on.
+// send is do. It also returns how many attempts the service may have acted on.
 func (c *Client) send(ctx context.Context, r *call) (taken int, err error) {
+	return c.repeat(ctx, r, func() *failure { return c.attempt(ctx, r) })
+}
+
+// repeat calls once until it succeeds, fails for good, or the context ends. It
+// returns how many attempts the service may have acted on.
+func (c *Client) repeat(ctx context.Context, r *call, once func() *failure) (taken int, err error) {
 	for attempt := 1; ; attempt++ {
 		started := time.Now()
-		f := c.attempt(ctx, r)
+		f := once()
 		if f == nil {
 			if log := c.logger(ctx, slog.LevelDebug, r, attempt); log != nil {
 				log.DebugContext(ctx, "reducto: request done", slog.Duration("took", time.Since(started)))
@@ -117,12 +124,17 @@ func (c *Client) send(ctx context.Context, r *call) (taken int, err error) {
 			log.WarnContext(ctx, "reducto: trying again", slog.Duration("in", delay), slog.Any("error", f.err))
 		}
 		if err := sleep(ctx, delay); err != nil {
-			return taken, &ConnectionError{
-				Method: r.method, URL: c.shownURL(r), Attempts: attempt,
-				Err: fmt.Errorf("%w, while waiting to try again after: %w", err, f.err),
-			}
+			lost := c.lost(r, fmt.Errorf("%w, while waiting to try again after: %w", err, f.err))
+			lost.Attempts = attempt
+			return taken, lost
 		}
 	}
+}
+
+// storageCall describes a request to a presigned URL. It carries no key and is safe
+// to repeat.
+func storageCall(method string, link Link) *call {
+	return &call{method: method, url: redact.URL(string(link)), safe: true}
 }
 
 // logger is the log of an attempt; nil where nobody listens at that level, so that
@@ -132,7 +144,7 @@ func (c *Client) logger(ctx context.Context, level slog.Level, r *call, attempt 
 		return nil
 	}
 	return c.cfg.logger.With(
-		slog.String("method", r.method), slog.String("path", r.path), slog.Int("attempt", attempt))
+		slog.String("method", r.method), slog.String("path", cmp.Or(r.path, r.url)), slog.Int("attempt", attempt))
 }
 
 // exchange is what an attempt needs, in one piece of memory.
@@ -308,7 +320,7 @@ func (c *Client) lost(r *call, err error) *ConnectionError {
 
 // shownURL is the request's URL as errors show it: without its query.
 func (c *Client) shownURL(r *call) string {
-	return redact.URL(c.base.String() + r.path)
+	return cmp.Or(r.url, redact.URL(c.base.String()+r.path))
 }
 
 // limitedBody fails, rather than ends, where a body is larger than allowed.

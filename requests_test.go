@@ -155,7 +155,7 @@ func maximalRequests() map[string]submission {
 		Enhance: Enhance{
 			Agentic: []AgenticScope{
 				TextAgentic{Prompt: "Dates are written day first."},
-				TableAgentic{Prompt: "Amounts are in euros.", Mode: TableAgenticMax},
+				TableAgentic{Prompt: "Amounts are in euros.", Mode: TableAgenticModeMax},
 				FigureAgentic{Prompt: "The axes are logarithmic.", AdvancedChartAgent: true, ReturnOverlays: true},
 			},
 			AdvancedChartAgent:  true,
@@ -164,29 +164,29 @@ func maximalRequests() map[string]submission {
 		},
 		Retrieval: Retrieval{
 			Chunking:           Chunking{ChunkMode: ChunkModeVariable, ChunkSize: 800, ChunkOverlap: 80},
-			FilterBlocks:       []BlockType{BlockHeader, BlockPageNumber},
+			FilterBlocks:       []BlockType{BlockTypeHeader, BlockTypePageNumber},
 			EmbeddingOptimized: true,
 		},
 		Formatting: Formatting{
 			AddPageMarkers:    true,
 			TableOutputFormat: TableFormatMarkdown,
 			MergeTables:       true,
-			Include:           []FormattingInclude{IncludeHyperlinks, IncludeComments},
+			Include:           []FormattingInclude{FormattingIncludeHyperlinks, FormattingIncludeComments},
 		},
 		Spreadsheet: Spreadsheet{
 			SplitLargeTables: SplitLargeTables{Enabled: new(true), Size: TableSize{Row: 100}},
-			Include:          []SpreadsheetInclude{IncludeFormula, IncludeDropdowns},
+			Include:          []SpreadsheetInclude{SpreadsheetIncludeFormula, SpreadsheetIncludeDropdowns},
 			Clustering:       ClusteringFast,
-			Exclude:          []SpreadsheetExclude{ExcludeHiddenSheets},
+			Exclude:          []SpreadsheetExclude{SpreadsheetExcludeHiddenSheets},
 			MaxCellCount:     100_000,
 		},
 		Settings: Settings{
-			OCRSystem:                 OCRLegacy,
-			ExtractionMode:            ExtractionOCR,
+			OCRSystem:                 OCRSystemLegacy,
+			ExtractionMode:            TextExtractionModeOCR,
 			ForceURLResult:            true,
 			ForceFileExtension:        ".pdf",
 			ReturnOCRData:             true,
-			ReturnImages:              []ImageKind{ImageFigure, ImagePage},
+			ReturnImages:              []ImageKind{ImageKindFigure, ImageKindPage},
 			EmbedPDFMetadata:          true,
 			ExtractDocumentProperties: true,
 			EmbedPDFMetadataDPI:       150,
@@ -204,7 +204,7 @@ func maximalRequests() map[string]submission {
 			Input:   input,
 			Enhance: parse.Enhance, Retrieval: parse.Retrieval, Formatting: parse.Formatting,
 			Spreadsheet: parse.Spreadsheet, Settings: parse.Settings,
-			QueuePriority: QueueBatch,
+			QueuePriority: QueuePriorityBatch,
 		},
 		"extract": &ExtractRequest{
 			Input:   input,
@@ -218,7 +218,7 @@ func maximalRequests() map[string]submission {
 				Citations: CitationSettings{Enabled: true, NumericalConfidence: new(false), ParentBlock: ParentBlockBBoxOnly},
 				PageRange: Pages(1, 2, 7),
 			},
-			QueuePriority: QueueStandard,
+			QueuePriority: QueuePriorityStandard,
 		},
 		"split": &SplitRequest{
 			Input:            input,
@@ -242,7 +242,7 @@ func maximalRequests() map[string]submission {
 			},
 			FormSchema: []EditWidget{{
 				BBox:        BoundingBox{Left: 0.1, Top: 0.2, Width: 0.3, Height: 0.04, Page: 1, OriginalPage: 3},
-				Description: "name", Type: WidgetText, Fill: new(false), Value: new(""), FontSize: 9,
+				Description: "name", Type: WidgetTypeText, Fill: new(false), Value: new(""), FontSize: 9,
 			}},
 			Priority: new(false),
 		},
@@ -380,7 +380,7 @@ func TestRequestsRefused(t *testing.T) {
 		change(&r)
 		return &r
 	}
-	widget := EditWidget{Type: WidgetText, BBox: BoundingBox{Page: 1}}
+	widget := EditWidget{Type: WidgetTypeText, BBox: BoundingBox{Page: 1}}
 	tests := map[string]struct {
 		request submission
 		field   string
@@ -442,8 +442,8 @@ func TestRequestsRefused(t *testing.T) {
 			w.FontSize = 100
 			r.FormSchema = []EditWidget{widget, w}
 		}), "FormSchema[1].FontSize", "1 to 72"},
-		"edit: widget on page 0":  {edit(func(r *EditRequest) { r.FormSchema = []EditWidget{{Type: WidgetText}} }), "FormSchema[0].BBox.Page", "numbered from 1"},
-		"edit: widget of no type": {edit(func(r *EditRequest) { r.FormSchema = []EditWidget{{}} }), "FormSchema[0].Type", "WidgetText"},
+		"edit: widget on page 0":  {edit(func(r *EditRequest) { r.FormSchema = []EditWidget{{Type: WidgetTypeText}} }), "FormSchema[0].BBox.Page", "numbered from 1"},
+		"edit: widget of no type": {edit(func(r *EditRequest) { r.FormSchema = []EditWidget{{}} }), "FormSchema[0].Type", "WidgetTypeText"},
 		"edit: two priorities": {edit(func(r *EditRequest) {
 			r.Priority, r.Async.Priority = new(false), true
 		}), "Priority", "one of them"},

@@ -36,14 +36,14 @@ var resultTypes = []struct {
 	job          JobType // implies the response type of a result without one
 	new          func() Result
 }{
-	{responseParse, JobParse, func() Result { return new(ParseResult) }},
-	{responseExtract, JobExtract, func() Result { return new(ExtractResult) }},
+	{responseParse, JobTypeParse, func() Result { return new(ParseResult) }},
+	{responseExtract, JobTypeExtract, func() Result { return new(ExtractResult) }},
 	{responseV3Extract, "", func() Result { return new(ExtractResult) }},
-	{responseSplit, JobSplit, func() Result { return new(SplitResult) }},
-	{responsePipeline, JobPipeline, func() Result { return new(PipelineResult) }},
-	{responseEdit, JobEdit, func() Result { return new(EditResult) }},
-	{responseClassify, JobClassify, func() Result { return new(ClassifyResult) }},
-	{responseChart, JobChart, func() Result { return new(ChartResult) }},
+	{responseSplit, JobTypeSplit, func() Result { return new(SplitResult) }},
+	{responsePipeline, JobTypePipeline, func() Result { return new(PipelineResult) }},
+	{responseEdit, JobTypeEdit, func() Result { return new(EditResult) }},
+	{responseClassify, JobTypeClassify, func() Result { return new(ClassifyResult) }},
+	{responseChart, JobTypeChart, func() Result { return new(ChartResult) }},
 }
 
 // The known values of response_type.
@@ -149,7 +149,7 @@ func As[R Result](job *Job) (R, error) {
 	if job == nil {
 		return zero, &RequestError{Op: "As", Field: "job", Reason: "it is nil"}
 	}
-	if job.Status == StatusFailed || job.Status == StatusCancelled {
+	if job.Status == JobStatusFailed || job.Status == JobStatusCancelled {
 		return zero, &JobError{Job: job}
 	}
 	r, ok := job.Result.(R)
@@ -163,9 +163,9 @@ func As[R Result](job *Job) (R, error) {
 			got += fmt.Sprintf(" (%q)", u.responseType)
 		}
 	} else if !job.Status.Terminal() {
-		return zero, &WaitError{JobID: job.ID, Last: job, Err: errNotEnded}
+		return zero, &WaitError{JobID: job.JobID, Last: job, Err: errNotEnded}
 	}
-	return zero, &ResultTypeError{JobID: job.ID, Want: reflect.TypeFor[R]().String(), Got: got}
+	return zero, &ResultTypeError{JobID: job.JobID, Want: reflect.TypeFor[R]().String(), Got: got}
 }
 
 var errNotEnded = errors.New("the job has not ended")

@@ -25,25 +25,25 @@ func TestResultTypes(t *testing.T) {
 		want         Result
 		responseType string
 	}{
-		"response type before all":          {JobExtract, `{"response_type":"parse","usage":{"num_fields":1},"result":[],"citations":[]}`, &ParseResult{}, "parse"},
+		"response type before all":          {JobTypeExtract, `{"response_type":"parse","usage":{"num_fields":1},"result":[],"citations":[]}`, &ParseResult{}, "parse"},
 		"response type after the result":    {"", `{"result":[{"a":1}],"usage":{},"response_type":"v3_extract"}`, &ExtractResult{}, "v3_extract"},
 		"response type after its likeness":  {"", `{"result":{"type":"full","chunks":[]},"duration":1,"response_type":"v3_extract"}`, &ExtractResult{}, "v3_extract"},
-		"unknown response type":             {JobParse, `{"response_type":"parse_v2","result":{"type":"full","chunks":[]}}`, &UnknownResult{}, "parse_v2"},
+		"unknown response type":             {JobTypeParse, `{"response_type":"parse_v2","result":{"type":"full","chunks":[]}}`, &UnknownResult{}, "parse_v2"},
 		"unknown response type, no job":     {"", `{"response_type":"Parse","result":{"type":"full","chunks":[]}}`, &UnknownResult{}, "Parse"},
-		"empty response type":               {JobParse, `{"response_type":"","result":{"type":"full","chunks":[]}}`, &UnknownResult{}, ""},
-		"response type null":                {JobSplit, `{"response_type":null,"usage":{},"result":{"splits":[]}}`, &SplitResult{}, "split"},
-		"response type of another kind":     {JobSplit, `{"response_type":7,"usage":{},"result":{"splits":[]}}`, &SplitResult{}, "split"},
-		"job type parse":                    {JobParse, `{"result":{"chunks":[]}}`, &ParseResult{}, "parse"},
-		"job type extract, likeness":        {JobExtract, `{"usage":{},"result":{"type":"full","chunks":[]},"duration":1}`, &ExtractResult{}, "v3_extract"},
-		"job type extract, list":            {JobExtract, `{"usage":{},"result":[]}`, &ExtractResult{}, "extract"},
-		"job type extract, citations":       {JobExtract, `{"usage":{},"result":{},"citations":null}`, &ExtractResult{}, "extract"},
-		"job type edit":                     {JobEdit, `{"document_url":"https://example.com/a"}`, &EditResult{}, "edit"},
-		"job type chart":                    {JobChart, `{"result":{}}`, &ChartResult{}, "chart"},
-		"job type classify":                 {JobClassify, `{"result":{"category":"a"}}`, &ClassifyResult{}, "classify"},
-		"job type pipeline":                 {JobPipeline, `{"result":{}}`, &PipelineResult{}, "pipeline"},
+		"empty response type":               {JobTypeParse, `{"response_type":"","result":{"type":"full","chunks":[]}}`, &UnknownResult{}, ""},
+		"response type null":                {JobTypeSplit, `{"response_type":null,"usage":{},"result":{"splits":[]}}`, &SplitResult{}, "split"},
+		"response type of another kind":     {JobTypeSplit, `{"response_type":7,"usage":{},"result":{"splits":[]}}`, &SplitResult{}, "split"},
+		"job type parse":                    {JobTypeParse, `{"result":{"chunks":[]}}`, &ParseResult{}, "parse"},
+		"job type extract, likeness":        {JobTypeExtract, `{"usage":{},"result":{"type":"full","chunks":[]},"duration":1}`, &ExtractResult{}, "v3_extract"},
+		"job type extract, list":            {JobTypeExtract, `{"usage":{},"result":[]}`, &ExtractResult{}, "extract"},
+		"job type extract, citations":       {JobTypeExtract, `{"usage":{},"result":{},"citations":null}`, &ExtractResult{}, "extract"},
+		"job type edit":                     {JobTypeEdit, `{"document_url":"https://example.com/a"}`, &EditResult{}, "edit"},
+		"job type chart":                    {JobTypeChart, `{"result":{}}`, &ChartResult{}, "chart"},
+		"job type classify":                 {JobTypeClassify, `{"result":{"category":"a"}}`, &ClassifyResult{}, "classify"},
+		"job type pipeline":                 {JobTypePipeline, `{"result":{}}`, &PipelineResult{}, "pipeline"},
 		"unknown job type":                  {"Translate", `{"duration":1,"result":{"type":"full","chunks":[]}}`, &UnknownResult{}, ""},
-		"a list":                            {JobExtract, `[{"a":1}]`, &UnknownResult{}, ""},
-		"a text":                            {JobParse, `"done"`, &UnknownResult{}, ""},
+		"a list":                            {JobTypeExtract, `[{"a":1}]`, &UnknownResult{}, ""},
+		"a text":                            {JobTypeParse, `"done"`, &UnknownResult{}, ""},
 		"no members":                        {"", `{}`, &UnknownResult{}, ""},
 		"members: edit":                     {"", `{"document_url":"https://example.com/a","usage":null}`, &EditResult{}, "edit"},
 		"members: a link to a document too": {"", `{"document_url":"https://example.com/a","usage":{},"result":{"a":1}}`, &ExtractResult{}, "v3_extract"},
@@ -233,7 +233,7 @@ func TestReadSync(t *testing.T) {
 		`[]`:                                                       {&UnknownResult{}, ""},
 	} {
 		for way, r := range arrivals([]byte(text)) {
-			result, id := readSync(r, JobParse)
+			result, id := readSync(r, JobTypeParse)
 			r.End()
 			require.NoError(t, r.Err(), "%s: %s", way, text)
 			assert.IsType(t, want.result, result, "%s: %s", way, text)
@@ -242,7 +242,7 @@ func TestReadSync(t *testing.T) {
 	}
 	for _, text := range []string{`{"job_id":"j1"`, `{"job_id":"j1"}x`, `{"job_id"}`, `{"usage":7}`, `{"job_id":1}`} {
 		r := jsonread.New(bytes.NewReader([]byte(text)), -1)
-		result, id := readSync(r, JobParse)
+		result, id := readSync(r, JobTypeParse)
 		r.End()
 		require.Error(t, r.Err(), text)
 		if text != `{"job_id":"j1"}x` {
@@ -391,7 +391,7 @@ func refJob(data []byte, j *Job) error {
 	if err != nil {
 		return err
 	}
-	*j = Job{ID: w.Job.ID, Status: w.Job.Status, Result: result, Progress: w.Job.Progress, Reason: w.Job.Reason,
+	*j = Job{JobID: w.Job.ID, Status: w.Job.Status, Result: result, Progress: w.Job.Progress, Reason: w.Job.Reason,
 		Error: w.Job.Error, Type: w.Job.Type, NumPages: w.Job.NumPages, TotalPages: w.Job.TotalPages, Source: w.Job.Source,
 		Duration: w.Job.Duration, CreatedAt: w.Job.CreatedAt, RawConfig: w.Job.RawConfig, Bucket: w.Job.Bucket, Extra: w.Job.Extra}
 	return nil

@@ -103,35 +103,21 @@ func (s source) download(ctx context.Context, link Link, started func() bool, re
 	return err
 }
 
-// download gets link without the key, again if that fails in passing, as long as
-// the consumer has not passed anything on.
+// download gets link without the key. It tries again after a passing failure, unless
+// the consumer has received something.
 func (c *Client) download(ctx context.Context, link Link, started func() bool, read func(io.Reader) error) error {
-	r := &call{method: http.MethodGet, safe: true}
-	for attempt := 1; ; attempt++ {
-		f := c.fetch(ctx, link, started, read)
-		if f == nil {
-			return nil
+	r := storageCall(http.MethodGet, link)
+	_, err := c.repeat(ctx, r, func() *failure {
+		f := c.fetch(ctx, r, link, started, read)
+		if f != nil && started() {
+			f.transient = false
 		}
-		if ce, ok := f.err.(*ConnectionError); ok {
-			ce.Attempts = attempt
-		}
-		if started() {
-			return f.err
-		}
-		delay, again := c.again(ctx, r, f, attempt)
-		if !again {
-			return f.err
-		}
-		c.cfg.logger.WarnContext(ctx, "reducto: downloading again",
-			slog.Any("link", link), slog.Duration("in", delay), slog.Any("error", f.err))
-		if err := sleep(ctx, delay); err != nil {
-			return fmt.Errorf("%w, while waiting to try again after: %w", err, f.err)
-		}
-	}
+		return f
+	})
+	return err
 }
 
-func (c *Client) fetch(ctx context.Context, link Link, started func() bool, read func(io.Reader) error) *failure {
-	shown := redact.URL(string(link))
+func (c *Client) fetch(ctx context.Context, r *call, link Link, started func() bool, read func(io.Reader) error) *failure {
 	fail := func(err error) *failure {
 		var urlErr *url.Error
 		if errors.As(err, &urlErr) {
@@ -141,7 +127,7 @@ func (c *Client) fetch(ctx context.Context, link Link, started func() bool, read
 			}
 		}
 		return &failure{
-			err:       &ConnectionError{Method: http.MethodGet, URL: shown, Err: err},
+			err:       c.lost(r, err),
 			nothing:   true,
 			transient: true,
 			after:     -1,
@@ -173,7 +159,7 @@ func (c *Client) fetch(ctx context.Context, link Link, started func() bool, read
 		}
 		if resp.StatusCode != http.StatusOK {
 			head, _ := io.ReadAll(io.LimitReader(body, maxErrorBody))
-			return apiFailure(decodeStorageError(http.MethodGet, shown, resp, head, link), resp.Header)
+			return apiFailure(decodeStorageError(http.MethodGet, r.url, resp, head, link), resp.Header)
 		}
 		limited := &limitedBody{r: body, left: c.cfg.maxResult, limit: c.cfg.maxResult}
 		tracked := &errorKeeper{r: limited}

@@ -326,7 +326,7 @@ func TestNamesAreMatchedExactly(t *testing.T) {
 		"result":{"chunks":[{"Content":"x","blocks":[{"TYPE":"Text","bbox":{"Left":1}}]}],"Chunks":[]}}}`
 	var job Job
 	require.NoError(t, json.Unmarshal([]byte(text), &job))
-	assert.Equal(t, StatusCompleted, job.Status)
+	assert.Equal(t, JobStatusCompleted, job.Status)
 	assert.Empty(t, job.Type)
 	assert.Len(t, job.Extra, 3)
 	r, err := As[*ParseResult](&job)
@@ -338,7 +338,7 @@ func TestNamesAreMatchedExactly(t *testing.T) {
 	require.NoError(t, err)
 	assert.Empty(t, chunks[0].Content)
 	assert.Equal(t, Extra{"Content": []byte(`"x"`)}, chunks[0].Extra)
-	assert.Equal(t, Extra{"TYPE": []byte(`"Text"`)}, chunks[0].Blocks[0].Unknown)
+	assert.Equal(t, Extra{"TYPE": []byte(`"Text"`)}, chunks[0].Blocks[0].Extra)
 	assert.Equal(t, Extra{"Left": []byte("1")}, chunks[0].Blocks[0].BBox.Extra)
 }
 
@@ -427,7 +427,7 @@ func TestResultsAreDecodedAnew(t *testing.T) {
 func TestAs(t *testing.T) {
 	t.Parallel()
 	job := wireJob(t, "job_parse.json")
-	job.ID = "j1"
+	job.JobID = "j1"
 	r, err := As[*ParseResult](job)
 	require.NoError(t, err)
 	assert.Same(t, job.Result, r)

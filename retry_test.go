@@ -172,7 +172,7 @@ func TestWaitConfig(t *testing.T) {
 	}
 	var seen []*Job
 	c = waiting([]WaitOption{WithOnUpdate(func(j *Job) { seen = append(seen, j) })})
-	job := &Job{ID: "j1"}
+	job := &Job{JobID: "j1"}
 	c.saw(job)
 	assert.Equal(t, []*Job{job}, seen)
 }

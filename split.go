@@ -119,13 +119,13 @@ func (c *Client) Split(ctx context.Context, req SplitRequest) (*SplitResult, err
 	if err := checkSync("Split", req.Async, ""); err != nil {
 		return nil, err
 	}
-	return callSync[*SplitResult](ctx, c, "Split", "/split", JobSplit, &req)
+	return callSync[*SplitResult](ctx, c, "Split", "/split", JobTypeSplit, &req)
 }
 
 // SplitAsync submits a document to be split into sections. See ParseAsync for its
 // errors.
 func (c *Client) SplitAsync(ctx context.Context, req SplitRequest, opts ...SubmitOption) (*Handle[*SplitResult], error) {
-	return submit[*SplitResult](ctx, c, "SplitAsync", "/split_async", JobSplit, &req, req.Async, opts)
+	return submit[*SplitResult](ctx, c, "SplitAsync", "/split_async", JobTypeSplit, &req, req.Async, opts)
 }
 
 // SplitResult is a document divided into the sections that were described.

@@ -76,7 +76,7 @@ func TestStorageGuardChecksTheDialledAddress(t *testing.T) {
 		return new(net.Dialer).DialContext(ctx, network, storage.Listener.Addr().String())
 	}
 	c := newTestClient(t, WithBaseURL("https://platform.reducto.ai"), WithHTTPClient(&http.Client{Transport: lying}), WithMaxRetries(3))
-	f := c.fetch(t.Context(), "https://example.com/result?sig=5a1e", func() bool { return false }, nil)
+	f := c.fetch(t.Context(), &call{method: http.MethodGet, url: "https://example.com/result", safe: true}, "https://example.com/result?sig=5a1e", func() bool { return false }, nil)
 	require.NotNil(t, f)
 	require.ErrorIs(t, f.err, errLinkRefused)
 	assert.False(t, f.transient)
@@ -86,7 +86,7 @@ func TestStorageGuardChecksTheDialledAddress(t *testing.T) {
 
 	// An API at a private address may have its storage there.
 	c.guard.sawAPI(addrConn{addr: net.TCPAddrFromAddrPort(netip.MustParseAddrPort("10.0.0.9:443"))})
-	f = c.fetch(t.Context(), "https://example.com/result", func() bool { return false }, func(io.Reader) error { return nil })
+	f = c.fetch(t.Context(), &call{method: http.MethodGet, url: "https://example.com/result", safe: true}, "https://example.com/result", func() bool { return false }, func(io.Reader) error { return nil })
 	require.Nil(t, f)
 	assert.True(t, asked)
 }
@@ -108,7 +108,7 @@ func TestStorageGuardFollowsNoRedirectIntoThePrivateNetwork(t *testing.T) {
 		return resp, nil
 	})
 	c := newTestClient(t, WithBaseURL("https://platform.reducto.ai"), WithHTTPClient(&http.Client{Transport: storage}))
-	f := c.fetch(t.Context(), "https://example.com/result?sig=5a1e", func() bool { return false }, nil)
+	f := c.fetch(t.Context(), &call{method: http.MethodGet, url: "https://example.com/result", safe: true}, "https://example.com/result?sig=5a1e", func() bool { return false }, nil)
 	require.NotNil(t, f)
 	require.ErrorIs(t, f.err, errLinkRefused)
 	assert.False(t, f.transient)

@@ -73,22 +73,22 @@ type SubmitOutcome int
 
 // The outcomes of a submission.
 const (
-	// SubmitAccepted: there is a job; SubmitResult.JobID is its id.
-	SubmitAccepted SubmitOutcome = iota + 1
-	// SubmitRejected: there is certainly no job.
-	SubmitRejected
-	// SubmitUnknown: nobody can tell; see UnknownOutcomeError.
-	SubmitUnknown
+	// SubmitOutcomeAccepted: there is a job; SubmitResult.JobID is its id.
+	SubmitOutcomeAccepted SubmitOutcome = iota + 1
+	// SubmitOutcomeRejected: there is certainly no job.
+	SubmitOutcomeRejected
+	// SubmitOutcomeUnknown: nobody can tell; see UnknownOutcomeError.
+	SubmitOutcomeUnknown
 )
 
 // String is the outcome's name in lower case.
 func (o SubmitOutcome) String() string {
 	switch o {
-	case SubmitAccepted:
+	case SubmitOutcomeAccepted:
 		return "accepted"
-	case SubmitRejected:
+	case SubmitOutcomeRejected:
 		return "rejected"
-	case SubmitUnknown:
+	case SubmitOutcomeUnknown:
 		return "unknown"
 	}
 	return fmt.Sprintf("SubmitOutcome(%d)", int(o))
@@ -98,7 +98,7 @@ func (o SubmitOutcome) String() string {
 type SubmitResult struct {
 	// Outcome says whether there is a job.
 	Outcome SubmitOutcome
-	// JobID is the job's id if the outcome is SubmitAccepted.
+	// JobID is the job's id if the outcome is SubmitOutcomeAccepted.
 	JobID string
 	// Sent is how many jobs there may be: the accepted one, and one for every attempt
 	// whose outcome is unknown. It is more than one only with WithResubmit.
@@ -336,7 +336,7 @@ func (c *Client) submit(ctx context.Context, op, path string, s *Submission, req
 	var told int // hooks that are owed an AfterSubmit
 	defer func() { c.tellHooks(ctx, s, told, result) }()
 	reject := func(err error) error {
-		result = SubmitResult{Outcome: SubmitRejected, Err: err}
+		result = SubmitResult{Outcome: SubmitOutcomeRejected, Err: err}
 		return err
 	}
 	for i, hook := range c.cfg.hooks {
@@ -372,13 +372,13 @@ func (c *Client) submit(ctx context.Context, op, path string, s *Submission, req
 	taken, err := c.send(ctx, r)
 	switch {
 	case err == nil:
-		result = SubmitResult{Outcome: SubmitAccepted, JobID: sent.jobID, Sent: taken}
+		result = SubmitResult{Outcome: SubmitOutcomeAccepted, JobID: sent.jobID, Sent: taken}
 		return sent.jobID, nil
 	case taken == 0:
 		return "", reject(err)
 	}
 	err = &UnknownOutcomeError{SubmissionID: s.ID, Err: err}
-	result = SubmitResult{Outcome: SubmitUnknown, Sent: taken, Err: err}
+	result = SubmitResult{Outcome: SubmitOutcomeUnknown, Sent: taken, Err: err}
 	return "", err
 }
 
@@ -387,7 +387,7 @@ func (c *Client) submit(ctx context.Context, op, path string, s *Submission, req
 // its way out, nor hold the caller longer than its time.
 func (c *Client) tellHooks(ctx context.Context, s *Submission, n int, r SubmitResult) {
 	if r.Outcome == 0 { // a hook or a Marshaler panicked on the way
-		r = SubmitResult{Outcome: SubmitUnknown, Sent: 1, Err: errors.New("reducto: the submission was abandoned by a panic")}
+		r = SubmitResult{Outcome: SubmitOutcomeUnknown, Sent: 1, Err: errors.New("reducto: the submission was abandoned by a panic")}
 	}
 	if n == 0 {
 		return

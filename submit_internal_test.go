@@ -16,7 +16,7 @@ func prepared(t testing.TB, metadata any) *Submission {
 	t.Helper()
 	client, err := NewClient(WithAPIKey("sk-test"))
 	require.NoError(t, err)
-	s, err := client.prepare("ParseAsync", JobParse, &ParseRequest{Input: URL("https://example.com/a.pdf")}, Async{Metadata: metadata})
+	s, err := client.prepare("ParseAsync", JobTypeParse, &ParseRequest{Input: URL("https://example.com/a.pdf")}, Async{Metadata: metadata})
 	require.NoError(t, err)
 	return s
 }
@@ -180,23 +180,23 @@ func TestPrepareRefuses(t *testing.T) {
 	} {
 		for i, a := range async {
 			var refused *RequestError
-			_, err := client.prepare("ParseAsync", JobParse, &good, a)
+			_, err := client.prepare("ParseAsync", JobTypeParse, &good, a)
 			require.ErrorAs(t, err, &refused, "%s %d", field, i)
 			assert.Equal(t, "ParseAsync", refused.Op)
 			assert.Equal(t, field, refused.Field)
 		}
 	}
 	var refused *RequestError
-	_, err = client.prepare("ParseAsync", JobParse, &ParseRequest{}, Async{})
+	_, err = client.prepare("ParseAsync", JobTypeParse, &ParseRequest{}, Async{})
 	require.ErrorAs(t, err, &refused)
 	assert.Equal(t, "ParseAsync", refused.Op)
 
-	s, err := client.prepare("ParseAsync", JobParse, &good, Async{})
+	s, err := client.prepare("ParseAsync", JobTypeParse, &good, Async{})
 	require.NoError(t, err)
 	assert.Equal(t, "https://example.com/default", s.Webhook.URL())
 	assert.Len(t, s.ID, 36)
 	assert.Equal(t, byte('7'), s.ID[14], "the version of a UUID that sorts by time")
-	s, err = client.prepare("ParseAsync", JobParse, &good, Async{Webhook: NoWebhook(), SubmissionID: "again_1-A"})
+	s, err = client.prepare("ParseAsync", JobTypeParse, &good, Async{Webhook: NoWebhook(), SubmissionID: "again_1-A"})
 	require.NoError(t, err)
 	assert.False(t, s.Webhook.Enabled())
 	assert.Equal(t, "again_1-A", s.ID)
@@ -212,7 +212,7 @@ func TestAsyncIsZero(t *testing.T) {
 
 func TestSubmitOutcome(t *testing.T) {
 	t.Parallel()
-	names := map[SubmitOutcome]string{SubmitAccepted: "accepted", SubmitRejected: "rejected", SubmitUnknown: "unknown"}
+	names := map[SubmitOutcome]string{SubmitOutcomeAccepted: "accepted", SubmitOutcomeRejected: "rejected", SubmitOutcomeUnknown: "unknown"}
 	for outcome, name := range names {
 		assert.Equal(t, name, outcome.String())
 	}

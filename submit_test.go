@@ -136,16 +136,16 @@ func TestSubmissionIsRepeatedOnlyWhereNothingWasTakenOn(t *testing.T) {
 				switch {
 				case tt.resent:
 					require.NoError(t, err)
-					assert.Equal(t, reducto.SubmitAccepted, hook.after[0].Outcome)
+					assert.Equal(t, reducto.SubmitOutcomeAccepted, hook.after[0].Outcome)
 					assert.Equal(t, job.JobID, hook.after[0].JobID)
 				case tt.unknown:
 					require.ErrorAs(t, err, &unknown)
 					assert.Equal(t, hook.before[0], unknown.SubmissionID)
-					assert.Equal(t, reducto.SubmitUnknown, hook.after[0].Outcome)
+					assert.Equal(t, reducto.SubmitOutcomeUnknown, hook.after[0].Outcome)
 				default:
 					require.Error(t, err)
 					assert.NotErrorAs(t, err, &unknown)
-					assert.Equal(t, reducto.SubmitRejected, hook.after[0].Outcome)
+					assert.Equal(t, reducto.SubmitOutcomeRejected, hook.after[0].Outcome)
 				}
 			})
 		})
@@ -330,7 +330,7 @@ func TestSubmitHooks(t *testing.T) {
 			var refused *reducto.RequestError
 			require.ErrorAs(t, err, &refused)
 			assert.Equal(t, []string{"before a", "before b", "before c", "after b", "after a"}, log)
-			assert.Equal(t, reducto.SubmitRejected, a.after[0].Outcome)
+			assert.Equal(t, reducto.SubmitOutcomeRejected, a.after[0].Outcome)
 			assert.Empty(t, srv.Requests(), "nothing is sent")
 		})
 	})
@@ -455,7 +455,7 @@ func saturated() reductotest.Fault {
 
 func batchRequest() reducto.ParseRequest {
 	req := parseRequest()
-	req.QueuePriority = reducto.QueueBatch
+	req.QueuePriority = reducto.QueuePriorityBatch
 	return req
 }
 
@@ -482,7 +482,7 @@ func TestBatchSubmissionsWaitForTheQueue(t *testing.T) {
 
 		srv.Fault("POST /extract_async", saturated())
 		began = time.Now()
-		_, err = client.ExtractAsync(t.Context(), reducto.ExtractRequest{Input: document, QueuePriority: reducto.QueueBatch})
+		_, err = client.ExtractAsync(t.Context(), reducto.ExtractRequest{Input: document, QueuePriority: reducto.QueuePriorityBatch})
 		require.NoError(t, err)
 		assert.GreaterOrEqual(t, time.Since(began), 5*time.Minute)
 	})
@@ -505,7 +505,7 @@ func TestBatchSubmissionsThatCannotWait(t *testing.T) {
 			err := try()
 			var refused *reducto.APIError
 			require.ErrorAs(t, err, &refused, name)
-			assert.Equal(t, reducto.ErrorBatchQueueFull, refused.Name, name)
+			assert.Equal(t, reducto.ErrorNameBatchQueueFull, refused.Name, name)
 			assert.True(t, refused.Name.Transient(), name)
 			assert.Equal(t, 5*time.Minute, refused.RetryAfter, name)
 			require.ErrorIs(t, err, reducto.ErrUnavailable, name)

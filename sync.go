@@ -54,7 +54,7 @@ func callSync[R Result](ctx context.Context, c *Client, op, path string, kind Jo
 		}
 		return As[R](job)
 	}
-	job := &Job{Status: StatusCompleted, Type: kind, Result: result}
+	job := &Job{Status: JobStatusCompleted, Type: kind, Result: result}
 	job, err := c.received(ctx, job, jobID)
 	if err != nil {
 		return zero, err

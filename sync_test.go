@@ -126,7 +126,7 @@ func TestSynchronousCallsAreNotSentTwiceByAccident(t *testing.T) {
 		_, err = client.Parse(t.Context(), req)
 		assertRefused(t, srv, err, "Async", before)
 		req = parseRequest()
-		req.QueuePriority = reducto.QueueBatch
+		req.QueuePriority = reducto.QueuePriorityBatch
 		_, err = client.Parse(t.Context(), req)
 		assertRefused(t, srv, err, "QueuePriority", before)
 		for _, async := range []reducto.Async{{Priority: true}} {

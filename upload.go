@@ -16,7 +16,6 @@ import (
 	"strings"
 
 	"github.com/reducto-go/reducto/internal/members"
-	"github.com/reducto-go/reducto/internal/redact"
 )
 
 // Limits of the service, in bytes.
@@ -229,27 +228,13 @@ func readUpload(u *Upload, presigned bool) func(*answer) error {
 // put sends the file to storage: without the key, and without a content type,
 // which the URL's signature does not expect.
 func (c *Client) put(ctx context.Context, link Link, src *uploadSource) error {
-	r := &call{method: http.MethodPut, safe: true, spent: src.spent}
-	for attempt := 1; ; attempt++ {
-		f := c.putOnce(ctx, link, src)
-		if f == nil {
-			return nil
-		}
-		if ce, ok := f.err.(*ConnectionError); ok {
-			ce.Attempts = attempt
-		}
-		delay, again := c.again(ctx, r, f, attempt)
-		if !again {
-			return f.err
-		}
-		if err := sleep(ctx, delay); err != nil {
-			return fmt.Errorf("%w, while waiting to try again after: %w", err, f.err)
-		}
-	}
+	r := storageCall(http.MethodPut, link)
+	r.spent = src.spent
+	_, err := c.repeat(ctx, r, func() *failure { return c.putOnce(ctx, r, link, src) })
+	return err
 }
 
-func (c *Client) putOnce(ctx context.Context, link Link, src *uploadSource) *failure {
-	shown := redact.URL(string(link))
+func (c *Client) putOnce(ctx context.Context, r *call, link Link, src *uploadSource) *failure {
 	ctx, idle := c.watch(ctx)
 	defer idle.stop()
 	content, err := src.open()
@@ -258,10 +243,10 @@ func (c *Client) putOnce(ctx context.Context, link Link, src *uploadSource) *fai
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPut, string(link), idle.reader(content))
 	if err != nil || req.URL.Host == "" {
-		return &failure{err: &ConnectionError{Method: http.MethodPut, URL: shown, Err: errors.New("the presigned URL cannot be used")}}
+		return &failure{err: c.lost(r, errors.New("the presigned URL cannot be used"))}
 	}
 	if err := c.guard.check(req.URL); err != nil {
-		return &failure{err: &ConnectionError{Method: http.MethodPut, URL: shown, Err: err}}
+		return &failure{err: c.lost(r, err)}
 	}
 	req.ContentLength = src.size
 	req.GetBody = func() (io.ReadCloser, error) {
@@ -274,16 +259,12 @@ func (c *Client) putOnce(ctx context.Context, link Link, src *uploadSource) *fai
 	req.Header.Set("User-Agent", c.agent)
 	resp, err := c.storage.Do(req)
 	if err != nil {
-		f := c.failedExchange(ctx, &call{method: http.MethodPut}, err, nil)
-		if ce, ok := f.err.(*ConnectionError); ok {
-			ce.URL = shown
-		}
-		return f
+		return c.failedExchange(ctx, r, err, nil)
 	}
 	defer resp.Body.Close()
 	head, _ := io.ReadAll(io.LimitReader(idle.reader(resp.Body), maxErrorBody))
 	if resp.StatusCode/100 != 2 {
-		return apiFailure(decodeStorageError(http.MethodPut, shown, resp, head, link), resp.Header)
+		return apiFailure(decodeStorageError(http.MethodPut, r.url, resp, head, link), resp.Header)
 	}
 	return nil
 }

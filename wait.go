@@ -152,7 +152,7 @@ func (c *Client) look(ctx context.Context, w *waitedJob, cfg *waitConfig) (asked
 	switch {
 	case !job.Status.Terminal():
 		return 0, false, nil
-	case job.Status != StatusCompleted:
+	case job.Status != JobStatusCompleted:
 		return 0, true, &JobError{Job: job}
 	case job.Result == nil:
 		return 0, true, &ResultTypeError{JobID: w.id, Want: "any"}
@@ -204,7 +204,7 @@ func (c *Client) WaitEach(ctx context.Context, jobIDs []string, opts ...WaitOpti
 			}
 			seen[id] = true
 			if err := checkJobID("WaitEach", id); err != nil {
-				if !yield(&Job{ID: id}, err) {
+				if !yield(&Job{JobID: id}, err) {
 					return
 				}
 				continue
@@ -282,11 +282,11 @@ func (g *waitGroup) list(ctx context.Context) (asked time.Duration, err error) {
 			return min(f.after, g.client.cfg.maxRetryAfter), nil
 		}
 		for _, s := range page.Jobs {
-			j, ok := wanted[s.ID]
+			j, ok := wanted[s.JobID]
 			if !ok {
 				continue
 			}
-			delete(wanted, s.ID)
+			delete(wanted, s.JobID)
 			if j.ended = s.Status.Terminal(); !j.ended {
 				j.last, j.failed = s.job(), nil
 				g.cfg.saw(j.last)
@@ -354,7 +354,7 @@ func (g *waitGroup) abandon(reason error, yield func(*Job, error) bool) {
 
 func (j *groupJob) shown() *Job {
 	if j.last == nil {
-		return &Job{ID: j.id}
+		return &Job{JobID: j.id}
 	}
 	return j.last
 }

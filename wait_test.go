@@ -40,9 +40,9 @@ func TestWaitKeepsWaitingOnAnUnknownStatus(t *testing.T) {
 		start := time.Now()
 		job, err := client.Wait(t.Context(), id, reducto.WithOnUpdate(func(j *reducto.Job) { seen = append(seen, j.Status) }))
 		require.NoError(t, err)
-		assert.Equal(t, id, job.ID)
+		assert.Equal(t, id, job.JobID)
 		assert.Contains(t, seen, reducto.JobStatus("Reticulating"))
-		assert.Equal(t, reducto.StatusCompleted, seen[len(seen)-1])
+		assert.Equal(t, reducto.JobStatusCompleted, seen[len(seen)-1])
 		assert.InDelta(t, time.Hour.Seconds(), time.Since(start).Seconds(), 40, "the longest pause is 30 s")
 		assert.Less(t, len(srv.RequestsTo("GET /job")), 160)
 	})
@@ -57,7 +57,7 @@ func TestWaitEndsWithTheRightError(t *testing.T) {
 			_, err = h.Wait(t.Context())
 			var failed *reducto.JobError
 			require.ErrorAs(t, err, &failed)
-			assert.Equal(t, h.JobID, failed.Job.ID)
+			assert.Equal(t, h.JobID, failed.Job.JobID)
 			assert.Equal(t, "the document is broken", failed.Job.FailureReason())
 			assert.ErrorContains(t, err, "the document is broken")
 		})
@@ -72,7 +72,7 @@ func TestWaitEndsWithTheRightError(t *testing.T) {
 			job, err := client.Wait(t.Context(), h.JobID)
 			var ended *reducto.JobError
 			require.ErrorAs(t, err, &ended)
-			assert.Equal(t, reducto.StatusCancelled, job.Status)
+			assert.Equal(t, reducto.JobStatusCancelled, job.Status)
 			require.NoError(t, h.Cancel(t.Context()), "a job that has ended is not changed")
 		})
 	})
@@ -162,7 +162,7 @@ func TestWaitEndsWithTheRightError(t *testing.T) {
 			require.ErrorAs(t, err, &stopped)
 			require.ErrorIs(t, err, context.DeadlineExceeded)
 			assert.Equal(t, h.JobID, stopped.JobID)
-			assert.Equal(t, reducto.StatusPending, stopped.Last.Status)
+			assert.Equal(t, reducto.JobStatusPending, stopped.Last.Status)
 			assert.Equal(t, job, stopped.Last)
 			assert.Equal(t, 10*time.Minute, time.Since(start))
 		})
@@ -191,8 +191,8 @@ func TestWaitEachYieldsEveryJobOnce(t *testing.T) {
 		seen := map[string]error{}
 		for job, err := range client.WaitEach(t.Context(), ids) {
 			require.NotNil(t, job)
-			require.NotContains(t, seen, job.ID, "once each")
-			seen[job.ID] = err
+			require.NotContains(t, seen, job.JobID, "once each")
+			seen[job.JobID] = err
 			if err == nil {
 				assert.NotNil(t, job.Result)
 			}
@@ -224,7 +224,7 @@ func TestWaitEachEndsWithItsContextAndItsLoop(t *testing.T) {
 			var stopped *reducto.WaitError
 			require.ErrorAs(t, err, &stopped)
 			require.ErrorIs(t, err, context.DeadlineExceeded)
-			assert.Equal(t, job.ID, stopped.JobID)
+			assert.Equal(t, job.JobID, stopped.JobID)
 			n++
 		}
 		assert.Equal(t, 3, n)
@@ -232,7 +232,7 @@ func TestWaitEachEndsWithItsContextAndItsLoop(t *testing.T) {
 		srv.Complete(ids[1])
 		for job, err := range client.WaitEach(t.Context(), ids) {
 			require.NoError(t, err)
-			assert.Equal(t, ids[1], job.ID)
+			assert.Equal(t, ids[1], job.JobID)
 			break
 		}
 
@@ -258,7 +258,7 @@ func TestJobsCanBeRangedOverTwice(t *testing.T) {
 				require.NoError(t, err)
 				assert.False(t, job.CreatedAt.IsZero())
 				assert.Empty(t, job.RawConfig)
-				ids[job.ID] = true
+				ids[job.JobID] = true
 			}
 			assert.Len(t, ids, 25)
 		}

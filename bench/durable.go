@@ -213,7 +213,7 @@ func (r *run) measureLone(ctx context.Context, databases []*database) error {
 func loneArrival(job string) webhook.Arrival {
 	return webhook.Arrival{
 		JobID: job, SubmissionID: submissionOf(job),
-		Status: reducto.StatusCompleted, Outcome: webhook.OutcomeCompleted, Source: webhook.SourceWebhook,
+		Status: reducto.JobStatusCompleted, Outcome: webhook.OutcomeCompleted, Source: webhook.SourceWebhook,
 		Metadata: []byte(`{"user_id":"123"}`),
 	}
 }

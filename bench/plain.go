@@ -117,7 +117,7 @@ func plainly(chunks []reducto.Chunk, ocr *reducto.OCRResult) *plainContent {
 func plainlyBlock(b *reducto.Block) plainBlock {
 	p := plainBlock{
 		Type: string(b.Type), BBox: plainlyBox(b.BBox), Content: b.Content,
-		ImageURL: string(b.ImageURL), Confidence: string(b.Confidence), Extra: b.Extra,
+		ImageURL: string(b.ImageURL), Confidence: string(b.Confidence), Extra: b.Attributes,
 	}
 	for _, l := range b.ChartData {
 		p.ChartData = append(p.ChartData, string(l))

@@ -225,7 +225,7 @@ func deliveries(signer webhook.Verifier, n int) ([][]byte, error) {
 // testRequest is the delivery of a job, with what this library's hook adds to a
 // submission's metadata.
 func testRequest(signer webhook.Verifier, job string) *http.Request {
-	return webhook.NewTestRequest(benchURL.String(), signer, job, reducto.StatusCompleted,
+	return webhook.NewTestRequest(benchURL.String(), signer, job, reducto.JobStatusCompleted,
 		map[string]any{"user_id": "123", "submission_id": submissionOf(job)})
 }
 

@@ -30,7 +30,7 @@ func lost(t *testing.T, v any, answer []byte) []string {
 	require.NoError(t, err)
 	require.NoError(t, json.Unmarshal(raw, &got))
 	if job, ok := v.(*reducto.Job); ok {
-		require.Equal(t, aJob, job.ID)
+		require.Equal(t, aJob, job.JobID)
 		delete(members(got), "job_id") // of the request: the answer has none
 	}
 	return differences("$", withoutDefaults(want), withoutDefaults(got))

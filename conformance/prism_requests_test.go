@@ -69,9 +69,9 @@ func options() []reducto.ParseOptions {
 					ChunkSize: 500, ChunkOverlap: 20,
 				},
 				FilterBlocks: []reducto.BlockType{
-					reducto.BlockHeader, reducto.BlockFooter, reducto.BlockTitle, reducto.BlockSectionHeader, reducto.BlockPageNumber,
-					reducto.BlockListItem, reducto.BlockFigure, reducto.BlockTable, reducto.BlockKeyValue, reducto.BlockText,
-					reducto.BlockComment, reducto.BlockSignature,
+					reducto.BlockTypeHeader, reducto.BlockTypeFooter, reducto.BlockTypeTitle, reducto.BlockTypeSectionHeader, reducto.BlockTypePageNumber,
+					reducto.BlockTypeListItem, reducto.BlockTypeFigure, reducto.BlockTypeTable, reducto.BlockTypeKeyValue, reducto.BlockTypeText,
+					reducto.BlockTypeComment, reducto.BlockTypeSignature,
 				},
 				EmbeddingOptimized: true,
 			},
@@ -80,8 +80,8 @@ func options() []reducto.ParseOptions {
 				TableOutputFormat: reducto.TableFormat(one("html", "json", "md", "jsonbbox", "dynamic", "csv")),
 				MergeTables:       true,
 				Include: []reducto.FormattingInclude{
-					reducto.IncludeChangeTracking, reducto.IncludeHighlight, reducto.IncludeComments, reducto.IncludeHyperlinks,
-					reducto.IncludeSignatures, reducto.IncludeIgnoreWatermarks,
+					reducto.FormattingIncludeChangeTracking, reducto.FormattingIncludeHighlight, reducto.FormattingIncludeComments, reducto.FormattingIncludeHyperlinks,
+					reducto.FormattingIncludeSignatures, reducto.FormattingIncludeIgnoreWatermarks,
 				},
 			},
 			Spreadsheet: reducto.Spreadsheet{
@@ -89,20 +89,20 @@ func options() []reducto.ParseOptions {
 					Enabled: new(true),
 					Size:    []reducto.TableSize{reducto.SplitEvery(50), {Row: 10}, {Column: 5}, {Row: 10, Column: 5}}[i%4],
 				},
-				Include:    []reducto.SpreadsheetInclude{reducto.IncludeCellColors, reducto.IncludeFormula, reducto.IncludeDropdowns},
+				Include:    []reducto.SpreadsheetInclude{reducto.SpreadsheetIncludeCellColors, reducto.SpreadsheetIncludeFormula, reducto.SpreadsheetIncludeDropdowns},
 				Clustering: reducto.Clustering(one("accurate", "fast", "disabled")),
 				Exclude: []reducto.SpreadsheetExclude{
-					reducto.ExcludeHiddenSheets, reducto.ExcludeHiddenRows, reducto.ExcludeHiddenCols, reducto.ExcludeStyling,
-					reducto.ExcludeSpreadsheetImages,
+					reducto.SpreadsheetExcludeHiddenSheets, reducto.SpreadsheetExcludeHiddenRows, reducto.SpreadsheetExcludeHiddenCols, reducto.SpreadsheetExcludeStyling,
+					reducto.SpreadsheetExcludeImages,
 				},
 			},
 			Settings: reducto.Settings{
 				OCRSystem:          reducto.OCRSystem(one("standard", "legacy")),
-				ExtractionMode:     reducto.ExtractionMode(one("ocr", "hybrid")),
+				ExtractionMode:     reducto.TextExtractionMode(one("ocr", "hybrid")),
 				ForceURLResult:     true,
 				ForceFileExtension: ".pdf",
 				ReturnOCRData:      true,
-				ReturnImages:       []reducto.ImageKind{reducto.ImageFigure, reducto.ImageTable, reducto.ImagePage},
+				ReturnImages:       []reducto.ImageKind{reducto.ImageKindFigure, reducto.ImageKindTable, reducto.ImageKindPage},
 				EmbedPDFMetadata:   true,
 				PersistResults:     true,
 				Timeout:            90.5,
@@ -170,7 +170,7 @@ func addParse(add adder, v variant) {
 	submitted := r
 	submitted.Async = v.async
 	if !v.minimal {
-		submitted.QueuePriority = []reducto.QueuePriority{reducto.QueueAuto, reducto.QueueBatch}[v.i%2]
+		submitted.QueuePriority = []reducto.QueuePriority{reducto.QueuePriorityAuto, reducto.QueuePriorityBatch}[v.i%2]
 	}
 	add("POST /parse_async", v.name, func(ctx context.Context, c *reducto.Client) (any, error) { return result(c.ParseAsync(ctx, submitted)) })
 }
@@ -227,7 +227,7 @@ func addEdit(add adder, v variant) {
 			LLMProviderPreference: []reducto.LLMProvider{reducto.LLMProviderOpenAI, reducto.LLMProviderAnthropic, reducto.LLMProviderGoogle}[v.i%3],
 		}
 		for i, kind := range []reducto.WidgetType{
-			reducto.WidgetText, reducto.WidgetCheckbox, reducto.WidgetRadio, reducto.WidgetDropdown, reducto.WidgetBarcode,
+			reducto.WidgetTypeText, reducto.WidgetTypeCheckbox, reducto.WidgetTypeRadio, reducto.WidgetTypeDropdown, reducto.WidgetTypeBarcode,
 		} {
 			r.FormSchema = append(r.FormSchema, reducto.EditWidget{
 				BBox:        reducto.BoundingBox{Left: 0.1, Top: 0.2, Width: 0.3, Height: 0.4, Page: i + 1, OriginalPage: i + 2},

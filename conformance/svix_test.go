@@ -257,7 +257,7 @@ func (s *svix) testOurs(t *testing.T, secret string, ours *webhook.Svix) {
 		bodies <- body
 		headers <- r.Header
 	})
-	r := webhook.NewTestRequest("http://example.com/webhook", ours, "a-job", reducto.StatusFailed, map[string]any{"user": "Zoë"})
+	r := webhook.NewTestRequest("http://example.com/webhook", ours, "a-job", reducto.JobStatusFailed, map[string]any{"user": "Zoë"})
 	receive(httptest.NewRecorder(), r)
 	h, body := <-headers, <-bodies
 	assert.True(t, s.verify(t, secret, h, body))

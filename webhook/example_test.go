@@ -52,8 +52,8 @@ func ExampleNewSecret_rotation() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	deliver(handler, webhook.NewTestRequest("/webhook", before, "job_1", reducto.StatusCompleted, nil))
-	deliver(handler, webhook.NewTestRequest("/webhook", secret, "job_2", reducto.StatusCompleted, nil))
+	deliver(handler, webhook.NewTestRequest("/webhook", before, "job_1", reducto.JobStatusCompleted, nil))
+	deliver(handler, webhook.NewTestRequest("/webhook", secret, "job_2", reducto.JobStatusCompleted, nil))
 	// Output:
 	// job_1 was submitted with previous-1
 	// job_2 was submitted with current
@@ -83,9 +83,9 @@ func ExampleNewHandler() {
 	// What the service would send, twice, and what anybody could.
 	metadata := map[string]any{"user_id": "123"}
 	for range 2 {
-		fmt.Println(deliver(mux, webhook.NewTestRequest("/webhook", secret, "job_1", reducto.StatusCompleted, metadata)))
+		fmt.Println(deliver(mux, webhook.NewTestRequest("/webhook", secret, "job_1", reducto.JobStatusCompleted, metadata)))
 	}
-	fmt.Println(deliver(mux, webhook.NewTestRequest("/webhook", nil, "job_2", reducto.StatusCompleted, metadata)))
+	fmt.Println(deliver(mux, webhook.NewTestRequest("/webhook", nil, "job_2", reducto.JobStatusCompleted, metadata)))
 	// Output:
 	// job job_1 of user 123: completed
 	// 200
@@ -133,8 +133,8 @@ func ExampleDelivery_Job() {
 
 	good := srv.SeedJob(reductotest.SeedJob{ID: "job_1", Status: "Completed", Text: "Invoice 17\n\nTotal: 20 EUR"})
 	bad := srv.SeedJob(reductotest.SeedJob{ID: "job_2", Status: "Failed", Reason: "the document is empty"})
-	fmt.Println(deliver(handler, webhook.NewTestRequest("/webhook", secret, good, reducto.StatusCompleted, nil)))
-	fmt.Println(deliver(handler, webhook.NewTestRequest("/webhook", secret, bad, reducto.StatusFailed, nil)))
+	fmt.Println(deliver(handler, webhook.NewTestRequest("/webhook", secret, good, reducto.JobStatusCompleted, nil)))
+	fmt.Println(deliver(handler, webhook.NewTestRequest("/webhook", secret, bad, reducto.JobStatusFailed, nil)))
 	// Output:
 	// Invoice 17
 	// Total: 20 EUR
@@ -161,7 +161,7 @@ func ExamplePermanent() {
 		log.Fatal(err)
 	}
 	for _, job := range []string{"job_1", "job_2"} {
-		fmt.Println(job, deliver(handler, webhook.NewTestRequest("/webhook", secret, job, reducto.StatusCompleted, nil)))
+		fmt.Println(job, deliver(handler, webhook.NewTestRequest("/webhook", secret, job, reducto.JobStatusCompleted, nil)))
 	}
 	fmt.Println(errors.Is(webhook.Permanent(errNoCustomer), errNoCustomer))
 	// Output:

@@ -25,7 +25,7 @@ func (get getJob) fetch(ctx context.Context, jobID string) (*reducto.Job, error)
 		return nil, &goneError{jobID: jobID, err: err}
 	case err != nil:
 		return nil, err
-	case job.Status == reducto.StatusCompleted && job.Result == nil:
+	case job.Status == reducto.JobStatusCompleted && job.Result == nil:
 		return nil, &goneError{jobID: jobID, err: errNoResult}
 	}
 	return job, nil

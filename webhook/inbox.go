@@ -265,7 +265,7 @@ func (in *Inbox) AfterSubmit(ctx context.Context, s *reducto.Submission, r reduc
 		defer hook.AfterSubmit(ctx, s, r)
 	}
 	var err error
-	if r.Outcome == reducto.SubmitRejected {
+	if r.Outcome == reducto.SubmitOutcomeRejected {
 		err = in.store.Withdraw(ctx, s.ID)
 	} else {
 		err = in.bind(ctx, s.ID, r)

@@ -73,9 +73,9 @@ func TestScenario04_MetricPerKeyInbox(t *testing.T) {
 		// The same for the keys of a Signer.
 		signer := newSigner(t, "new", "old")
 		p = s.make(signer, nothing)
-		requireAnswer(t, serveRequest(p, webhook.NewTestRequest("/", signer, "job-1", reducto.StatusCompleted, nil)), http.StatusOK)
-		requireAnswer(t, serveRequest(p, webhook.NewTestRequest("/", newSigner(t, "old"), "job-2", reducto.StatusCompleted, nil)), http.StatusOK)
-		requireAnswer(t, serveRequest(p, webhook.NewTestRequest("/", newSigner(t, "gone"), "job-3", reducto.StatusCompleted, nil)), http.StatusUnauthorized)
+		requireAnswer(t, serveRequest(p, webhook.NewTestRequest("/", signer, "job-1", reducto.JobStatusCompleted, nil)), http.StatusOK)
+		requireAnswer(t, serveRequest(p, webhook.NewTestRequest("/", newSigner(t, "old"), "job-2", reducto.JobStatusCompleted, nil)), http.StatusOK)
+		requireAnswer(t, serveRequest(p, webhook.NewTestRequest("/", newSigner(t, "gone"), "job-3", reducto.JobStatusCompleted, nil)), http.StatusUnauthorized)
 		synctest.Wait()
 		assert.Equal(t, 1, s.meter.count("keys{new}"))
 		assert.Equal(t, 1, s.meter.count("keys{old}"))
@@ -86,7 +86,7 @@ func TestScenario04_MetricPerKeyInbox(t *testing.T) {
 func TestScenario08_TokenOfAnotherJobInbox(t *testing.T) {
 	t.Parallel()
 	token := func(signer *webhook.Signer, submission, jobID string) *http.Request {
-		return webhook.NewTestRequest("/", signer, jobID, reducto.StatusCompleted, map[string]any{"submission_id": submission})
+		return webhook.NewTestRequest("/", signer, jobID, reducto.JobStatusCompleted, map[string]any{"submission_id": submission})
 	}
 
 	t.Run("after the job is known", func(t *testing.T) {

@@ -775,6 +775,6 @@ func TestMetadataOfTheSubmissionWhenASweepFindsTheJob(t *testing.T) {
 		var m struct{ Order int }
 		require.NoError(t, d.DecodeMetadata(&m))
 		assert.Equal(t, 17, m.Order)
-		assert.Equal(t, reducto.StatusCompleted, d.Status)
+		assert.Equal(t, reducto.JobStatusCompleted, d.Status)
 	})
 }

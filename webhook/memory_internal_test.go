@@ -16,7 +16,7 @@ import (
 // done has a job processed in m.
 func done(t testing.TB, m *memory, jobID string, e ending) {
 	t.Helper()
-	c, role, _ := m.admit(t.Context(), &Event{JobID: jobID, Status: reducto.StatusCompleted}, time.Now())
+	c, role, _ := m.admit(t.Context(), &Event{JobID: jobID, Status: reducto.JobStatusCompleted}, time.Now())
 	require.Equal(t, roleStart, role)
 	c.ending, c.called = e, true
 	m.finish(c)

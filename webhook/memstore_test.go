@@ -173,7 +173,7 @@ func memReceive(tb testing.TB, store webhook.Store, jobIDs ...string) {
 	arrivals := make([]webhook.Arrival, 0, len(jobIDs))
 	for _, id := range jobIDs {
 		arrivals = append(arrivals, webhook.Arrival{
-			JobID: id, Status: reducto.StatusCompleted, Outcome: webhook.OutcomeCompleted, Source: webhook.SourceWebhook,
+			JobID: id, Status: reducto.JobStatusCompleted, Outcome: webhook.OutcomeCompleted, Source: webhook.SourceWebhook,
 		})
 	}
 	_, err := store.Receive(tb.Context(), arrivals)
@@ -214,7 +214,7 @@ func benchmarkMemoryStore(b *testing.B, waiting, batch int) {
 	for b.Loop() {
 		for i := range arrivals {
 			number++
-			arrivals[i] = webhook.Arrival{JobID: fmt.Sprintf("%08x", number), Status: reducto.StatusCompleted, Outcome: webhook.OutcomeCompleted}
+			arrivals[i] = webhook.Arrival{JobID: fmt.Sprintf("%08x", number), Status: reducto.JobStatusCompleted, Outcome: webhook.OutcomeCompleted}
 		}
 		if _, err := store.Receive(ctx, arrivals); err != nil {
 			b.Fatal(err)

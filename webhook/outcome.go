@@ -25,11 +25,11 @@ const (
 // outcomeOf is what a status means; OutcomeUnknown for one that is no end.
 func outcomeOf(s reducto.JobStatus) Outcome {
 	switch s {
-	case reducto.StatusCompleted:
+	case reducto.JobStatusCompleted:
 		return OutcomeCompleted
-	case reducto.StatusFailed:
+	case reducto.JobStatusFailed:
 		return OutcomeFailed
-	case reducto.StatusCancelled:
+	case reducto.JobStatusCancelled:
 		return OutcomeCancelled
 	}
 	return OutcomeUnknown

@@ -104,10 +104,10 @@ func (m *message) scan() bool {
 // statusOf spares the statuses that every delivery has an allocation.
 func statusOf(text []byte) reducto.JobStatus {
 	switch string(text) {
-	case string(reducto.StatusCompleted):
-		return reducto.StatusCompleted
-	case string(reducto.StatusFailed):
-		return reducto.StatusFailed
+	case string(reducto.JobStatusCompleted):
+		return reducto.JobStatusCompleted
+	case string(reducto.JobStatusFailed):
+		return reducto.JobStatusFailed
 	}
 	return reducto.JobStatus(text)
 }

@@ -149,7 +149,7 @@ func hotCases(tb testing.TB) []hotCase {
 
 	signer, err := webhook.NewSigner([]webhook.Key{{ID: "k1", Secret: bytes.Repeat([]byte("k"), 32)}})
 	require.NoError(tb, err)
-	signed := webhook.NewTestRequest("http://app.test/webhook", signer, jobA, reducto.StatusCompleted, nil)
+	signed := webhook.NewTestRequest("http://app.test/webhook", signer, jobA, reducto.JobStatusCompleted, nil)
 	token, err := io.ReadAll(signed.Body)
 	require.NoError(tb, err)
 

@@ -29,7 +29,7 @@ func TestRefusalsHaveReasons(t *testing.T) {
 	}
 	made := func(v webhook.Verifier) func() *http.Request {
 		return func() *http.Request {
-			return webhook.NewTestRequest("/", v, jobA, reducto.StatusCompleted, nil)
+			return webhook.NewTestRequest("/", v, jobA, reducto.JobStatusCompleted, nil)
 		}
 	}
 	body := func(metadata string) func() *http.Request {

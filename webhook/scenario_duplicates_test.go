@@ -119,7 +119,7 @@ func TestScenario24_CompletedAndFailed(t *testing.T) {
 			time.Sleep(time.Minute)
 			require.Equal(t, 1, f.count())
 			assert.Equal(t, webhook.OutcomeCompleted, f.last().Outcome, "the API decides")
-			assert.Equal(t, reducto.StatusFailed, f.last().Status)
+			assert.Equal(t, reducto.JobStatusFailed, f.last().Status)
 			assert.EqualValues(t, 1, h.Stats().Conflicts)
 		})
 	})

@@ -120,7 +120,7 @@ func TestScenario03_SecretsThatAreNearlyRight(t *testing.T) {
 
 	e, err := s.Verify(nil, []byte(genuine(jobA)))
 	require.NoError(t, err)
-	assert.Equal(t, webhook.Event{JobID: jobA, Status: reducto.StatusCompleted, KeyID: "current"}, e)
+	assert.Equal(t, webhook.Event{JobID: jobA, Status: reducto.JobStatusCompleted, KeyID: "current"}, e)
 
 	// The same text in another notation of JSON is the same secret.
 	var escaped strings.Builder

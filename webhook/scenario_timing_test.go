@@ -267,7 +267,7 @@ func TestWithoutRefetch(t *testing.T) {
 			}
 			job, err := d.Job(ctx)
 			if err == nil {
-				assert.Equal(t, reducto.StatusCompleted, job.Status)
+				assert.Equal(t, reducto.JobStatusCompleted, job.Status)
 			}
 			return err
 		}}

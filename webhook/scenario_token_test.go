@@ -50,7 +50,7 @@ func (l *leak) announce(jobID string) int { return l.announceFor(l.id, jobID) }
 
 // announceFor sends the token of any submission with a job.
 func (l *leak) announceFor(id, jobID string) int {
-	return serveRequest(l.p, webhook.NewTestRequest("/", l.signer, jobID, reducto.StatusCompleted,
+	return serveRequest(l.p, webhook.NewTestRequest("/", l.signer, jobID, reducto.JobStatusCompleted,
 		map[string]any{"submission_id": id})).Code
 }
 
@@ -59,7 +59,7 @@ func (l *leak) requireOnce(jobID string) {
 	require.Equal(l.t, 1, l.f.count())
 	assert.Equal(l.t, jobID, l.f.last().JobID)
 	assert.Equal(l.t, webhook.OutcomeCompleted, l.f.last().Outcome)
-	assert.Equal(l.t, reducto.StatusCompleted, l.f.last().Status)
+	assert.Equal(l.t, reducto.JobStatusCompleted, l.f.last().Status)
 }
 
 // requireOnceFor is requireOnce, and that it was for this submission.

@@ -147,19 +147,19 @@ func TestNewTestRequest(t *testing.T) {
 	var f counter
 	h := newHandler(t, f.process)
 	metadata := map[string]any{"user_id": "123", "submission_id": "s-1"}
-	r := webhook.NewTestRequest("https://app.test/webhook", secret, jobA, reducto.StatusFailed, metadata)
+	r := webhook.NewTestRequest("https://app.test/webhook", secret, jobA, reducto.JobStatusFailed, metadata)
 	assert.Equal(t, http.MethodPost, r.Method)
 	requireAnswer(t, serveRequest(h, r), http.StatusOK)
 	assert.Equal(t, webhook.Event{
-		JobID: jobA, Status: reducto.StatusFailed, SubmissionID: "s-1", KeyID: "current",
+		JobID: jobA, Status: reducto.JobStatusFailed, SubmissionID: "s-1", KeyID: "current",
 		Metadata: json.RawMessage(`{"user_id":"123"}`),
 	}, f.last().Event)
 	assert.Equal(t, map[string]any{"user_id": "123", "submission_id": "s-1"}, metadata, "the caller's map is left alone")
 
-	requireAnswer(t, serveRequest(h, webhook.NewTestRequest("/", secret, jobB, reducto.StatusCompleted, nil)), http.StatusOK)
-	requireAnswer(t, serveRequest(h, webhook.NewTestRequest("/", nil, jobB, reducto.StatusCompleted, nil)), http.StatusUnauthorized)
+	requireAnswer(t, serveRequest(h, webhook.NewTestRequest("/", secret, jobB, reducto.JobStatusCompleted, nil)), http.StatusOK)
+	requireAnswer(t, serveRequest(h, webhook.NewTestRequest("/", nil, jobB, reducto.JobStatusCompleted, nil)), http.StatusUnauthorized)
 	other := newSecret(t, canary+"somebody-else-0000")
-	requireAnswer(t, serveRequest(h, webhook.NewTestRequest("/", other, jobB, reducto.StatusCompleted, metadata)), http.StatusUnauthorized)
+	requireAnswer(t, serveRequest(h, webhook.NewTestRequest("/", other, jobB, reducto.JobStatusCompleted, metadata)), http.StatusUnauthorized)
 
 	assert.Panics(t, func() { webhook.NewTestRequest("/", new(webhook.Secret), jobA, "", nil) })
 	assert.Panics(t, func() { webhook.NewTestRequest("/", secret, jobA, "", map[string]any{"f": func() {}}) })

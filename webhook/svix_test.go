@@ -276,16 +276,16 @@ func TestNewTestRequestImitatesAll(t *testing.T) {
 			h, err := webhook.NewHandler(tt.v, f.process)
 			require.NoError(t, err)
 			metadata := map[string]any{"submission_id": submissionID, "order": 17}
-			r := webhook.NewTestRequest("https://app.test/webhook", tt.v, jobA, reducto.StatusFailed, metadata)
+			r := webhook.NewTestRequest("https://app.test/webhook", tt.v, jobA, reducto.JobStatusFailed, metadata)
 			requireAnswer(t, serveRequest(h, r), http.StatusOK)
 			require.Equal(t, 1, f.count())
 			assert.Equal(t, webhook.Event{
 				JobID: jobA, Status: "Failed", SubmissionID: submissionID, KeyID: tt.kid, Metadata: []byte(`{"order":17}`),
 			}, f.last().Event)
 			assert.Len(t, metadata, 2, "the caller's map is left alone")
-			requireAnswer(t, serveRequest(h, webhook.NewTestRequest("/", tt.v, jobB, reducto.StatusCompleted, nil)), http.StatusOK)
+			requireAnswer(t, serveRequest(h, webhook.NewTestRequest("/", tt.v, jobB, reducto.JobStatusCompleted, nil)), http.StatusOK)
 			for _, v := range []webhook.Verifier{nil, tt.other} {
-				requireAnswer(t, serveRequest(h, webhook.NewTestRequest("/", v, jobA, reducto.StatusCompleted, nil)), http.StatusUnauthorized)
+				requireAnswer(t, serveRequest(h, webhook.NewTestRequest("/", v, jobA, reducto.JobStatusCompleted, nil)), http.StatusUnauthorized)
 			}
 			require.NoError(t, h.Shutdown(t.Context()))
 		})

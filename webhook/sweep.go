@@ -314,14 +314,14 @@ func (s *sweeper) request(ctx context.Context, send func() error) error {
 
 // listed looks whether a job of the list is wanted, and has ended.
 func (s *sweeper) listed(job *reducto.JobSummary, byJob, unbound map[string]*Record) (finding, bool) {
-	key := wireid.Key(job.ID)
+	key := wireid.Key(job.JobID)
 	r := byJob[key]
 	delete(byJob, key)
-	if r != nil && unconfirmed(r, job.ID) && namesAnother(job.RawConfig, r.Key) {
+	if r != nil && unconfirmed(r, job.JobID) && namesAnother(job.RawConfig, r.Key) {
 		r = nil // a delivery named it, and the API says otherwise
 	}
 	confirmed := false
-	if r == nil || unconfirmed(r, job.ID) { // or else Bind has said whose it is
+	if r == nil || unconfirmed(r, job.JobID) { // or else Bind has said whose it is
 		owner, sure := configOwner(job.RawConfig)
 		id := owner
 		if !sure && unbound[owner] == nil {
@@ -341,7 +341,7 @@ func (s *sweeper) listed(job *reducto.JobSummary, byJob, unbound map[string]*Rec
 	if r == nil || !job.Status.Terminal() {
 		return finding{}, false
 	}
-	end := findingOf(r, job.ID, job.Status)
+	end := findingOf(r, job.JobID, job.Status)
 	end.arrival.Confirmed = confirmed
 	return end, true
 }

@@ -74,9 +74,9 @@ func TestListed(t *testing.T) {
 			byJob[job] = map[string]*Record{"order-3": unbound["order-3"], "order-4": bound}[test.known]
 		}
 		s := &sweeper{seen: map[string]bool{}}
-		summary := &reducto.JobSummary{ID: job, Status: reducto.StatusCompleted, RawConfig: reducto.RawConfig(test.config)}
+		summary := &reducto.JobSummary{JobID: job, Status: reducto.JobStatusCompleted, RawConfig: reducto.RawConfig(test.config)}
 		if test.runs {
-			summary.Status = reducto.StatusPending
+			summary.Status = reducto.JobStatusPending
 		}
 		end, ok := s.listed(summary, byJob, unbound)
 		assert.Equal(t, test.want != "", ok, test.name)

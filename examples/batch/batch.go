@@ -173,7 +173,7 @@ func (b *batch) waitAll(ctx context.Context, files []string) error {
 		}
 	}
 	for job, err := range b.client.WaitEach(ctx, ids, b.wait...) {
-		file := fileOf[job.ID]
+		file := fileOf[job.JobID]
 		if err == nil {
 			err = b.save(ctx, file, job)
 		}

@@ -56,7 +56,7 @@ func read(ctx context.Context, job *reducto.Job) (finding, error) {
 		return finding{report: fmt.Sprintf("ended %s: %s", job.Status, job.FailureReason()), failed: true}, nil
 	default:
 		// Another delivery would bring the same: do not ask for one.
-		return finding{}, webhook.Permanent(fmt.Errorf("job %s has a result of type %T", job.ID, result))
+		return finding{}, webhook.Permanent(fmt.Errorf("job %s has a result of type %T", job.JobID, result))
 	}
 }
 

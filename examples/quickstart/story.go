@@ -155,10 +155,10 @@ func (s *story) receive(ctx context.Context, d *webhook.Delivery) error {
 // handle does the work that a job was submitted for, once, however it was heard
 // of.
 func (s *story) handle(ctx context.Context, job *reducto.Job, heardBy string) error {
-	return s.ledger.once(job.ID, heardBy, func() (finding, error) {
+	return s.ledger.once(job.JobID, heardBy, func() (finding, error) {
 		found, err := read(ctx, job)
 		if err == nil {
-			s.out.line("job %s is %s: heard by %s", job.ID, job.Status, heardBy)
+			s.out.line("job %s is %s: heard by %s", job.JobID, job.Status, heardBy)
 		}
 		return found, err
 	})

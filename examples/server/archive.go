@@ -92,7 +92,7 @@ func (a *archive) keepText(ctx context.Context, job *reducto.Job, s *summary) er
 	switch result := job.Result.(type) {
 	case *reducto.ParseResult:
 		s.Pages = result.Usage.NumPages
-		return a.write(fileName(job.ID, ".txt"), func(w io.Writer) error {
+		return a.write(fileName(job.JobID, ".txt"), func(w io.Writer) error {
 			for block, err := range result.Blocks(ctx) {
 				if err != nil {
 					return err
@@ -108,7 +108,7 @@ func (a *archive) keepText(ctx context.Context, job *reducto.Job, s *summary) er
 	case nil:
 		return nil // it failed, or was cancelled: the summary says so
 	default:
-		return webhook.Permanent(fmt.Errorf("job %s has a result of type %T", job.ID, result))
+		return webhook.Permanent(fmt.Errorf("job %s has a result of type %T", job.JobID, result))
 	}
 }
 

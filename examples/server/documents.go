@@ -119,11 +119,11 @@ func (s *service) document(ctx context.Context, jobID string) (*summary, error) 
 		case err != nil:
 			return nil, err
 		case r.State == webhook.StateDead:
-			return &summary{ID: jobID, Status: reducto.StatusFailed, Reason: "its result could not be kept"}, nil
+			return &summary{ID: jobID, Status: reducto.JobStatusFailed, Reason: "its result could not be kept"}, nil
 		case r.State == webhook.StateDone:
 			return s.archive.get(jobID) // since just now
 		}
-		return &summary{ID: jobID, Status: reducto.StatusPending}, nil
+		return &summary{ID: jobID, Status: reducto.JobStatusPending}, nil
 	}
 	return nil, reducto.ErrNotFound
 }

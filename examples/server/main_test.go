@@ -149,7 +149,7 @@ func (r *running) kept(location string) summary {
 	var s summary
 	require.Eventually(r.t, func() bool {
 		s = r.summary(location)
-		return s.Status != reducto.StatusPending
+		return s.Status != reducto.JobStatusPending
 	}, 20*time.Second, 5*time.Millisecond)
 	return s
 }
@@ -161,7 +161,7 @@ func TestDocumentIsUploadedAnnouncedAndKept(t *testing.T) {
 	status, header, answer := r.post("letter.txt", "# A letter\n\nDear all", "?reference=case-7")
 	require.Equal(t, http.StatusAccepted, status)
 	assert.Equal(t, "/documents/"+answer["id"], header.Get("Location"))
-	assert.Equal(t, summary{ID: answer["id"], Status: reducto.StatusPending}, r.summary(answer["location"]))
+	assert.Equal(t, summary{ID: answer["id"], Status: reducto.JobStatusPending}, r.summary(answer["location"]))
 
 	r.srv.WebhookFaultFor(answer["id"], reductotest.Duplicate(1), reductotest.ForgeBefore(reductotest.Forgery{Secret: "a guess of somebody"}))
 	r.srv.Release()
@@ -173,7 +173,7 @@ func TestDocumentIsUploadedAnnouncedAndKept(t *testing.T) {
 	}
 	assert.Equal(t, []int{401, 200, 200}, answers)
 	assert.Equal(t, summary{
-		ID: answer["id"], Status: reducto.StatusCompleted, Name: "letter.txt", Reference: "case-7",
+		ID: answer["id"], Status: reducto.JobStatusCompleted, Name: "letter.txt", Reference: "case-7",
 		Pages: 1, Blocks: 2, Characters: len("# A letter") + len("Dear all"),
 	}, r.kept(answer["location"]))
 
@@ -207,7 +207,7 @@ func TestWorkThatIsLeftIsDoneAfterARestart(t *testing.T) {
 	srv.ClearFaults()
 	second := startAt(t, srv, func(c *config) { c.db, c.results = first.cfg.db, first.cfg.results })
 	assert.Equal(t, summary{
-		ID: answer["id"], Status: reducto.StatusCompleted, Name: "a.txt", Pages: 1, Blocks: 1, Characters: 4,
+		ID: answer["id"], Status: reducto.JobStatusCompleted, Name: "a.txt", Pages: 1, Blocks: 1, Characters: 4,
 	}, second.kept(answer["location"]))
 	assert.Len(t, srv.Deliveries(answer["id"]), 1)
 }
@@ -220,7 +220,7 @@ func TestLostWebhookIsFoundByASweep(t *testing.T) {
 	r.srv.WebhookFault(reductotest.Lose())
 	_, _, answer := r.post("a.txt", "text", "?reference=case-8")
 	s := r.kept(answer["location"])
-	assert.Equal(t, reducto.StatusCompleted, s.Status)
+	assert.Equal(t, reducto.JobStatusCompleted, s.Status)
 	assert.Equal(t, "case-8", s.Reference) // the metadata is that of the submission
 }
 
@@ -257,7 +257,7 @@ func TestDeadAndReplay(t *testing.T) {
 	r := start(t, nil)
 	r.srv.NextResult(`{"response_type": "of next month", "result": {}}`)
 	_, _, answer := r.post("a.txt", "text", "")
-	assert.Equal(t, reducto.StatusFailed, r.kept(answer["location"]).Status)
+	assert.Equal(t, reducto.JobStatusFailed, r.kept(answer["location"]).Status)
 
 	var out strings.Builder
 	require.Zero(t, run(t.Context(), []string{"dead", "-db", r.cfg.db}, &out, io.Discard))
@@ -321,7 +321,7 @@ func TestFailedJob(t *testing.T) {
 	r.srv.FailNext("it is corrupt", "DOCUMENT_CORRUPT")
 	_, _, answer := r.post("a.pdf", "text", "")
 	s := r.kept(answer["location"])
-	assert.Equal(t, reducto.StatusFailed, s.Status)
+	assert.Equal(t, reducto.JobStatusFailed, s.Status)
 	assert.Equal(t, "it is corrupt", s.Reason)
 	assert.Equal(t, "a.pdf", s.Name)
 	status, _, _ := r.do(http.MethodGet, answer["location"]+"/text", "", nil)
@@ -394,7 +394,7 @@ func TestWebhookOfAnotherServiceIsNotRepeated(t *testing.T) {
 	require.NoError(t, err)
 	job := r.srv.SeedJob(reductotest.SeedJob{Type: "Split", Status: "Completed"})
 	for _, metadata := range []map[string]any{{"name": 7}, {"name": "a.txt"}} {
-		resp, err := http.DefaultClient.Do(webhook.NewTestRequest(r.url+webhookPath, secret, job, reducto.StatusCompleted, metadata))
+		resp, err := http.DefaultClient.Do(webhook.NewTestRequest(r.url+webhookPath, secret, job, reducto.JobStatusCompleted, metadata))
 		require.NoError(t, err)
 		require.NoError(t, resp.Body.Close())
 		assert.Equal(t, http.StatusOK, resp.StatusCode)

@@ -16,7 +16,7 @@ func TestSourceHasTheConstantsOfThePackage(t *testing.T) {
 	t.Parallel()
 	s := theWorld(t).source
 	assert.Equal(t, []string{"auto", "standard", "batch"}, s.constants["QueuePriority"])
-	assert.Contains(t, s.constants["JobStatus"], string(reducto.StatusCancelled))
+	assert.Contains(t, s.constants["JobStatus"], string(reducto.JobStatusCancelled))
 	assert.NotContains(t, s.constants, "Link", "a type of strings without constants")
 	assert.Contains(t, s.structs, "Block")
 	assert.NotContains(t, s.structs, "Client")
@@ -78,7 +78,7 @@ func TestMaximalValuesNeedToBeKnown(t *testing.T) {
 	}
 	block, err := maximalOf[reducto.Block](w)
 	require.NoError(t, err)
-	assert.Equal(t, reducto.BlockHeader, block.Type)
+	assert.Equal(t, reducto.BlockTypeHeader, block.Type)
 	assert.NotNil(t, block.GranularConfidence)
 }
 

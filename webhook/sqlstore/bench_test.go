@@ -32,7 +32,7 @@ func BenchmarkReceive(b *testing.B) {
 		for i := range list {
 			list[i] = webhook.Arrival{
 				JobID:  "job-" + strconv.FormatInt(id.Add(1), 10),
-				Status: reducto.StatusCompleted, Outcome: webhook.OutcomeCompleted, Source: webhook.SourceWebhook,
+				Status: reducto.JobStatusCompleted, Outcome: webhook.OutcomeCompleted, Source: webhook.SourceWebhook,
 				Metadata: []byte(`{"document":"0f8fad5b-d9cb-469f-a165-70867728950e"}`),
 			}
 		}
@@ -79,7 +79,7 @@ func BenchmarkClaimAndFinish(b *testing.B) {
 			for j := range list {
 				list[j] = webhook.Arrival{
 					JobID:  "job-" + strconv.Itoa(round) + "-" + strconv.Itoa(i) + "-" + strconv.Itoa(j),
-					Status: reducto.StatusCompleted, Outcome: webhook.OutcomeCompleted, Source: webhook.SourceWebhook,
+					Status: reducto.JobStatusCompleted, Outcome: webhook.OutcomeCompleted, Source: webhook.SourceWebhook,
 				}
 			}
 			_, err := store.Receive(ctx, list)

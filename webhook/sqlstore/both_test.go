@@ -42,7 +42,7 @@ func within(t testing.TB, d time.Duration) context.Context {
 
 func completed(jobID string) webhook.Arrival {
 	return webhook.Arrival{
-		JobID: jobID, Status: reducto.StatusCompleted, Outcome: webhook.OutcomeCompleted, Source: webhook.SourceWebhook,
+		JobID: jobID, Status: reducto.JobStatusCompleted, Outcome: webhook.OutcomeCompleted, Source: webhook.SourceWebhook,
 	}
 }
 
@@ -88,7 +88,7 @@ func live(t testing.TB, store *sqlstore.Store, db *sql.DB, id string) {
 	t.Helper()
 	ctx := within(t, 20*time.Second)
 	job := "job-" + id
-	require.NoError(t, store.Submit(ctx, webhook.Submitted{ID: id, Type: reducto.JobParse, Webhook: true, Metadata: []byte(`{"a":1}`)}))
+	require.NoError(t, store.Submit(ctx, webhook.Submitted{ID: id, Type: reducto.JobTypeParse, Webhook: true, Metadata: []byte(`{"a":1}`)}))
 	overdue, err := store.Overdue(ctx, 5, true, []time.Duration{time.Hour})
 	require.NoError(t, err)
 	require.Len(t, overdue, 1)

@@ -79,7 +79,7 @@ func (s *Store) SubmitAndBind(ctx context.Context, submissions, jobs []string) e
 		err := s.change(ctx, n,
 			func(i int) ref { return ref{Key: fold(ids[i]), Job: fold(jobs[i])} },
 			func(b *book, i int) {
-				b.submit(webhook.Submitted{ID: ids[i], Type: reducto.JobParse, Webhook: true, LookAfter: time.Hour})
+				b.submit(webhook.Submitted{ID: ids[i], Type: reducto.JobTypeParse, Webhook: true, LookAfter: time.Hour})
 				b.bind(ids[i], jobs[i], 1)
 			})
 		if err != nil {

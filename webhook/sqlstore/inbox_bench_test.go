@@ -117,7 +117,7 @@ func (c *contestant) deliveries(b *testing.B, n int) []sent {
 // receiveBare has the store receive a delivery, and nothing else.
 func (c *contestant) receiveBare(b *testing.B, d sent) {
 	receipts, err := c.store.Store.Receive(b.Context(), []webhook.Arrival{{
-		JobID: d.job, SubmissionID: d.submission, Status: reducto.StatusCompleted, Outcome: webhook.OutcomeCompleted,
+		JobID: d.job, SubmissionID: d.submission, Status: reducto.JobStatusCompleted, Outcome: webhook.OutcomeCompleted,
 		Metadata: []byte(`{"user_id":"123"}`), Source: webhook.SourceWebhook, Hold: time.Minute,
 	}})
 	require.NoError(b, err)

@@ -20,7 +20,7 @@ import (
 
 func TestScenario08_TokenOfAnotherJob(t *testing.T) {
 	token := func(signer *webhook.Signer, submission, jobID string) *http.Request {
-		return webhook.NewTestRequest("/", signer, jobID, reducto.StatusCompleted, map[string]any{"submission_id": submission})
+		return webhook.NewTestRequest("/", signer, jobID, reducto.JobStatusCompleted, map[string]any{"submission_id": submission})
 	}
 	onEveryStore(t, func(t *testing.T, p *plant) { // after the job is known
 		signer := newSigner(t, "k1")

@@ -150,7 +150,7 @@ func TestScenario09_TokenPastItsTime(t *testing.T) {
 		require.NoError(t, err)
 		q := p.processOf(signer, p.work)
 		token := func(v webhook.Verifier, jobID string) *http.Request {
-			return webhook.NewTestRequest("/", v, jobID, reducto.StatusCompleted, nil)
+			return webhook.NewTestRequest("/", v, jobID, reducto.JobStatusCompleted, nil)
 		}
 		assert.Equal(t, http.StatusOK, serve(q, token(gone, jobA)), "within what clocks may differ")
 		assert.Equal(t, http.StatusUnauthorized, serve(q, token(newSigner(t, "k2"), jobB)))

@@ -125,7 +125,7 @@ func TestUsualAgrees(t *testing.T) {
 			},
 		}
 		failed := heardOf("s", lower)
-		failed.Status, failed.Outcome, failed.Source = reducto.StatusFailed, webhook.OutcomeFailed, webhook.SourceSweep
+		failed.Status, failed.Outcome, failed.Source = reducto.JobStatusFailed, webhook.OutcomeFailed, webhook.SourceSweep
 		rich := heardOf("s", lower)
 		rich.Metadata = json.RawMessage(`{"a":"<b> \"\u00fc\\ ü"}`)
 		nobody := heardOf("s", "")
@@ -193,7 +193,7 @@ func columns(t *testing.T, db *sql.DB, namespace string) (list []string) {
 
 // submitted submits, and binds each job.
 func submitted(t *testing.T, s *sqlstore.Store, id string, jobs ...string) error {
-	sub := webhook.Submitted{ID: id, Type: reducto.JobParse, Webhook: true, Metadata: json.RawMessage(`{"given":1}`), LookAfter: time.Hour}
+	sub := webhook.Submitted{ID: id, Type: reducto.JobTypeParse, Webhook: true, Metadata: json.RawMessage(`{"given":1}`), LookAfter: time.Hour}
 	for range max(len(jobs), 1) {
 		if err := s.Submit(t.Context(), sub); err != nil {
 			return err

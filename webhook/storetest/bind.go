@@ -123,7 +123,7 @@ var bindChecks = []check{
 		e.refused(heard("stranger", "s"))
 		e.accepted(heard("stranger", ""), "stranger") // it is on its own now
 		e.accepted(heard("j", "s"), "s")
-		equal(e, "Status", e.record("s").Status, reducto.StatusCompleted)
+		equal(e, "Status", e.record("s").Status, reducto.JobStatusCompleted)
 		e.Advance(2 * time.Minute)
 		e.claimKeys("stranger", "s")
 	}},

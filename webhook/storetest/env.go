@@ -56,7 +56,7 @@ func (e *env) submit(ids ...string) {
 	e.Helper()
 	for _, id := range ids {
 		e.ok(e.Store.Submit(e.ctx, webhook.Submitted{
-			ID: id, Type: reducto.JobParse, Webhook: true, LookAfter: lookAfter,
+			ID: id, Type: reducto.JobTypeParse, Webhook: true, LookAfter: lookAfter,
 		}))
 	}
 }
@@ -83,7 +83,7 @@ func (e *env) withdraw(submissionID string) {
 func heard(jobID, submissionID string) webhook.Arrival {
 	return webhook.Arrival{
 		JobID: jobID, SubmissionID: submissionID,
-		Status: reducto.StatusCompleted, Outcome: webhook.OutcomeCompleted,
+		Status: reducto.JobStatusCompleted, Outcome: webhook.OutcomeCompleted,
 		Source: webhook.SourceWebhook, Hold: 30 * time.Minute,
 	}
 }
@@ -91,7 +91,7 @@ func heard(jobID, submissionID string) webhook.Arrival {
 // failed is a delivery that says that the job failed.
 func failed(jobID, submissionID string) webhook.Arrival {
 	a := heard(jobID, submissionID)
-	a.Status, a.Outcome = reducto.StatusFailed, webhook.OutcomeFailed
+	a.Status, a.Outcome = reducto.JobStatusFailed, webhook.OutcomeFailed
 	return a
 }
 

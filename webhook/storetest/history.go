@@ -54,7 +54,7 @@ func (g *generator) duration() time.Duration {
 func (g *generator) arrival() webhook.Arrival {
 	a := webhook.Arrival{
 		JobID:   g.job(),
-		Status:  pick(g, reducto.StatusCompleted, reducto.StatusCompleted, reducto.StatusFailed),
+		Status:  pick(g, reducto.JobStatusCompleted, reducto.JobStatusCompleted, reducto.JobStatusFailed),
 		Outcome: pick(g, webhook.OutcomeCompleted, webhook.OutcomeFailed),
 		Source:  pick(g, webhook.SourceWebhook, webhook.SourceSweep),
 		Hold:    g.duration(),
@@ -92,7 +92,7 @@ func (g *generator) act() func(p *player) {
 	switch n := g.IntN(100); {
 	case n < 12:
 		s := webhook.Submitted{
-			ID: g.submission(), Type: pick(g, reducto.JobParse, reducto.JobExtract), Webhook: g.IntN(3) > 0, LookAfter: g.duration(),
+			ID: g.submission(), Type: pick(g, reducto.JobTypeParse, reducto.JobTypeExtract), Webhook: g.IntN(3) > 0, LookAfter: g.duration(),
 		}
 		if g.IntN(2) == 0 {
 			s.Metadata = g.metadata()

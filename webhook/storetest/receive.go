@@ -22,9 +22,9 @@ var receiveChecks = []check{
 		equal(e, "State", r.State, webhook.StateReceived)
 		equal(e, "JobID", r.JobID, "j")
 		equal(e, "SubmissionID", r.SubmissionID, "s")
-		equal(e, "Type", r.Type, reducto.JobParse)
+		equal(e, "Type", r.Type, reducto.JobTypeParse)
 		equal(e, "Webhook", r.Webhook, true)
-		equal(e, "Status", r.Status, reducto.StatusFailed)
+		equal(e, "Status", r.Status, reducto.JobStatusFailed)
 		equal(e, "Outcome", r.Outcome, webhook.OutcomeFailed)
 		equal(e, "Metadata", string(r.Metadata), `{"user":1}`)
 		equal(e, "Source", r.Source, webhook.SourceSweep)
@@ -124,7 +124,7 @@ var receiveChecks = []check{
 		e.duplicate(failed("j1", "s"), "s", webhook.StateReceived)
 		r := e.record("s")
 		equal(e, "JobID", r.JobID, "j2")
-		equal(e, "Status", r.Status, reducto.StatusCompleted)
+		equal(e, "Status", r.Status, reducto.JobStatusCompleted)
 	}},
 	{name: "HoldIsForWhatIsBeingSent", run: func(e *env) {
 		e.submit("bound", "lost", "known")

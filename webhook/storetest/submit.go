@@ -11,7 +11,7 @@ import (
 var submitChecks = []check{
 	{name: "NewIsPending", run: func(e *env) {
 		e.ok(e.Store.Submit(e.ctx, webhook.Submitted{
-			ID: "s", Type: reducto.JobExtract, Webhook: true, LookAfter: lookAfter,
+			ID: "s", Type: reducto.JobTypeExtract, Webhook: true, LookAfter: lookAfter,
 		}))
 		r := e.record("s")
 		equal(e, "Key", r.Key, "s")
@@ -19,7 +19,7 @@ var submitChecks = []check{
 		equal(e, "JobID", r.JobID, "")
 		equal(e, "number of JobIDs", len(r.JobIDs), 0)
 		equal(e, "State", r.State, webhook.StatePending)
-		equal(e, "Type", r.Type, reducto.JobExtract)
+		equal(e, "Type", r.Type, reducto.JobTypeExtract)
 		equal(e, "Webhook", r.Webhook, true)
 		equal(e, "Status", r.Status, "")
 		equal(e, "Outcome", r.Outcome, "")
@@ -74,13 +74,13 @@ var submitChecks = []check{
 		e.duplicate(heard("j1", "s"), "s", webhook.StateReceived)
 	}},
 	{name: "ElsewhereNeedsNoBind", run: func(e *env) {
-		e.ok(e.Store.Submit(e.ctx, webhook.Submitted{JobID: "j", Type: reducto.JobEdit, LookAfter: lookAfter}))
+		e.ok(e.Store.Submit(e.ctx, webhook.Submitted{JobID: "j", Type: reducto.JobTypeEdit, LookAfter: lookAfter}))
 		r := e.record("j")
 		equal(e, "SubmissionID", r.SubmissionID, "")
 		equal(e, "JobID", r.JobID, "j")
 		equalAll(e, "JobIDs", r.JobIDs, []string{"j"})
 		equal(e, "State", r.State, webhook.StatePending)
-		equal(e, "Type", r.Type, reducto.JobEdit)
+		equal(e, "Type", r.Type, reducto.JobTypeEdit)
 		near(e, "time to DueAt", r.DueAt.Sub(r.ReadAt), lookAfter)
 		e.accepted(heard("j", ""), "j")
 		e.claimOne("j") // due at once, not after Hold
@@ -88,7 +88,7 @@ var submitChecks = []check{
 	{name: "ElsewhereAgainChangesNothing", run: func(e *env) {
 		e.track("j")
 		e.unchanged(func() {
-			e.ok(e.Store.Submit(e.ctx, webhook.Submitted{JobID: "j", Type: reducto.JobEdit, LookAfter: 20 * time.Hour}))
+			e.ok(e.Store.Submit(e.ctx, webhook.Submitted{JobID: "j", Type: reducto.JobTypeEdit, LookAfter: 20 * time.Hour}))
 		})
 	}},
 	{name: "ElsewhereOfAKnownJobMakesNoRecord", run: func(e *env) {
