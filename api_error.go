@@ -15,24 +15,22 @@ import (
 	"github.com/reducto-go/reducto/internal/redact"
 )
 
-// FieldError is one complaint of the API's validation (422). One wrong field
-// often produces several, most of them about alternatives that you did not use.
+// FieldError is one error of the API's validation (422). One wrong field often
+// produces several, most of them about alternatives that you did not use.
 type FieldError struct {
 	// Location is the path to the value, such as body.settings.page_range.0.
 	Location string
-	// Message is what is wrong with it.
+	// Message explains the error.
 	Message string
-	// Type is the validator's name for the complaint, such as "missing".
+	// Type is the validator's name for the error, such as "missing".
 	Type string
-	// Context has the values that the message is made of, such as the limit that was
-	// passed, as encoding/json decodes them; nil if there are none. Its names depend
-	// on Type.
+	// Context holds the values in the message, such as the limit, as encoding/json
+	// decodes them; nil if there are none. Its names depend on Type.
 	Context map[string]any
 }
 
-// APIError is an answer of the API, or of a proxy before it, that is not a
-// success. All shapes of error body that the service sends are read: its own,
-// the validator's, the edge's, and HTML or XML pages.
+// APIError is the error for an answer that is not a success, from the API or a proxy
+// before it. It understands every known form of error body.
 type APIError struct {
 	// Method and Path are those of the request. The path has no query.
 	Method, Path string
@@ -44,24 +42,24 @@ type APIError struct {
 	Name ErrorName
 	// Type is the class that older answers give, such as "file_download_failure".
 	Type string
-	// Message is the best explanation that the answer has. Its text may change and
-	// may speak of fields that you did not send: never parse it.
+	// Message is the best explanation in the answer. Do not parse it: its text may
+	// change and may mention fields that you did not send.
 	Message string
-	// Fields are the validator's complaints (422).
+	// Fields are the errors of the validator (422).
 	Fields []FieldError
-	// JobID is the job concerned, where the answer names one.
+	// JobID is the job; empty if the answer names none.
 	JobID string
-	// RetryAfter is how long the service asked to wait; 0 if it did not.
+	// RetryAfter is the delay that the service asked for; 0 if it did not.
 	RetryAfter time.Duration
-	// ContentType is that of the body.
+	// ContentType is the type of the body.
 	ContentType string
-	// Body is the beginning of the body, at most 1 KiB of printable text, without
-	// the API key.
+	// Body is the beginning of the body: at most 1 KiB of printable text, without the
+	// API key.
 	Body string
 
-	gone    bool   // a 404 for a job that has been seen before
-	storage bool   // it is no answer of the API, but of what a link leads to
-	remedy  string // where a link does not work
+	gone    bool   // a 404 for a job that was seen before
+	storage bool   // the answer came from storage, not from the API
+	remedy  string // what to do if a link does not work
 }
 
 // Error implements error.
@@ -106,7 +104,7 @@ func (e *APIError) explanation() string {
 	return b.String()
 }
 
-// hint says what to do where the service's own answer does not.
+// hint says what to do if the answer does not.
 func (e *APIError) hint() string {
 	switch {
 	case e.gone:
@@ -126,11 +124,11 @@ func (e *APIError) hint() string {
 	return ""
 }
 
-// statusPasswordProtected is the service's own status for a document that needs
-// a password. It is real, and not a misprint of 422.
+// statusPasswordProtected is Reducto's own status for a document that needs a
+// password. It is not a misprint of 422.
 const statusPasswordProtected = 442
 
-// Is makes the sentinel errors match.
+// Is reports whether the error matches a sentinel error.
 func (e *APIError) Is(target error) bool {
 	switch target {
 	case ErrUnauthorized:
@@ -159,12 +157,11 @@ func (e *APIError) deleted() bool {
 	return e.StatusCode == http.StatusGone || e.Name == ErrorNameJobDeleted || e.Name == ErrorNameJobDeletionInProgress
 }
 
-// ErrorName is the service's name for what went wrong, in answers that are
-// errors and in jobs that failed. It is an open set: a name that is not among
-// the constants is kept as it came.
+// ErrorName is the service's name for an error, in error answers and in failed jobs.
+// It is an open set: unknown names are kept as they came.
 type ErrorName string
 
-// Passing faults of the service: the same work may succeed later.
+// Temporary errors of the service: the same work may succeed later.
 const (
 	ErrorNameTimeout            ErrorName = "TIMEOUT"
 	ErrorNameCapacityTimeout    ErrorName = "CAPACITY_TIMEOUT"
@@ -178,7 +175,7 @@ const (
 	ErrorNameJobStateError      ErrorName = "JOB_STATE_ERROR"
 )
 
-// The document, or what was asked of it.
+// Errors about the document.
 const (
 	ErrorNameDocumentCorrupt           ErrorName = "DOCUMENT_CORRUPT"
 	ErrorNameDocumentEmpty             ErrorName = "DOCUMENT_EMPTY"
@@ -192,7 +189,7 @@ const (
 	ErrorNameFormFillFailed            ErrorName = "FORM_FILL_FAILED"
 )
 
-// Faults while the document was processed.
+// Errors while the document was processed.
 const (
 	ErrorNameInternalInvariantViolation ErrorName = "INTERNAL_INVARIANT_VIOLATION"
 	ErrorNameGPUUnavailable             ErrorName = "GPU_UNAVAILABLE"
@@ -207,7 +204,7 @@ const (
 	ErrorNameLLMProviderError           ErrorName = "LLM_PROVIDER_ERROR"
 )
 
-// The request, the account, or the state of the job.
+// Errors about the request, the account or the state of the job.
 const (
 	ErrorNameInvalidConfig         ErrorName = "INVALID_CONFIG"
 	ErrorNameInvalidSchema         ErrorName = "INVALID_SCHEMA"
@@ -224,9 +221,9 @@ const (
 	ErrorNameURLNotAllowed         ErrorName = "URL_NOT_ALLOWED"
 )
 
-// Transient reports whether the same work may succeed later without any change.
-// The service publishes no such list: this is the group of constants above whose
-// names say so, and an unknown name is not transient.
+// Transient reports whether the same work may succeed later without a change. The
+// service publishes no such list, so it is chosen by the names. An unknown name is
+// not transient.
 func (n ErrorName) Transient() bool {
 	switch n {
 	case ErrorNameTimeout,
@@ -244,11 +241,11 @@ func (n ErrorName) Transient() bool {
 	return false
 }
 
-// maxShownBody is how much of a body an error shows, in bytes.
+// maxShownBody bounds how much of a body an error shows, in bytes.
 const maxShownBody = 1 << 10
 
-// decodeAPIError reads whatever came with a status that is no success. It never
-// fails: what it cannot read it shows.
+// decodeAPIError reads an answer that is not a success. It never fails. If it cannot
+// read the body, the error shows it.
 func decodeAPIError(method, path string, resp *http.Response, body []byte, secrets ...string) *APIError {
 	e := &APIError{
 		Method:      method,
@@ -277,8 +274,8 @@ func decodeAPIError(method, path string, resp *http.Response, body []byte, secre
 	return e
 }
 
-// hider replaces secrets as they are and as they look within JSON: the API's
-// validator repeats what it was sent.
+// hider returns a function that replaces secrets, plain or escaped as in JSON. The
+// API's validator repeats the values that it received.
 func hider(secrets []string) func(string) string {
 	// The longest first: one may be the beginning of another.
 	secrets = slices.SortedFunc(slices.Values(secrets), func(a, b string) int { return len(b) - len(a) })
@@ -296,7 +293,7 @@ func hider(secrets []string) func(string) string {
 	return strings.NewReplacer(pairs...).Replace
 }
 
-// hidden hides secrets in all texts of a JSON value.
+// hidden replaces secrets in all strings of a JSON value.
 func hidden(v any, hide func(string) string) any {
 	switch v := v.(type) {
 	case string:
@@ -315,8 +312,8 @@ func hidden(v any, hide func(string) string) any {
 	return v
 }
 
-// decode reads the JSON shapes: the service's {"error": {…}, "detail": …}, the
-// validator's {"detail": […]}, the edge's {"message": …}, and mixtures.
+// decode reads the JSON forms: {"error": {…}, "detail": …} of the service,
+// {"detail": […]} of the validator, {"message": …} of the edge, and mixtures.
 func (e *APIError) decode(body []byte) {
 	top := object(body)
 	if detail := object(top["error"]); detail != nil {
@@ -388,8 +385,8 @@ func fieldError(o map[string]json.RawMessage) FieldError {
 	return f
 }
 
-// object is the object in raw; nil if there is none. The first of two members of
-// one name counts.
+// object returns the members of the object in raw; nil if raw is no object. Of two
+// members with one name the first counts.
 func object(raw []byte) map[string]json.RawMessage {
 	if members.Kind(raw) != '{' {
 		return nil
@@ -413,10 +410,9 @@ func text(raw []byte) (string, bool) {
 	return s, err == nil
 }
 
-// decodeStorageError explains what storage answered to a presigned URL. Storage repeats
-// in its answer what it was sent, in pieces and escaped in ways of its own (the signature,
-// the token, what was signed), so that of XML only the code and the message are kept,
-// and of what is neither JSON nor XML nothing.
+// decodeStorageError reads an error answer of storage to a presigned URL. Storage
+// repeats the signature and the token in its answers, escaped in various ways. The
+// error therefore keeps only the code and message of XML, and nothing of other text.
 func decodeStorageError(method, shown string, resp *http.Response, body []byte, link Link) *APIError {
 	secrets := signedParts(string(link))
 	if resp.Request != nil && resp.Request.URL != nil { // another URL after a redirect
@@ -438,10 +434,10 @@ func decodeStorageError(method, shown string, resp *http.Response, body []byte, 
 	return e
 }
 
-// refusedAnew is the remedy where a fresh link has been asked for.
+// refusedAnew is the remedy if a fresh link was refused too.
 const refusedAnew = "a fresh link was refused too: does a proxy change what is sent to storage?"
 
-// signedParts are the URL, and all of its query that is long enough to be a secret.
+// signedParts returns the URL and those parts of its query that may be secret.
 func signedParts(link string) []string {
 	parts := []string{link}
 	u, err := url.Parse(link)
@@ -464,5 +460,6 @@ func signedParts(link string) []string {
 	return parts
 }
 
-// shortestSecret keeps "GET" and "3600" readable.
+// shortestSecret is the least length of a secret. Shorter values, such as "GET" and
+// "3600", stay readable.
 const shortestSecret = 8

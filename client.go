@@ -17,13 +17,12 @@ import (
 	"github.com/reducto-go/reducto/internal/redact"
 )
 
-// Client talks to Reducto. It is safe for concurrent use, and should be shared:
-// it keeps connections. Make one with NewClient.
+// Client is a client of the Reducto API. It is safe for concurrent use. Share one
+// Client, because it keeps connections. NewClient makes one.
 type Client struct {
 	cfg  *config
 	base *url.URL
-	// api refuses redirects, storage follows them: only requests to the former carry
-	// the key.
+	// api sends the key and refuses redirects. storage sends no key and follows them.
 	api     *http.Client
 	storage *http.Client
 	guard   *storageGuard
@@ -34,11 +33,10 @@ type Client struct {
 	headers headers
 }
 
-// headers are the values that are the same in every request of a Client. Requests
-// share them.
+// headers holds header values that all requests of a Client share.
 type headers struct{ accept, json, agent []string }
 
-// setHeaders makes what follows from the configuration.
+// setHeaders derives the headers from the configuration.
 func (c *Client) setHeaders() {
 	c.agent = userAgent(c.cfg.userAgent)
 	c.headers = headers{accept: []string{mediaJSON}, json: []string{mediaJSON}, agent: []string{c.agent}}
@@ -46,9 +44,9 @@ func (c *Client) setHeaders() {
 
 const mediaJSON = "application/json"
 
-// NewClient makes a Client from its options and, where they are silent, from the
-// environment: REDUCTO_API_KEY, REDUCTO_BASE_URL. Everything is validated here; no
-// request is sent. The error is a *RequestError.
+// NewClient makes a Client. It reads REDUCTO_API_KEY and REDUCTO_BASE_URL from the
+// environment unless an option sets the value. It validates everything and sends
+// nothing. Its error is a *RequestError.
 func NewClient(opts ...Option) (*Client, error) {
 	cfg, base, err := configure(opts)
 	if err != nil {
@@ -74,9 +72,8 @@ func userAgent(app string) string {
 	return agent
 }
 
-// With makes a Client that differs from c by the options, and shares its
-// connections. Hooks that it is given run after those of c. The error is a
-// *RequestError.
+// With returns a copy of c with the options applied. The copy shares the connections
+// of c. New submit hooks run after those of c. Its error is a *RequestError.
 func (c *Client) With(opts ...Option) (*Client, error) {
 	cfg := *c.cfg
 	cfg.hooks = slices.Clone(cfg.hooks)
@@ -106,8 +103,8 @@ func (c *Client) With(opts ...Option) (*Client, error) {
 	return &d, nil
 }
 
-// CloseIdleConnections closes the connections that are kept for later requests,
-// and with them the goroutines that serve them. The client can be used further.
+// CloseIdleConnections closes idle connections and ends the goroutines that serve
+// them. You can keep using the client.
 func (c *Client) CloseIdleConnections() {
 	c.api.CloseIdleConnections()
 	c.storage.CloseIdleConnections()
@@ -122,15 +119,15 @@ func (c Client) Format(f fmt.State, _ rune) {
 // LogValue logs what Format prints.
 func (c *Client) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(c)) }
 
-// Do sends a request that this library has no method for, with the client's
-// authentication, retries and errors. path is below the base URL and may have a
-// query; its segments must be escaped. in becomes the JSON body, unless it is nil;
-// out receives the JSON answer, unless it is nil (a *json.RawMessage receives it
-// as it is).
+// Do sends a request to an endpoint that this library has no method for. It uses the
+// client's authentication, retries and errors. path is relative to the base URL and
+// may have a query. Escape its segments. If in is not nil, Do sends it as JSON. If
+// out is not nil, Do decodes the JSON answer into it. A *json.RawMessage receives the
+// answer unchanged.
 //
-// GET, HEAD, PUT, DELETE and OPTIONS are tried again like reads, all else only
-// where the service certainly took nothing on. Submissions through Do run no
-// hooks and carry no webhook of the client's.
+// Do retries GET, HEAD, PUT, DELETE and OPTIONS like reads. It retries other methods
+// only if the service certainly did not accept the request. Do runs no submit hooks
+// and adds no webhook.
 func (c *Client) Do(ctx context.Context, method, path string, in, out any) error {
 	ref, err := url.Parse(path)
 	switch {
@@ -174,7 +171,7 @@ func validMethod(m string) bool {
 	return true
 }
 
-// Version returns the version of the service.
+// Version returns the version of the Reducto service.
 func (c *Client) Version(ctx context.Context) (string, error) {
 	var version string
 	err := c.do(ctx, &call{
@@ -184,8 +181,8 @@ func (c *Client) Version(ctx context.Context) (string, error) {
 	return version, err
 }
 
-// ConfigureWebhook returns a link to the portal in which the account's Svix
-// endpoints are configured. Whoever has the link can change them.
+// ConfigureWebhook returns a link to the portal that configures the account's Svix
+// endpoints. The link grants access: treat it as a secret.
 func (c *Client) ConfigureWebhook(ctx context.Context) (Link, error) {
 	var portal string
 	err := c.do(ctx, &call{

@@ -1,10 +1,10 @@
 // Package reducto is a client of Reducto's asynchronous document API.
 //
-// A Client submits documents to be parsed, extracted, split or run through a
-// pipeline. Each submission returns at once with a Handle, whose Wait returns the
-// typed result. Services do better to give a webhook (WithWebhook) and to receive
-// the end of each job with package webhook, which verifies, deduplicates and
-// answers deliveries; both ways can be used together.
+// A Client submits documents to parse, extract, split or run through a pipeline.
+// Each submission returns a Handle at once. Handle.Wait returns the typed result.
+// A service sets a webhook (WithWebhook) instead and receives each result with
+// package webhook, which verifies, deduplicates and answers deliveries. You can use
+// both together.
 //
 //	client, err := reducto.NewClient() // REDUCTO_API_KEY
 //	job, err := client.ParseAsync(ctx, reducto.ParseRequest{
@@ -17,16 +17,17 @@
 //
 // # Submitting once
 //
-// The API has no idempotency key, so a submission that is sent twice can become
-// two jobs, and be paid twice. The client sends one again only where the service
-// certainly took nothing on. Where nobody can tell, it says so with an
-// *UnknownOutcomeError, and WithResubmit lets you choose.
+// The API has no idempotency key. A submission that is sent twice can become two
+// jobs and be billed twice. The client retries a submission only if the service
+// certainly did not accept it. If the outcome is unknown, the client returns an
+// *UnknownOutcomeError. WithResubmit makes it retry in that case too.
 //
 // # Errors
 //
-// Errors that the API answers are *APIError, requests refused before anything was
-// sent are *RequestError, and connections that failed are *ConnectionError. The
-// sentinel errors (ErrNotFound, ErrRateLimited and so on) work with errors.Is.
+// An error that the API answers is an *APIError. A request that the client refuses
+// before it sends anything is a *RequestError. A connection that fails is a
+// *ConnectionError. The sentinel errors (ErrNotFound, ErrRateLimited and so on) work
+// with errors.Is.
 //
 // # Secrets
 //

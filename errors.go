@@ -6,21 +6,21 @@ import (
 	"strings"
 )
 
-// Sentinel errors, for errors.Is. Every one of them is matched by errors that
-// carry more: an *APIError, a *WaitError, a *RequestError.
+// Sentinel errors for errors.Is. The errors that match them carry more: an *APIError,
+// a *WaitError, a *RequestError.
 var (
 	// ErrUnauthorized: the API does not know the key (401).
 	ErrUnauthorized = errors.New("reducto: unauthorized")
-	// ErrForbidden: the request had no key, or the key or the document's source does
-	// not permit this (403).
+	// ErrForbidden: the request had no key, or the key or the source of the document
+	// does not permit the request (403).
 	ErrForbidden = errors.New("reducto: forbidden")
 	// ErrNotFound: no such job, upload or file (404).
 	ErrNotFound = errors.New("reducto: not found")
-	// ErrExpired: a job or a result that existed is gone for good: it expired (job
-	// ids live twelve hours), it was deleted, or a completed job has no result any
-	// more. Trying again cannot help.
+	// ErrExpired: the job or its result no longer exists. It expired (job ids live
+	// twelve hours), it was deleted, or a completed job has lost its result. Do not
+	// retry.
 	ErrExpired = errors.New("reducto: expired")
-	// ErrDeleted: the job was deleted, or is being deleted. Such an error is
+	// ErrDeleted: the job was deleted or is being deleted. Such an error matches
 	// ErrExpired too.
 	ErrDeleted = errors.New("reducto: deleted")
 	// ErrRateLimited: too many requests (429).
@@ -37,21 +37,22 @@ var (
 	ErrUploadTooLarge = errors.New("reducto: upload too large")
 	// ErrTooLarge: an answer is larger than the configured limit.
 	ErrTooLarge = errors.New("reducto: answer too large")
-	// ErrDetached: the result lies behind a URL, and was not obtained through a
-	// Client that could fetch it (it was decoded from your own storage, say). Get
-	// the job again to read it.
+	// ErrDetached: the content lies behind a URL, but no Client is known to download it.
+	// You decoded the result yourself, for example from your own storage. Get the job
+	// again to read it.
 	ErrDetached = errors.New("reducto: result has no client to be fetched with")
 )
 
-// RequestError is a request that was refused before anything was sent.
+// RequestError is the error for a request that the client refused before it sent
+// anything.
 type RequestError struct {
 	// Op is the method that was called, such as "ParseAsync".
 	Op string
-	// Field is the field or argument at fault, such as "Settings.PageRange".
+	// Field is the wrong field or argument, such as "Settings.PageRange".
 	Field string
-	// Reason is what is wrong, and what to do.
+	// Reason says what is wrong and what to do.
 	Reason string
-	// Err is the cause, where there is one.
+	// Err is the cause; nil if there is none.
 	Err error
 }
 
@@ -78,13 +79,13 @@ func (e *RequestError) Error() string {
 // Unwrap returns the cause.
 func (e *RequestError) Unwrap() error { return e.Err }
 
-// refuse is the error of a request that is not sent.
+// refuse returns the error for a request that is not sent.
 func refuse(field, format string, args ...any) error {
 	return &RequestError{Field: field, Reason: fmt.Sprintf(format, args...)}
 }
 
-// withOp puts the name of the called method into a *RequestError; nil if err is
-// none.
+// withOp adds the name of the called method to a *RequestError. It returns nil if err
+// is no *RequestError.
 func withOp(err error, op string) error {
 	var refused *RequestError
 	if !errors.As(err, &refused) {
@@ -97,19 +98,19 @@ func withOp(err error, op string) error {
 	return &named
 }
 
-// ConnectionError is a request that got no usable answer: no connection, a
-// connection that broke, a time limit that was over, or an answer that is not
-// what the API sends (truncated, not JSON, too large).
+// ConnectionError is the error for a request without a usable answer. The connection
+// failed or broke, a time limit passed, or the answer was truncated, too large or not
+// JSON.
 type ConnectionError struct {
-	// Method and URL say which request; the URL has no query.
+	// Method and URL are those of the request. The URL has no query.
 	Method, URL string
 	// StatusCode is that of the unusable answer; 0 if there was none.
 	StatusCode int
-	// Attempts is how often the request was tried.
+	// Attempts is the number of attempts.
 	Attempts int
 	// Body is the beginning of an unusable answer, at most 1 KiB of printable text.
 	Body string
-	// Err is the cause. It is the context's where the context ended.
+	// Err is the cause. If the context ended, it matches the context's error.
 	Err error
 }
 
@@ -133,17 +134,16 @@ func (e *ConnectionError) Error() string {
 // Unwrap returns the cause.
 func (e *ConnectionError) Unwrap() error { return e.Err }
 
-// UnknownOutcomeError is a submission of which nobody can tell whether the
-// service took it on: the connection broke after the request was sent, or a
-// gateway answered in the service's place. A job may exist, and cost.
+// UnknownOutcomeError is the error for a submission with an unknown outcome. The
+// connection broke after the request was sent, or a gateway answered instead of the
+// service. A job may exist and be billed. If it exists, its webhook still arrives.
 //
-// Its webhook still arrives if it does. To send the same submission again, put
-// SubmissionID into Async.SubmissionID, so that a receiver of this library
-// processes only one of the two jobs; WithResubmit does that by itself.
+// To submit again, set Async.SubmissionID to SubmissionID. A receiver of this library
+// then processes only one of the two jobs. WithResubmit does this automatically.
 type UnknownOutcomeError struct {
-	// SubmissionID is the id under which the submission was sent.
+	// SubmissionID is the id of the submission.
 	SubmissionID string
-	// Err is what happened: a *ConnectionError or an *APIError.
+	// Err is the cause: a *ConnectionError or an *APIError.
 	Err error
 }
 
@@ -152,12 +152,12 @@ func (e *UnknownOutcomeError) Error() string {
 	return fmt.Sprintf("reducto: submission %s: outcome unknown, a job may exist: %v", e.SubmissionID, e.Err)
 }
 
-// Unwrap returns what happened.
+// Unwrap returns the cause.
 func (e *UnknownOutcomeError) Unwrap() error { return e.Err }
 
-// JobError is a job that ended without a result: Failed or Cancelled.
+// JobError is the error for a job that failed or was cancelled.
 type JobError struct {
-	// Job is the job as the API described it last.
+	// Job is the job as the API returned it.
 	Job *Job
 }
 
@@ -173,19 +173,20 @@ func (e *JobError) Error() string {
 	return s
 }
 
-// Is makes ErrPasswordProtected match a job that failed for want of a password.
+// Is reports whether target is ErrPasswordProtected and the job failed because the
+// document needs a password.
 func (e *JobError) Is(target error) bool {
 	return target == ErrPasswordProtected && e.Job.Error != nil && e.Job.Error.Name == ErrorNameDocumentPasswordProtected
 }
 
-// DecodeError is an extraction that does not fit the value it was to be decoded
-// into. Trying again cannot help.
+// DecodeError is the error for an extraction that does not fit the Go value. A retry
+// cannot help.
 type DecodeError struct {
-	// JobID is the job, where the result names it.
+	// JobID is the job; empty if the result does not name it.
 	JobID string
 	// Target is the type of the value, such as "main.Invoice".
 	Target string
-	// Err is what does not fit.
+	// Err is the cause.
 	Err error
 }
 
@@ -194,18 +195,18 @@ func (e *DecodeError) Error() string {
 	return fmt.Sprintf("reducto: the extraction of job %s does not fit %s: %v", e.JobID, e.Target, e.Err)
 }
 
-// Unwrap returns what does not fit.
+// Unwrap returns the cause.
 func (e *DecodeError) Unwrap() error { return e.Err }
 
-// WaitError is a wait that ended before the job did. The job goes on: wait for
-// it again with the same id.
+// WaitError is the error for a wait that ended before the job did. The job continues.
+// You can wait again with the same id.
 type WaitError struct {
-	// JobID is the job that was waited for.
+	// JobID is the id of the job.
 	JobID string
-	// Last is the job as it was last seen; nil if it was not seen at all.
+	// Last is the last known state of the job; nil if it is unknown.
 	Last *Job
-	// Err is why the wait ended: the context's cause, or the last failure joined to
-	// it.
+	// Err is the reason: the cause of the context, joined with the last failure if there
+	// was one.
 	Err error
 }
 
@@ -218,18 +219,17 @@ func (e *WaitError) Error() string {
 	return fmt.Sprintf("reducto: stopped waiting for job %s, %s: %v", e.JobID, state, e.Err)
 }
 
-// Unwrap returns why the wait ended.
+// Unwrap returns the reason.
 func (e *WaitError) Unwrap() error { return e.Err }
 
-// ResultTypeError is a finished job whose result is not of the type asked for.
+// ResultTypeError is the error for a completed job with a result of another type.
 type ResultTypeError struct {
 	// JobID is the job.
 	JobID string
-	// Want is the result type asked for, such as "*reducto.ParseResult".
+	// Want is the requested result type, such as "*reducto.ParseResult".
 	Want string
-	// Got is the result type that the job has; empty if a completed job has no
-	// result at all, which is how an expired result can look. The error is
-	// ErrExpired then.
+	// Got is the actual result type. It is empty if the completed job has no result,
+	// for example because it expired. The error then matches ErrExpired.
 	Got string
 }
 
@@ -241,7 +241,7 @@ func (e *ResultTypeError) Error() string {
 	return fmt.Sprintf("reducto: job %s has a result of type %s, not %s", e.JobID, e.Got, e.Want)
 }
 
-// Is makes ErrExpired match a completed job without a result.
+// Is reports whether target is ErrExpired and the completed job has no result.
 func (e *ResultTypeError) Is(target error) bool {
 	return target == ErrExpired && e.Got == ""
 }

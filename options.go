@@ -18,8 +18,8 @@ const (
 	EnvBaseURL = "REDUCTO_BASE_URL"
 )
 
-// Region is where the service processes and keeps documents. A key belongs to
-// one region.
+// Region is the place where the service processes and stores documents. An API key
+// is valid in one region.
 type Region string
 
 // The regions of the public service. Default: RegionUS.
@@ -37,10 +37,9 @@ var regionURLs = map[Region]string{
 
 // Defaults of a Client.
 const (
-	// DefaultMaxRetries is how often a request is tried again after its first
-	// attempt.
+	// DefaultMaxRetries is the number of retries after the first attempt.
 	DefaultMaxRetries = 3
-	// DefaultMaxRetryAfter is the longest Retry-After that is obeyed. A saturated
+	// DefaultMaxRetryAfter is the longest Retry-After that the client obeys. A full
 	// batch queue asks for five minutes.
 	DefaultMaxRetryAfter = 10 * time.Minute
 	// DefaultTimeout bounds one attempt at a submission or a read.
@@ -48,13 +47,13 @@ const (
 	// DefaultSyncTimeout bounds one attempt at a synchronous call. The service's own
 	// limit is 15 minutes.
 	DefaultSyncTimeout = 16 * time.Minute
-	// DefaultIdleTimeout bounds how long an upload or the download of a result may
-	// go without a byte moving. Their whole duration is bounded by the context only.
+	// DefaultIdleTimeout bounds how long an upload or a result download may transfer
+	// nothing. Only the context bounds its whole duration.
 	DefaultIdleTimeout = 60 * time.Second
-	// DefaultMaxResponseBytes bounds an answer of the API. Results larger than about
-	// 6 MB come as a URL, and are not answers of the API.
+	// DefaultMaxResponseBytes bounds an answer of the API. It does not apply to
+	// results behind a URL, which the service uses from about 6 MB.
 	DefaultMaxResponseBytes = 256 << 20
-	// DefaultMaxResultBytes bounds a result that is downloaded from its URL.
+	// DefaultMaxResultBytes bounds the download of a result from its URL.
 	DefaultMaxResultBytes = 4 << 30
 	// DefaultMaxMetadataBytes is the default of WithMaxMetadataBytes: the 1 MiB that
 	// receivers accept in a delivery, less room for its other members.
@@ -121,9 +120,9 @@ func WithoutWebhookWarning() Option {
 	}
 }
 
-// WithAPIKeyFunc asks f for the key before every attempt, so that a key can be
-// rotated without a restart. f must be quick and safe for concurrent use; an
-// error of it fails the request.
+// WithAPIKeyFunc sets a function that returns the API key. The client calls it
+// before every attempt, so you can rotate the key without a restart. It must be fast
+// and safe for concurrent use. Its error fails the request.
 func WithAPIKeyFunc(f func(context.Context) (string, error)) Option {
 	return func(c *config) error {
 		if f == nil {
@@ -134,8 +133,8 @@ func WithAPIKeyFunc(f func(context.Context) (string, error)) Option {
 	}
 }
 
-// WithBaseURL sets where the API is: http or https, with a path prefix if need
-// be, for installations of your own. Default: REDUCTO_BASE_URL, then the region's.
+// WithBaseURL sets the URL of the API, for an installation of your own. It is http
+// or https and may have a path prefix. Default: REDUCTO_BASE_URL, then the region's.
 func WithBaseURL(baseURL string) Option {
 	return func(c *config) error {
 		c.baseURL, c.explicitServer = baseURL, true
@@ -143,8 +142,8 @@ func WithBaseURL(baseURL string) Option {
 	}
 }
 
-// WithRegion sets which region of the public service to use. It excludes
-// WithBaseURL and REDUCTO_BASE_URL. Default: RegionUS.
+// WithRegion selects a region of the public service. It conflicts with WithBaseURL
+// and REDUCTO_BASE_URL. Default: RegionUS.
 func WithRegion(r Region) Option {
 	return func(c *config) error {
 		if _, ok := regionURLs[r]; !ok {
@@ -155,10 +154,10 @@ func WithRegion(r Region) Option {
 	}
 }
 
-// WithHTTPClient sets the client that sends requests. It is copied, never
-// changed: of the copy, redirects are refused, and Timeout should be zero, since
-// it would also cut uploads and downloads short. Default: a client whose transport
-// keeps enough idle connections for concurrent use.
+// WithHTTPClient sets the client that sends requests. The Client copies it and
+// refuses redirects in the copy. Leave Timeout zero, because it would also end long
+// uploads and downloads. Default: a client that keeps enough idle connections for
+// concurrent use.
 func WithHTTPClient(h *http.Client) Option {
 	return func(c *config) error {
 		if h == nil {
@@ -169,8 +168,8 @@ func WithHTTPClient(h *http.Client) Option {
 	}
 }
 
-// WithMaxRetries sets how often a request is tried again after its first
-// attempt; 0 means never. Default: DefaultMaxRetries.
+// WithMaxRetries sets the number of retries after the first attempt. Zero disables
+// retries. Default: DefaultMaxRetries.
 func WithMaxRetries(n int) Option {
 	return func(c *config) error {
 		if n < 0 {
@@ -181,8 +180,8 @@ func WithMaxRetries(n int) Option {
 	}
 }
 
-// WithMaxRetryAfter sets the longest Retry-After that is obeyed; a longer one
-// ends the attempts at once, with RetryAfter in the error. Default:
+// WithMaxRetryAfter sets the longest Retry-After that the client obeys. After a
+// longer one it does not retry, and the error has RetryAfter. Default:
 // DefaultMaxRetryAfter.
 func WithMaxRetryAfter(d time.Duration) Option {
 	return positive("WithMaxRetryAfter", d, func(c *config) { c.maxRetryAfter = d })
@@ -200,27 +199,27 @@ func WithSyncTimeout(d time.Duration) Option {
 	return positive("WithSyncTimeout", d, func(c *config) { c.syncTimeout = d })
 }
 
-// WithIdleTimeout bounds how long an upload or a download may go without a byte
-// moving. Default: DefaultIdleTimeout.
+// WithIdleTimeout bounds how long an upload or a download may transfer nothing.
+// Default: DefaultIdleTimeout.
 func WithIdleTimeout(d time.Duration) Option {
 	return positive("WithIdleTimeout", d, func(c *config) { c.idleTimeout = d })
 }
 
-// WithMaxResponseBytes bounds an answer of the API, in bytes. A larger one is an
-// error that is ErrTooLarge. Default: DefaultMaxResponseBytes.
+// WithMaxResponseBytes bounds the size of an answer of the API, in bytes. A larger
+// answer is an error that matches ErrTooLarge. Default: DefaultMaxResponseBytes.
 func WithMaxResponseBytes(n int64) Option {
 	return positive("WithMaxResponseBytes", n, func(c *config) { c.maxResponse = n })
 }
 
-// WithMaxResultBytes bounds a result that is downloaded from its URL, in bytes.
-// A larger one is an error that is ErrTooLarge. Default: DefaultMaxResultBytes.
+// WithMaxResultBytes bounds the download of a result from its URL, in bytes. A
+// larger result is an error that matches ErrTooLarge. Default: DefaultMaxResultBytes.
 func WithMaxResultBytes(n int64) Option {
 	return positive("WithMaxResultBytes", n, func(c *config) { c.maxResult = n })
 }
 
-// WithMaxDirectUpload sets up to which size, in bytes, a file goes to the API
-// itself; a larger one goes to storage by a presigned URL. Default:
-// MaxDirectUpload, which is also the most that the service takes.
+// WithMaxDirectUpload sets the largest file, in bytes, that the client sends to the
+// API itself. It sends a larger file to storage by a presigned URL. Default and
+// maximum: MaxDirectUpload.
 func WithMaxDirectUpload(n int64) Option {
 	return func(c *config) error {
 		if n < 0 || n > MaxDirectUpload {
@@ -231,8 +230,8 @@ func WithMaxDirectUpload(n int64) Option {
 	}
 }
 
-// WithLogger sets where the client logs: attempts at debug level, retries at
-// warning level, never a key, a body or a URL's query. Default: nowhere.
+// WithLogger sets the logger. The client logs attempts at debug level and retries at
+// warning level. It never logs a key, a body or the query of a URL. Default: no logs.
 func WithLogger(l *slog.Logger) Option {
 	return func(c *config) error {
 		if l == nil {
@@ -243,8 +242,8 @@ func WithLogger(l *slog.Logger) Option {
 	}
 }
 
-// WithUserAgent puts your application's name before the library's in the
-// User-Agent header, such as "invoices/1.4".
+// WithUserAgent sets the name of your application, such as "invoices/1.4". It stands
+// before the library's name in the User-Agent header.
 func WithUserAgent(app string) Option {
 	return func(c *config) error {
 		for _, r := range app {
@@ -257,8 +256,8 @@ func WithUserAgent(app string) Option {
 	}
 }
 
-// WithWebhook sets the webhook of every asynchronous submission that does not
-// name its own. Default: none.
+// WithWebhook sets the default webhook of asynchronous submissions. Async.Webhook
+// overrides it. Default: none.
 func WithWebhook(w Webhook) Option {
 	return func(c *config) error {
 		if err := w.check(); err != nil {
@@ -269,9 +268,9 @@ func WithWebhook(w Webhook) Option {
 	}
 }
 
-// WithSubmitHook adds hooks to every asynchronous submission; they run in the
-// order given. Give the client a webhook secret here, or an inbox, not both: an
-// inbox calls its verifier's hook.
+// WithSubmitHook adds hooks to every asynchronous submission. They run in the given
+// order. Pass either a webhook secret or an inbox, not both, because an inbox calls
+// the hook of its verifier.
 func WithSubmitHook(hooks ...SubmitHook) Option {
 	return func(c *config) error {
 		for _, h := range hooks {
@@ -294,8 +293,7 @@ func positive[T time.Duration | int64](name string, v T, set func(*config)) Opti
 	}
 }
 
-// configure applies the options, then the environment where they are silent, and
-// validates the whole.
+// configure applies the options, then the environment, and validates the result.
 func configure(opts []Option) (*config, *url.URL, error) {
 	c := &config{
 		maxRetries:    DefaultMaxRetries,
@@ -334,7 +332,7 @@ func configure(opts []Option) (*config, *url.URL, error) {
 	return c, base, nil
 }
 
-// server is the API's base URL.
+// server returns the base URL of the API.
 func (c *config) server() (*url.URL, error) {
 	from := "WithBaseURL"
 	if env := os.Getenv(EnvBaseURL); env != "" && !c.explicitServer {
@@ -359,8 +357,8 @@ func (c *config) server() (*url.URL, error) {
 	return base, nil
 }
 
-// credential is a key and the header that carries it. It is kept in functions only,
-// since fmt prints fields.
+// credential is a key and the header that carries it. Only functions hold one, because
+// fmt prints fields.
 type credential struct {
 	key    string
 	header []string
@@ -368,13 +366,13 @@ type credential struct {
 
 func newCredential(key string) credential { return credential{key, []string{"Bearer " + key}} }
 
-// fixedKey is for a key that was checked: what is made of it once serves all requests.
+// fixedKey returns a function that always returns key, which was checked.
 func fixedKey(key string) func(context.Context) (credential, error) {
 	fixed := newCredential(key)
 	return func(context.Context) (credential, error) { return fixed, nil }
 }
 
-// askKey is for a key that f knows.
+// askKey returns a function that gets the key from f and checks it.
 func askKey(f func(context.Context) (string, error)) func(context.Context) (credential, error) {
 	return func(ctx context.Context) (credential, error) {
 		key, err := f(ctx)

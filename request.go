@@ -20,8 +20,8 @@ import (
 	"github.com/reducto-go/reducto/internal/wireid"
 )
 
-// call is one request of the API, sent by do as often as the retry policy says.
-// Every request that carries the key goes this way.
+// call describes one request. do sends it and retries it by the retry policy. Every
+// request that carries the API key is a call.
 type call struct {
 	op     string // the method that the user called
 	method string
@@ -29,40 +29,40 @@ type call struct {
 	url    string // of storage, without its query; empty for a request to the API
 	query  string // encoded
 
-	// raw is the body, where it is in memory.
+	// raw is a body in memory.
 	raw []byte
-	// body gives a fresh body for every attempt; nil for none, or for raw. size is its
-	// length.
+	// body returns a new reader of the body for every attempt. It is nil if there is no
+	// body or if raw has it. size is its length.
 	body        func() (io.Reader, error)
 	size        int64
 	contentType string
 
-	// safe says that sending the request twice does no harm.
+	// safe reports that the request may be sent twice.
 	safe bool
-	// resend asks to send it twice although it may do harm.
+	// resend asks to retry the request although it is not safe.
 	resend bool
-	// spent, unless it is nil, reports that the body cannot be read again.
+	// spent reports that the body cannot be read again; nil means never.
 	spent func() bool
-	// timeout bounds an attempt, from connecting to the answer's last byte. Zero
-	// means a transfer: only the idle timeout holds.
+	// timeout bounds an attempt, from connecting to the last byte of the answer. Zero
+	// marks a transfer, which only the idle timeout bounds.
 	timeout time.Duration
 
 	// read consumes a successful answer. Its error makes the answer unusable.
 	read func(*answer) error
 	// jobID takes the place of read for submissions, and receives the job's id.
 	jobID *string
-	// secrets must not appear in what the answer makes us say, besides the key.
+	// secrets are values, besides the API key, that errors must not repeat.
 	secrets []string
 }
 
-// answer is a successful answer, its body limited in size.
+// answer is a successful answer. Its body is limited in size.
 type answer struct {
 	header http.Header
 	body   io.Reader
-	size   int64 // as announced; -1 if unknown
+	size   int64 // Content-Length; -1 if unknown
 }
 
-// json makes v the body.
+// json encodes v as the body.
 func (r *call) json(v any) error {
 	raw, err := json.Marshal(v)
 	if err != nil {
@@ -73,14 +73,14 @@ func (r *call) json(v any) error {
 	return nil
 }
 
-// failure is a failed attempt and what it means for another one.
+// failure is a failed attempt, with what decides about a retry.
 type failure struct {
 	err error
-	// nothing: the service certainly took nothing on.
+	// nothing reports that the service certainly did not accept the request.
 	nothing bool
-	// transient: another attempt may succeed.
+	// transient reports that another attempt may succeed.
 	transient bool
-	// after is how long the service asked to wait; negative if it did not.
+	// after is the Retry-After of the answer; negative if it has none.
 	after time.Duration
 }
 
@@ -137,8 +137,8 @@ func storageCall(method string, link Link) *call {
 	return &call{method: method, url: redact.URL(string(link)), safe: true}
 }
 
-// logger is the log of an attempt; nil where nobody listens at that level, so that
-// silence costs nothing.
+// logger returns the logger for an attempt. It returns nil if the level is disabled,
+// which then costs nothing.
 func (c *Client) logger(ctx context.Context, level slog.Level, r *call, attempt int) *slog.Logger {
 	if !c.cfg.logger.Enabled(ctx, level) {
 		return nil
@@ -147,7 +147,7 @@ func (c *Client) logger(ctx context.Context, level slog.Level, r *call, attempt 
 		slog.String("method", r.method), slog.String("path", cmp.Or(r.path, r.url)), slog.Int("attempt", attempt))
 }
 
-// exchange is what an attempt needs, in one piece of memory.
+// exchange holds everything that an attempt needs, in one allocation.
 type exchange struct {
 	reach  reach
 	trace  httptrace.ClientTrace
@@ -200,13 +200,13 @@ func (c *Client) attempt(ctx context.Context, r *call) *failure {
 		return c.unusable(ctx, r, resp, err, append(r.secrets, auth.key))
 	}
 	if !x.body.ended {
-		// What is left unread would cost the connection.
+		// The connection is reused only if the body was read to its end.
 		_, _ = io.Copy(io.Discard, io.LimitReader(body, 4<<10))
 	}
 	return nil
 }
 
-// maxErrorBody is how much of an error's body is read.
+// maxErrorBody bounds how much of an error body is read, in bytes.
 const maxErrorBody = 64 << 10
 
 func (c *Client) request(ctx context.Context, r *call, x *exchange, auth credential, idle *idleWatch) (*http.Request, error) {
@@ -230,7 +230,7 @@ func (c *Client) request(ctx context.Context, r *call, x *exchange, auth credent
 	default:
 		header["Content-Type"] = []string{r.contentType}
 	}
-	// http.NewRequest would parse the URL that is at hand.
+	// http.NewRequest would parse the URL again.
 	req := (&http.Request{
 		Method: r.method, URL: u, Host: u.Host, Header: header,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
@@ -262,8 +262,8 @@ func (c *Client) request(ctx context.Context, r *call, x *exchange, auth credent
 	return req, nil
 }
 
-// failedExchange judges an attempt without an answer. reached is how far it came, nil
-// if that is not known.
+// failedExchange classifies an attempt without an answer. reached is how far it came,
+// nil if that is not known.
 func (c *Client) failedExchange(ctx context.Context, r *call, err error, reached *reach) *failure {
 	f := &failure{transient: true, after: -1}
 	var urlErr *url.Error
@@ -289,7 +289,7 @@ func (c *Client) failedExchange(ctx context.Context, r *call, err error, reached
 	return f
 }
 
-// unusable judges a successful status whose body could not be used.
+// unusable classifies a successful status with a body that could not be used.
 func (c *Client) unusable(ctx context.Context, r *call, resp *http.Response, err error, secrets []string) *failure {
 	f := &failure{transient: true, after: -1}
 	lost := c.lost(r, err)
@@ -297,8 +297,8 @@ func (c *Client) unusable(ctx context.Context, r *call, resp *http.Response, err
 	if bad, ok := errors.AsType[*badAnswer](err); ok {
 		f.transient = !bad.whole
 		if !bad.whole && !startsJSON(bad.body) {
-			// JSON may hold results, presigned URLs and metadata, also where it is cut or has
-			// something after it; a page helps to find the proxy.
+			// JSON may hold results, presigned URLs and metadata, even if it is truncated. A
+			// page helps to find the proxy that sent it.
 			lost.Body = redact.Head(bad.shown(secrets), maxShownBody)
 		}
 	}
@@ -318,12 +318,12 @@ func (c *Client) lost(r *call, err error) *ConnectionError {
 	return &ConnectionError{Method: r.method, URL: c.shownURL(r), Err: err}
 }
 
-// shownURL is the request's URL as errors show it: without its query.
+// shownURL returns the URL of the request without its query, for errors.
 func (c *Client) shownURL(r *call) string {
 	return cmp.Or(r.url, redact.URL(c.base.String()+r.path))
 }
 
-// limitedBody fails, rather than ends, where a body is larger than allowed.
+// limitedBody returns an error, not an end, if the body is larger than allowed.
 type limitedBody struct {
 	r           io.Reader
 	left, limit int64
@@ -349,8 +349,8 @@ func (l *limitedBody) err() error {
 	return fmt.Errorf("%w: more than %d bytes", ErrTooLarge, l.limit)
 }
 
-// readJSON decodes an answer into out; nil ignores it. It is for answers that are
-// small: see readAnswer.
+// readJSON decodes a small answer into out. If out is nil, it ignores the answer. See
+// readAnswer for large answers.
 func readJSON(out any) func(*answer) error {
 	return func(a *answer) error {
 		if out == nil {
@@ -365,8 +365,8 @@ func readJSON(out any) func(*answer) error {
 	}
 }
 
-// all reads the whole body. The size that was announced only makes the room that
-// io.ReadAll begins with smaller: most answers have some fifty bytes.
+// all reads the whole body. It starts with a buffer of the announced size if that is
+// less than the buffer of io.ReadAll: most answers have some fifty bytes.
 func (a *answer) all() ([]byte, error) {
 	if a.size < 0 || a.size >= 512 {
 		return io.ReadAll(a.body)
@@ -407,8 +407,8 @@ func readJobID(a *answer) (string, error) {
 	return accepted.JobID, nil
 }
 
-// onlyJobID is the id in {"job_id":"…"}, which is all that the service answers;
-// empty for anything else, which encoding/json has to read. It saves that every time.
+// onlyJobID returns the id in {"job_id":"…"}, the usual answer, without encoding/json.
+// It returns "" for any other answer.
 func onlyJobID(raw []byte) string {
 	for _, token := range [...]string{"{", `"job_id"`, ":", `"`} {
 		var found bool
@@ -429,7 +429,7 @@ func onlyJobID(raw []byte) string {
 // trimSpace removes what JSON calls white space from the beginning.
 func trimSpace(raw []byte) []byte { return bytes.TrimLeft(raw, " \t\r\n") }
 
-// decodeJSON explains what is wrong with an answer that is not the JSON expected.
+// decodeJSON decodes an answer. Its error is a *badAnswer.
 func decodeJSON(raw []byte, out any) error {
 	if bad := noJSON(members.Kind(raw), raw); bad != nil {
 		return bad
@@ -451,7 +451,8 @@ func startsJSON(body []byte) bool {
 	return false
 }
 
-// noJSON tells from its first byte what an answer is that is no JSON at all.
+// noJSON returns the error for an answer that is empty or a page. It returns nil for
+// anything that may be JSON.
 func noJSON(kind byte, body []byte) *badAnswer {
 	switch kind {
 	case 0:
@@ -462,8 +463,9 @@ func noJSON(kind byte, body []byte) *badAnswer {
 	return nil
 }
 
-// readAnswer has read decode an answer as it arrives, and explains what is wrong with
-// it as decodeJSON does. misfit is the reason where it is JSON of another form.
+// readAnswer calls read to decode an answer while it arrives. Its error is a
+// *badAnswer, like that of decodeJSON. misfit is the reason for valid JSON of another
+// form.
 func readAnswer(a *answer, misfit string, read func(*jsonread.Reader)) error {
 	r := jsonread.New(a.body, a.size)
 	defer r.Close()
@@ -479,7 +481,7 @@ func readAnswer(a *answer, misfit string, read func(*jsonread.Reader)) error {
 	if err != nil {
 		whole = r.Rest() == nil
 	}
-	// A body that is lost on the way explains more than what was read of it.
+	// A lost connection explains more than the error of the truncated body.
 	var unread int64
 	if r.SourceErr() == nil && !whole {
 		var lost error
@@ -505,17 +507,17 @@ func readAnswer(a *answer, misfit string, read func(*jsonread.Reader)) error {
 	return &badAnswer{reason: misfit, err: err, body: body, cut: cut, whole: whole}
 }
 
-// errEndsEarly is an answer that arrived as a whole and is no whole JSON: nothing was
-// lost on the way.
+// errEndsEarly is the error for an answer that arrived completely but ends within a
+// JSON value.
 var errEndsEarly = errors.New("unexpected end of JSON input")
 
-// badAnswer is what makes a successful answer unusable.
+// badAnswer is the error for a successful answer that cannot be used.
 type badAnswer struct {
 	reason string
 	err    error
 	body   []byte
 	cut    bool // there is more of the body
-	whole  bool // nothing was lost on the way: the service would send it again
+	whole  bool // the body is complete, so a retry would get the same
 }
 
 func (e *badAnswer) Error() string {
@@ -527,13 +529,13 @@ func (e *badAnswer) Error() string {
 
 func (e *badAnswer) Unwrap() error { return e.err }
 
-// shown is the body without secrets.
+// shown returns the body without secrets.
 func (e *badAnswer) shown(secrets []string) []byte {
 	text := hider(secrets)(string(e.body))
 	if !e.cut {
 		return []byte(text)
 	}
-	// At the end there may be a part of one.
+	// The end may hold a part of a secret.
 	longest := 0
 	for _, s := range secrets {
 		longest = max(longest, len(s))

@@ -11,14 +11,13 @@ import (
 )
 
 const (
-	// Delays before another attempt are drawn from zero to a bound that doubles from
-	// retryBase to retryMax ("full jitter"), so that clients which failed together do
-	// not come back together.
+	// The delay before a retry is random between zero and a bound that doubles from
+	// retryBase to retryMax ("full jitter"). It keeps clients from retrying in step.
 	retryBase = 500 * time.Millisecond
 	retryMax  = 8 * time.Second
 )
 
-// again decides whether r is sent once more after f, and when.
+// again decides whether to retry r after f, and returns the delay.
 func (c *Client) again(ctx context.Context, r *call, f *failure, attempt int) (time.Duration, bool) {
 	if !f.transient || attempt > c.cfg.maxRetries || !f.nothing && !r.safe && !r.resend {
 		return 0, false
@@ -31,16 +30,16 @@ func (c *Client) again(ctx context.Context, r *call, f *failure, attempt int) (t
 		if f.after > c.cfg.maxRetryAfter {
 			return 0, false
 		}
-		// A little more than was asked, so that not everybody comes in that second.
+		// Jitter keeps clients from retrying in the same second.
 		delay = f.after + backoff(1, retryBase, retryMax)
 	}
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < delay {
-		return 0, false // the answer at hand says more than a deadline would
+		return 0, false // f says more than an exceeded deadline would
 	}
 	return delay, true
 }
 
-// backoff draws the delay after the given attempt, which counts from 1.
+// backoff returns a random delay after the given attempt. Attempts count from 1.
 func backoff(attempt int, base, limit time.Duration) time.Duration {
 	bound := limit
 	if shift := attempt - 1; shift < 30 && base<<shift < limit {
@@ -49,14 +48,14 @@ func backoff(attempt int, base, limit time.Duration) time.Duration {
 	return rand.N(bound + 1)
 }
 
-// apiFailure judges an answer that is not a success.
+// apiFailure classifies an answer that is not a success.
 func apiFailure(e *APIError, h http.Header) *failure {
 	f := &failure{err: e, after: -1, nothing: true}
 	switch {
 	case e.StatusCode == http.StatusTooManyRequests, e.StatusCode == http.StatusServiceUnavailable:
 		f.transient = true
 	case e.StatusCode == http.StatusRequestTimeout, e.StatusCode >= 500:
-		// A gateway can answer this for a request that did arrive.
+		// A gateway may answer so although the service received the request.
 		f.transient, f.nothing = true, false
 	}
 	// A date is compared with the server's own clock, which may differ from ours.
@@ -70,8 +69,8 @@ func apiFailure(e *APIError, h http.Header) *failure {
 	return f
 }
 
-// parseRetryAfter reads a Retry-After header: seconds, whole or not, or a date.
-// A time that has passed is zero; what cannot be read is not there.
+// parseRetryAfter reads a Retry-After header: seconds, with or without a fraction, or
+// a date. A time in the past is zero. It returns false for anything else.
 func parseRetryAfter(value string, now time.Time) (time.Duration, bool) {
 	value = strings.TrimSpace(value)
 	if value == "" {
@@ -112,8 +111,8 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// contextError is why ctx ended, nil if it did not: its error, joined to its cause
-// where that says more.
+// contextError returns why ctx ended: its error, joined with its cause if that says
+// more. It returns nil if ctx has not ended.
 func contextError(ctx context.Context) error {
 	err := ctx.Err()
 	if err == nil {
@@ -132,7 +131,7 @@ func contextError(ctx context.Context) error {
 	return &causedError{err: err, cause: cause}
 }
 
-// causedError is a context's error and its cause; errors.Is finds both.
+// causedError joins the error of a context with its cause. errors.Is matches both.
 type causedError struct{ err, cause error }
 
 func (e *causedError) Error() string   { return e.err.Error() + ": " + e.cause.Error() }

@@ -18,9 +18,8 @@ import (
 	"time"
 )
 
-// newHTTPClients copies h, the user's if there is one. The first client sends requests
-// to the API and follows no redirect, as they carry the key. The second one sends
-// requests to storage.
+// newHTTPClients returns the clients for the API and for storage. They are copies of
+// h, or of a default client if h is nil.
 func newHTTPClients(h *http.Client, guard *storageGuard) (*http.Client, *http.Client) {
 	if h == nil {
 		h = &http.Client{Transport: newTransport()}
@@ -34,9 +33,8 @@ func newHTTPClients(h *http.Client, guard *storageGuard) (*http.Client, *http.Cl
 	return &api, &storage
 }
 
-// newTransport differs from http.DefaultTransport where that is slow for many
-// requests to one host: it keeps two idle connections, and the rest are dialled
-// anew.
+// newTransport returns a transport for many requests to one host.
+// http.DefaultTransport keeps only two idle connections to a host.
 func newTransport() *http.Transport {
 	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}
 	return &http.Transport{
@@ -160,14 +158,14 @@ func (g *gunzip) Read(p []byte) (int, error) {
 	return g.zip.Read(p)
 }
 
-// Reasons for which a context of ours ends, as opposed to the caller's.
+// Causes of the contexts that the client itself ends.
 var (
 	errAttemptTimeout = errors.New("the attempt took too long")
 	errIdle           = errors.New("no byte moved for too long")
 )
 
-// idleWatch ends a context when an attempt takes too long: with a timeout after
-// that time, for a transfer after a time without a byte.
+// idleWatch ends the context of an attempt that takes too long. An attempt with a
+// timeout ends after that time, a transfer after a time without progress.
 type idleWatch struct {
 	mu    sync.Mutex
 	timer *time.Timer // nil for an attempt with a timeout
@@ -175,7 +173,7 @@ type idleWatch struct {
 	end   func()
 }
 
-// limit bounds one attempt at r. It may use w.
+// limit bounds one attempt at r. It may use the memory of w.
 func (c *Client) limit(ctx context.Context, r *call, w *idleWatch) (context.Context, *idleWatch) {
 	if r.timeout > 0 {
 		ctx, w.end = context.WithTimeoutCause(ctx, r.timeout, errAttemptTimeout)
@@ -220,7 +218,7 @@ func (w *idleWatch) stop() {
 	w.end()
 }
 
-// reader reports every byte that moves through r.
+// reader returns a reader that resets the watch after each successful read of r.
 func (w *idleWatch) reader(r io.Reader) io.Reader {
 	if w.idle == 0 {
 		return r
@@ -228,8 +226,8 @@ func (w *idleWatch) reader(r io.Reader) io.Reader {
 	return &watchedReader{r: r, w: w}
 }
 
-// consumed watches r only while a read of it waits: what is downloaded may be
-// worked on, between two reads, for as long as that takes.
+// consumed returns a reader that runs the watch only during reads of r. The consumer
+// may take any time between two reads.
 func (w *idleWatch) consumed(r io.Reader) io.Reader { return &consumedReader{r: r, w: w} }
 
 type consumedReader struct {
@@ -256,7 +254,7 @@ func (r *watchedReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// isTLSRefusal reports whether the other side is not whom we mean to talk to.
+// isTLSRefusal reports whether err says that the server failed TLS verification.
 func isTLSRefusal(err error) bool {
 	_, verification := errors.AsType[*tls.CertificateVerificationError](err)
 	_, authority := errors.AsType[x509.UnknownAuthorityError](err)
