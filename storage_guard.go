@@ -51,8 +51,8 @@ func (g *storageGuard) check(link *url.URL) error {
 	return nil
 }
 
-// checkRedirect follows redirects of storage, such as those between the regions of a
-// bucket. net/http would put the signed URL into the Referer header.
+// checkRedirect follows redirects of storage, for example between the regions of a
+// bucket. It removes the Referer header, in which net/http puts the signed URL.
 func (g *storageGuard) checkRedirect(req *http.Request, via []*http.Request) error {
 	if len(via) >= 5 {
 		return errors.New("stopped after 5 redirects")
