@@ -15,7 +15,7 @@ import (
 )
 
 // ExtractRequest reads fields out of a document, by a JSON Schema of yours.
-// Only Input is required.
+// Input and Instructions.Schema are required.
 type ExtractRequest struct {
 	// Input is the document, or a list of them. FromJob uses an earlier parse.
 	Input Input `json:"input"`
