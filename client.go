@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 
 	"github.com/reducto-go/reducto/internal/members"
 	"github.com/reducto-go/reducto/internal/redact"
@@ -23,6 +25,10 @@ type Client struct {
 	// api sends the key and refuses redirects. storage sends no key and follows them.
 	api     *http.Client
 	storage *http.Client
+	guard   *storageGuard
+	public  bool                    // the API is Reducto's public service
+	checked *atomic.Pointer[string] // the URL of the webhook that was checked last
+	warned  *sync.Once              // that the webhook's URL cannot be reached
 	agent   string
 	headers headers
 }
@@ -46,10 +52,16 @@ func NewClient(opts ...Option) (*Client, error) {
 	if err != nil {
 		return nil, &RequestError{Op: "NewClient", Err: err}
 	}
-	c := &Client{cfg: cfg, base: base}
+	c := &Client{cfg: cfg, base: base, checked: new(atomic.Pointer[string]), warned: new(sync.Once)}
 	c.setHeaders()
-	c.api, c.storage = newHTTPClients(cfg.httpClient)
+	c.connect()
 	return c, nil
+}
+
+// connect makes the HTTP clients.
+func (c *Client) connect() {
+	c.guard, c.public = newStorageGuard(c.base), isPublic(c.base)
+	c.api, c.storage = newHTTPClients(c.cfg.httpClient, c.guard)
 }
 
 func userAgent(app string) string {
@@ -84,8 +96,8 @@ func (c *Client) With(opts ...Option) (*Client, error) {
 		}
 		d.base = base
 	}
-	if cfg.httpClient != c.cfg.httpClient {
-		d.api, d.storage = newHTTPClients(cfg.httpClient)
+	if cfg.httpClient != c.cfg.httpClient || d.base != c.base {
+		d.connect()
 	}
 	d.setHeaders()
 	return &d, nil
@@ -93,7 +105,10 @@ func (c *Client) With(opts ...Option) (*Client, error) {
 
 // CloseIdleConnections closes idle connections and ends the goroutines that serve
 // them. You can keep using the client.
-func (c *Client) CloseIdleConnections() { c.api.CloseIdleConnections() }
+func (c *Client) CloseIdleConnections() {
+	c.api.CloseIdleConnections()
+	c.storage.CloseIdleConnections()
+}
 
 // Format prints the base URL only, with every verb: fmt would otherwise print
 // unexported fields.

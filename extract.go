@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/reducto-go/reducto/internal/jsonread"
@@ -14,7 +15,7 @@ import (
 )
 
 // ExtractRequest is a request to extract fields from a document by your JSON Schema.
-// Only Input is required.
+// Input and Instructions.Schema are required.
 type ExtractRequest struct {
 	// Input is the document, or a list of them. FromJob uses an earlier parse.
 	Input Input `json:"input"`
@@ -35,9 +36,9 @@ type ExtractRequest struct {
 
 // Instructions say what to extract.
 type Instructions struct {
-	// Schema is the JSON Schema of the result: anything that marshals to one, such as
-	// a map, a struct or a json.RawMessage. The descriptions in it guide the
-	// extraction. Default: {}.
+	// Schema is the JSON Schema of the result: a map, a json.RawMessage, or a value of
+	// another package that marshals to one. Package schema makes one of a Go struct.
+	// The descriptions in it guide the extraction. Required.
 	Schema any `json:"schema,omitzero"`
 	// SystemPrompt describes the documents and what to mind, for all fields. Empty is
 	// the default: "Be precise and thorough."
@@ -98,10 +99,38 @@ func (r ExtractRequest) check() error {
 	if err := r.Parsing.check("Parsing."); err != nil {
 		return err
 	}
-	if _, ok := r.Instructions.Schema.([]byte); ok {
-		return refuse("Instructions.Schema", "a []byte is sent as base64: convert it to json.RawMessage")
+	if err := checkSchema(r.Instructions.Schema); err != nil {
+		return err
 	}
 	return r.Settings.PageRange.check("Settings.PageRange")
+}
+
+// schemaKeywords are members of which a JSON Schema of a result has at least one.
+var schemaKeywords = []string{"type", "properties", "$ref", "anyOf", "allOf", "oneOf", "enum", "$defs"}
+
+// checkSchema refuses what certainly is no JSON Schema of an object's fields. A struct
+// is the usual mistake: it would be sent as the values of its fields.
+func checkSchema(schema any) error {
+	const field = "Instructions.Schema"
+	if _, ok := schema.([]byte); ok {
+		return refuse(field, "a []byte is sent as base64: convert it to json.RawMessage")
+	}
+	raw, err := json.Marshal(schema)
+	if err != nil {
+		return &RequestError{Field: field, Reason: "it does not marshal to JSON", Err: err}
+	}
+	members := object(raw)
+	if slices.ContainsFunc(schemaKeywords, func(name string) bool { return members[name] != nil }) {
+		return nil
+	}
+	const give = "give a JSON Schema as a map or a json.RawMessage, or make one of a Go struct with schema.For"
+	switch {
+	case schema == nil || string(raw) == "null":
+		return refuse(field, "there is none: %s", give)
+	case raw[0] != '{':
+		return refuse(field, "a %T marshals to no JSON object: %s", schema, give)
+	}
+	return refuse(field, "a %T marshals to an object without any of %s: %s", schema, strings.Join(schemaKeywords, ", "), give)
 }
 
 // wire is the body to send; a is nil for the synchronous endpoint.

@@ -1,6 +1,7 @@
 package reducto_test
 
 import (
+	"encoding/json"
 	"testing"
 	"testing/synctest"
 
@@ -26,3 +27,5 @@ func bubble(t *testing.T, f func(t *testing.T, srv *reductotest.Server, client *
 var document = reducto.URL("https://example.com/document.pdf")
 
 func parseRequest() reducto.ParseRequest { return reducto.ParseRequest{Input: document} }
+
+var instructions = reducto.Instructions{Schema: json.RawMessage(`{"type":"object"}`)}

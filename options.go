@@ -55,6 +55,9 @@ const (
 	DefaultMaxResponseBytes = 256 << 20
 	// DefaultMaxResultBytes bounds the download of a result from its URL.
 	DefaultMaxResultBytes = 4 << 30
+	// DefaultMaxMetadataBytes is the default of WithMaxMetadataBytes: the 1 MiB that
+	// receivers accept in a delivery, less room for its other members.
+	DefaultMaxMetadataBytes = 1<<20 - 4<<10
 )
 
 // Option configures a Client.
@@ -77,6 +80,8 @@ type config struct {
 	userAgent      string
 	webhook        Webhook
 	hooks          []SubmitHook
+	maxMetadata    int
+	quietWebhook   bool
 	explicitKey    bool
 	explicitServer bool
 }
@@ -88,6 +93,29 @@ func WithAPIKey(key string) Option {
 			return fmt.Errorf("WithAPIKey: %w", err)
 		}
 		c.key, c.explicitKey = fixedKey(key), true
+		return nil
+	}
+}
+
+// WithMaxMetadataBytes sets the largest metadata, in bytes of JSON, of a submission
+// with a webhook and a submit hook. A delivery repeats the metadata, so a receiver of
+// this library would refuse larger ones: raise its WithMaxBodyBytes too. Default:
+// DefaultMaxMetadataBytes.
+func WithMaxMetadataBytes(n int) Option {
+	return func(c *config) error {
+		if n <= 0 {
+			return fmt.Errorf("WithMaxMetadataBytes: %d is not positive", n)
+		}
+		c.maxMetadata = n
+		return nil
+	}
+}
+
+// WithoutWebhookWarning silences the warning that Reducto's public service cannot
+// reach the URL of a webhook.
+func WithoutWebhookWarning() Option {
+	return func(c *config) error {
+		c.quietWebhook = true
 		return nil
 	}
 }
@@ -276,6 +304,7 @@ func configure(opts []Option) (*config, *url.URL, error) {
 		maxResponse:   DefaultMaxResponseBytes,
 		maxResult:     DefaultMaxResultBytes,
 		maxDirect:     MaxDirectUpload,
+		maxMetadata:   DefaultMaxMetadataBytes,
 		logger:        slog.New(slog.DiscardHandler),
 	}
 	for _, opt := range opts {

@@ -271,8 +271,7 @@ func TestUsageIsBrokenDownByFeature(t *testing.T) {
 // linkedTo is a parse result whose content lies at a URL.
 func linkedTo(t testing.TB, url string) *ParseResult {
 	t.Helper()
-	client, err := NewClient(WithAPIKey("sk-test"), WithMaxRetries(0))
-	require.NoError(t, err)
+	client := newTestClient(t, WithMaxRetries(0))
 	t.Cleanup(client.CloseIdleConnections)
 	r := &ParseResult{content: content{link: Link(url)}}
 	r.bind(source{client: client, jobID: "j1"})

@@ -9,11 +9,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
-	"sync/atomic"
 	"time"
 
 	"github.com/reducto-go/reducto/internal/jsonread"
@@ -51,6 +49,8 @@ type call struct {
 
 	// read consumes a successful answer. Its error makes the answer unusable.
 	read func(*answer) error
+	// jobID takes the place of read for submissions, and receives the job's id.
+	jobID *string
 	// secrets are values, besides the API key, that errors must not repeat.
 	secrets []string
 }
@@ -149,13 +149,13 @@ func (c *Client) logger(ctx context.Context, level slog.Level, r *call, attempt 
 
 // exchange holds everything that an attempt needs, in one allocation.
 type exchange struct {
-	connected atomic.Bool
-	trace     httptrace.ClientTrace
-	idle      idleWatch
-	url       url.URL
-	raw       bytes.Reader
-	body      limitedBody
-	answer    answer
+	reach  reach
+	trace  httptrace.ClientTrace
+	idle   idleWatch
+	url    url.URL
+	raw    bytes.Reader
+	body   limitedBody
+	answer answer
 }
 
 // attempt sends r once. It returns nil after a success.
@@ -170,17 +170,20 @@ func (c *Client) attempt(ctx context.Context, r *call) *failure {
 	x := new(exchange)
 	ctx, idle := c.limit(ctx, r, &x.idle)
 	defer idle.stop()
-	x.trace.GotConn = func(httptrace.GotConnInfo) { x.connected.Store(true) }
+	x.reach.trace(&x.trace, c.guard)
 	req, err := c.request(httptrace.WithClientTrace(ctx, &x.trace), r, x, auth, idle)
 	if err != nil {
 		return &failure{err: err, nothing: true}
 	}
 	resp, err := c.api.Do(req)
 	if err != nil {
-		return c.failedExchange(ctx, r, err, x.connected.Load())
+		return c.failedExchange(ctx, r, err, &x.reach)
 	}
 	defer resp.Body.Close()
-	body := idle.reader(resp.Body)
+	body, err := decoded(resp, idle.reader(resp.Body))
+	if err != nil {
+		return c.unusable(ctx, r, resp, err, append(r.secrets, auth.key))
+	}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		head, _ := io.ReadAll(io.LimitReader(body, maxErrorBody))
 		apiErr := decodeAPIError(r.method, r.path, resp, head, append(r.secrets, auth.key)...)
@@ -188,7 +191,12 @@ func (c *Client) attempt(ctx context.Context, r *call) *failure {
 	}
 	x.body = limitedBody{r: body, left: c.cfg.maxResponse, limit: c.cfg.maxResponse}
 	x.answer = answer{header: resp.Header, body: &x.body, size: resp.ContentLength}
-	if err := r.read(&x.answer); err != nil {
+	if r.jobID != nil {
+		*r.jobID, err = readJobID(&x.answer)
+	} else {
+		err = r.read(&x.answer)
+	}
+	if err != nil {
 		return c.unusable(ctx, r, resp, err, append(r.secrets, auth.key))
 	}
 	if !x.body.ended {
@@ -254,27 +262,28 @@ func (c *Client) request(ctx context.Context, r *call, x *exchange, auth credent
 	return req, nil
 }
 
-// failedExchange classifies an attempt without an answer.
-func (c *Client) failedExchange(ctx context.Context, r *call, err error, connected bool) *failure {
+// failedExchange classifies an attempt without an answer. reached is how far it came,
+// nil if that is not known.
+func (c *Client) failedExchange(ctx context.Context, r *call, err error, reached *reach) *failure {
 	f := &failure{transient: true, after: -1}
 	var urlErr *url.Error
 	if errors.As(err, &urlErr) {
 		err = urlErr.Err // its text would repeat the URL, with its query
 	}
+	f.nothing = reached.neverConnected(err)
 	var refused *RequestError
 	if errors.As(err, &refused) {
-		return &failure{err: refused, nothing: !connected, after: -1}
+		return &failure{err: refused, nothing: f.nothing || reached != nil && !reached.connected.Load(), after: -1}
 	}
-	var op *net.OpError
-	var dns *net.DNSError
-	dialled := errors.As(err, &op) && op.Op == "dial" || errors.As(err, &dns)
-	// The trace alone is no proof: a user's transport may not report it.
-	f.nothing = dialled && !connected
 	if ended := contextError(ctx); ended != nil {
 		err = ended
 		f.transient = errors.Is(err, errAttemptTimeout) || errors.Is(err, errIdle)
 	} else if isTLSRefusal(err) {
-		f.nothing, f.transient = !connected, false
+		f.nothing, f.transient = reached != nil && !reached.connected.Load(), false
+	} else if proxy := proxyErrorOf(err); proxy != nil && f.nothing {
+		err, f.transient = proxy, proxy.transient()
+	} else if errors.Is(err, errLinkRefused) {
+		f.transient = false
 	}
 	f.err = c.lost(r, err)
 	return f

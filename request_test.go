@@ -225,7 +225,7 @@ func TestFailedExchange(t *testing.T) {
 		"TLS later on":             {t.Context(), tls.RecordHeaderError{Msg: "http"}, true, judged{false, false}},
 	} {
 		wrapped := &url.Error{Op: "Post", URL: "https://reducto.example.com/parse_async?sig=5a1e", Err: test.err}
-		f := c.failedExchange(test.ctx, &call{method: "POST", path: "/parse_async", query: "sig=5a1e"}, wrapped, test.connected)
+		f := c.failedExchange(test.ctx, &call{method: "POST", path: "/parse_async", query: "sig=5a1e"}, wrapped, reached(test.connected))
 		assert.Equal(t, test.want, judged{f.transient, f.nothing}, name)
 		assert.Negative(t, f.after, name)
 		var lost *ConnectionError
@@ -240,10 +240,16 @@ func TestFailedExchange(t *testing.T) {
 	}
 	// A body that cannot be read is no connection that failed.
 	mine := &RequestError{Op: "Upload", Field: "reader", Reason: "it ended"}
-	f := c.failedExchange(t.Context(), &call{}, &url.Error{Err: fmt.Errorf("write: %w", mine)}, true)
+	f := c.failedExchange(t.Context(), &call{}, &url.Error{Err: fmt.Errorf("write: %w", mine)}, reached(true))
 	assert.Equal(t, error(mine), f.err)
 	assert.False(t, f.transient)
 	assert.False(t, f.nothing)
+}
+
+func reached(connected bool) *reach {
+	r := new(reach)
+	r.connected.Store(connected)
+	return r
 }
 
 func TestAnswerInMemory(t *testing.T) {

@@ -141,7 +141,7 @@ func minimalRequests() map[string]submission {
 	input := URL("https://example.com/document.pdf")
 	return map[string]submission{
 		"parse":    &ParseRequest{Input: input},
-		"extract":  &ExtractRequest{Input: input},
+		"extract":  &ExtractRequest{Input: input, Instructions: Instructions{Schema: json.RawMessage(`{"type":"object"}`)}},
 		"split":    &SplitRequest{Input: input, SplitDescription: []SplitCategory{{Name: "Invoice", Description: "a bill"}}},
 		"pipeline": &PipelineRequest{Input: input, PipelineID: "k97f3a"},
 		"edit":     &EditRequest{Input: input, Instructions: "Fill in the name Ada."},
@@ -334,7 +334,11 @@ func TestMinimalRequestsSendOnlyWhatIsRequired(t *testing.T) {
 		for key := range sent {
 			keys = append(keys, key)
 		}
-		assert.ElementsMatch(t, requestRequired[reflect.TypeOf(r).Elem()], keys, name)
+		required := requestRequired[reflect.TypeOf(r).Elem()]
+		if name == "extract" {
+			required = append(slices.Clone(required), "instructions") // this library requires a schema
+		}
+		assert.ElementsMatch(t, required, keys, name)
 	}
 }
 
@@ -381,6 +385,7 @@ func TestRequestsRefused(t *testing.T) {
 		return &r
 	}
 	widget := EditWidget{Type: WidgetTypeText, BBox: BoundingBox{Page: 1}}
+	instructions := Instructions{Schema: json.RawMessage(`{"type":"object"}`)}
 	tests := map[string]struct {
 		request submission
 		field   string
@@ -419,7 +424,7 @@ func TestRequestsRefused(t *testing.T) {
 		"negative columns":     {&ParseRequest{Input: input, Spreadsheet: Spreadsheet{SplitLargeTables: SplitLargeTables{Size: TableSize{Column: -1}}}}, "Spreadsheet.SplitLargeTables.Size", "below 0"},
 		"nil agentic":          {&ParseRequest{Input: input, Enhance: Enhance{Agentic: []AgenticScope{TextAgentic{}, nil}}}, "Enhance.Agentic[1]", "TextAgentic"},
 		"extract: parsing":     {&ExtractRequest{Input: input, Parsing: options(func(o *ParseOptions) { o.Settings.PageRange = Pages(0) })}, "Parsing.Settings.PageRange", "numbered from 1"},
-		"extract: page 0":      {&ExtractRequest{Input: input, Settings: ExtractSettings{PageRange: Pages(0)}}, "Settings.PageRange", "numbered from 1"},
+		"extract: page 0":      {&ExtractRequest{Input: input, Instructions: instructions, Settings: ExtractSettings{PageRange: Pages(0)}}, "Settings.PageRange", "numbered from 1"},
 		"extract: bytes":       {&ExtractRequest{Input: input, Instructions: Instructions{Schema: []byte(`{}`)}}, "Instructions.Schema", "json.RawMessage"},
 		"split: parsing":       {&SplitRequest{Input: input, Parsing: options(func(o *ParseOptions) { o.Settings.Timeout = -1 })}, "Parsing.Settings.Timeout", "use seconds"},
 		"split: no categories": {&SplitRequest{Input: input}, "SplitDescription", "at least one"},

@@ -140,12 +140,22 @@ func (c *Client) fetch(ctx context.Context, r *call, link Link, started func() b
 		f.transient = false
 		return f
 	}
+	if err := c.guard.check(req.URL); err != nil {
+		f := fail(err)
+		f.transient = false
+		return f
+	}
 	req.Header.Set("User-Agent", c.agent)
 	resp, err := c.storage.Do(req)
 	got := int64(0)
 	if err == nil {
 		defer resp.Body.Close()
-		body := idle.consumed(resp.Body)
+		body, unreadable := decoded(resp, idle.consumed(resp.Body))
+		if unreadable != nil {
+			f := fail(unreadable)
+			f.transient = false
+			return f
+		}
 		if resp.StatusCode != http.StatusOK {
 			head, _ := io.ReadAll(io.LimitReader(body, maxErrorBody))
 			return apiFailure(decodeStorageError(http.MethodGet, r.url, resp, head, link), resp.Header)
@@ -175,7 +185,7 @@ func (c *Client) fetch(ctx context.Context, r *call, link Link, started func() b
 		err = ended
 	}
 	f := fail(after(got, err))
-	f.transient = !errors.Is(err, ErrTooLarge) &&
+	f.transient = !errors.Is(err, ErrTooLarge) && !errors.Is(err, errLinkRefused) &&
 		(ended == nil || errors.Is(ended, errIdle))
 	return f
 }

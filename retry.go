@@ -58,7 +58,12 @@ func apiFailure(e *APIError, h http.Header) *failure {
 		// A gateway may answer so although the service received the request.
 		f.transient, f.nothing = true, false
 	}
-	if after, ok := parseRetryAfter(h.Get("Retry-After"), time.Now()); ok {
+	// A date is compared with the server's own clock, which may differ from ours.
+	now, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
+		now = time.Now()
+	}
+	if after, ok := parseRetryAfter(h.Get("Retry-After"), now); ok {
 		f.after, e.RetryAfter = after, after
 	}
 	return f

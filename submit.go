@@ -312,6 +312,12 @@ func (c *Client) prepare(op string, kind JobType, req submission, a Async) (*Sub
 			s.metadata = raw
 		}
 	}
+	if s.Webhook.Enabled() && len(c.cfg.hooks) > 0 && len(s.metadata) > c.cfg.maxMetadata {
+		return nil, &RequestError{Op: op, Field: "Async.Metadata", Reason: fmt.Sprintf(
+			"it has %d bytes, more than the %d that a receiver accepts in a delivery: send a reference instead, or raise WithMaxMetadataBytes and the receiver's WithMaxBodyBytes",
+			len(s.metadata), c.cfg.maxMetadata)}
+	}
+	c.warnUnreachable(s.Webhook)
 	return s, nil
 }
 
@@ -355,10 +361,7 @@ func (c *Client) submit(ctx context.Context, op, path string, s *Submission, req
 		op: op, method: http.MethodPost, path: path,
 		resend: cfg.resend, timeout: c.cfg.timeout,
 		secrets: append(s.secrets(), req.private()...),
-		read: func(a *answer) (err error) {
-			sent.jobID, err = readJobID(a)
-			return err
-		},
+		jobID:   &sent.jobID,
 	}
 	if err := r.json(req.wire(&sent.async)); err != nil {
 		return "", reject(err)

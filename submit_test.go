@@ -25,7 +25,7 @@ func TestEveryEndpointIsSubmittedWithOneAsync(t *testing.T) {
 		}
 		_, err := client.ParseAsync(ctx, reducto.ParseRequest{Input: document, Async: async})
 		require.NoError(t, err)
-		_, err = client.ExtractAsync(ctx, reducto.ExtractRequest{Input: document, Async: async})
+		_, err = client.ExtractAsync(ctx, reducto.ExtractRequest{Input: document, Instructions: instructions, Async: async})
 		require.NoError(t, err)
 		_, err = client.SplitAsync(ctx, reducto.SplitRequest{
 			Input: document, Async: async,
@@ -482,7 +482,9 @@ func TestBatchSubmissionsWaitForTheQueue(t *testing.T) {
 
 		srv.Fault("POST /extract_async", saturated())
 		began = time.Now()
-		_, err = client.ExtractAsync(t.Context(), reducto.ExtractRequest{Input: document, QueuePriority: reducto.QueuePriorityBatch})
+		_, err = client.ExtractAsync(t.Context(), reducto.ExtractRequest{
+			Input: document, Instructions: instructions, QueuePriority: reducto.QueuePriorityBatch,
+		})
 		require.NoError(t, err)
 		assert.GreaterOrEqual(t, time.Since(began), 5*time.Minute)
 	})

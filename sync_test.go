@@ -63,7 +63,9 @@ func TestSynchronousCallsThatAnswerWithAJob(t *testing.T) {
 			"POST /parse": {"Parse", `{"job_id":"j","duration":1,"usage":{"num_pages":1},"result":{"type":"full","chunks":[]}}`,
 				func() (reducto.Result, error) { return client.Parse(ctx, parseRequest()) }},
 			"POST /extract": {"Extract", `{"usage":{"num_pages":1,"num_fields":1},"result":{"a":1}}`,
-				func() (reducto.Result, error) { return client.Extract(ctx, reducto.ExtractRequest{Input: document}) }},
+				func() (reducto.Result, error) {
+					return client.Extract(ctx, reducto.ExtractRequest{Input: document, Instructions: instructions})
+				}},
 			"POST /split": {"Split", `{"usage":{"num_pages":1},"result":{"section_mapping":{"a":[1]},"splits":[]}}`,
 				func() (reducto.Result, error) {
 					return client.Split(ctx, reducto.SplitRequest{Input: document, SplitDescription: []reducto.SplitCategory{{Name: "a", Description: "b"}}})
@@ -130,7 +132,7 @@ func TestSynchronousCallsAreNotSentTwiceByAccident(t *testing.T) {
 		_, err = client.Parse(t.Context(), req)
 		assertRefused(t, srv, err, "QueuePriority", before)
 		for _, async := range []reducto.Async{{Priority: true}} {
-			_, err = client.Extract(t.Context(), reducto.ExtractRequest{Input: document, Async: async})
+			_, err = client.Extract(t.Context(), reducto.ExtractRequest{Input: document, Instructions: instructions, Async: async})
 			assertRefused(t, srv, err, "Async", before)
 			_, err = client.Split(t.Context(), reducto.SplitRequest{Input: document, Async: async})
 			assertRefused(t, srv, err, "Async", before)

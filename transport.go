@@ -1,26 +1,33 @@
 package reducto
 
 import (
+	"compress/gzip"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // newHTTPClients returns the clients for the API and for storage. They are copies of
 // h, or of a default client if h is nil.
-func newHTTPClients(h *http.Client) (*http.Client, *http.Client) {
+func newHTTPClients(h *http.Client, guard *storageGuard) (*http.Client, *http.Client) {
 	if h == nil {
 		h = &http.Client{Transport: newTransport()}
 	}
 	api, storage := *h, *h
 	api.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	storage.CheckRedirect = checkStorageRedirect
+	storage.CheckRedirect = guard.checkRedirect
+	storage.Transport = guard.transport(h.Transport)
 	// Cookies are of no use to this API, and a jar would carry them between hosts.
 	api.Jar, storage.Jar = nil, nil
 	return &api, &storage
@@ -36,20 +43,119 @@ func newTransport() *http.Transport {
 		ForceAttemptHTTP2:     true,
 		MaxIdleConns:          512,
 		MaxIdleConnsPerHost:   256,
-		IdleConnTimeout:       90 * time.Second,
+		IdleConnTimeout:       idleConnTimeout,
 		TLSHandshakeTimeout:   10 * time.Second,
 		ExpectContinueTimeout: time.Second,
+		OnProxyConnectResponse: func(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
+			if resp.StatusCode == http.StatusOK {
+				return nil
+			}
+			return &proxyError{resp.StatusCode}
+		},
 	}
 }
 
-// checkStorageRedirect follows redirects of storage, for example between the regions
-// of a bucket. It removes the Referer header, in which net/http puts the signed URL.
-func checkStorageRedirect(req *http.Request, via []*http.Request) error {
-	if len(via) >= 5 {
-		return errors.New("stopped after 5 redirects")
+// idleConnTimeout is below the 60 seconds after which many load balancers close idle
+// connections. A submission on a connection that is just being closed has an unknown
+// outcome.
+const idleConnTimeout = 50 * time.Second
+
+// proxyError is a proxy's refusal to connect to the API.
+type proxyError struct{ status int }
+
+func (e *proxyError) Error() string {
+	text := fmt.Sprintf("the proxy refused to connect: %d %s", e.status, http.StatusText(e.status))
+	switch e.status {
+	case http.StatusProxyAuthRequired:
+		return text + ": put the user and password of the proxy into HTTPS_PROXY"
+	case http.StatusForbidden:
+		return text + ": ask its administrator to allow the API's host"
 	}
-	req.Header.Del("Referer")
+	return text
+}
+
+// transient reports whether the proxy may connect the next time.
+func (e *proxyError) transient() bool {
+	return e.status == http.StatusTooManyRequests || e.status >= 500
+}
+
+// proxyErrorOf returns the proxy's refusal that err is, or nil. A transport of the
+// user's gives only the text of the proxy's status line.
+func proxyErrorOf(err error) *proxyError {
+	if e, ok := errors.AsType[*proxyError](err); ok {
+		return e
+	}
+	for _, status := range []int{
+		http.StatusForbidden, http.StatusProxyAuthRequired, http.StatusTooManyRequests,
+		http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout,
+	} {
+		if err.Error() == http.StatusText(status) {
+			return &proxyError{status}
+		}
+	}
 	return nil
+}
+
+// reach is how far an attempt came, as the transport reports it.
+type reach struct {
+	asked     atomic.Bool // for a connection
+	connected atomic.Bool // a connection was obtained
+}
+
+// trace has the transport report to r and to the guard.
+func (r *reach) trace(t *httptrace.ClientTrace, guard *storageGuard) {
+	t.GetConn = func(string) { r.asked.Store(true) }
+	t.GotConn = func(info httptrace.GotConnInfo) {
+		r.connected.Store(true)
+		guard.sawAPI(info.Conn)
+	}
+}
+
+// neverConnected reports whether there certainly was no connection, so that nothing
+// was sent. A transport that reports nothing proves nothing, except by the kind of its
+// error.
+func (r *reach) neverConnected(err error) bool {
+	if r == nil || r.connected.Load() {
+		return false
+	}
+	var op *net.OpError
+	var dns *net.DNSError
+	return r.asked.Load() || errors.As(err, &op) && op.Op == "dial" || errors.As(err, &dns)
+}
+
+// decoded returns the body of an answer without its Content-Encoding. net/http decodes
+// gzip itself, unless the user's transport asked for it or switched that off.
+func decoded(resp *http.Response, body io.Reader) (io.Reader, error) {
+	switch encoding := strings.ToLower(strings.TrimSpace(resp.Header.Get("Content-Encoding"))); {
+	case encoding == "" || encoding == "identity" || resp.Uncompressed:
+		return body, nil
+	case encoding == "gzip" || encoding == "x-gzip":
+		resp.ContentLength = -1
+		return &gunzip{from: body}, nil
+	default:
+		return nil, &badAnswer{whole: true, reason: fmt.Sprintf("the body has the Content-Encoding %.20q: "+
+			"have the transport of WithHTTPClient ask for gzip or none", encoding)}
+	}
+}
+
+// gunzip reads the header of a gzip stream when it is first read.
+type gunzip struct {
+	from io.Reader
+	zip  *gzip.Reader
+}
+
+func (g *gunzip) Read(p []byte) (int, error) {
+	if g.zip == nil {
+		zip, err := gzip.NewReader(g.from)
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			return 0, err
+		}
+		g.zip = zip
+	}
+	return g.zip.Read(p)
 }
 
 // Causes of the contexts that the client itself ends.
@@ -154,5 +260,5 @@ func isTLSRefusal(err error) bool {
 	_, authority := errors.AsType[x509.UnknownAuthorityError](err)
 	_, hostname := errors.AsType[x509.HostnameError](err)
 	_, record := errors.AsType[tls.RecordHeaderError](err)
-	return verification || authority || hostname || record
+	return verification || authority || hostname || record || errors.Is(err, http.ErrSchemeMismatch)
 }

@@ -243,6 +243,9 @@ func (c *Client) putOnce(ctx context.Context, r *call, link Link, src *uploadSou
 	if err != nil || req.URL.Host == "" {
 		return &failure{err: c.lost(r, errors.New("the presigned URL cannot be used"))}
 	}
+	if err := c.guard.check(req.URL); err != nil {
+		return &failure{err: c.lost(r, err)}
+	}
 	req.ContentLength = src.size
 	req.GetBody = func() (io.ReadCloser, error) {
 		again, err := src.open()
@@ -254,7 +257,7 @@ func (c *Client) putOnce(ctx context.Context, r *call, link Link, src *uploadSou
 	req.Header.Set("User-Agent", c.agent)
 	resp, err := c.storage.Do(req)
 	if err != nil {
-		return c.failedExchange(ctx, r, err, true)
+		return c.failedExchange(ctx, r, err, nil)
 	}
 	defer resp.Body.Close()
 	head, _ := io.ReadAll(io.LimitReader(idle.reader(resp.Body), maxErrorBody))

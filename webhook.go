@@ -94,6 +94,50 @@ func (w Webhook) check() error {
 	return nil
 }
 
+// unreachable returns why Reducto's public service cannot deliver to the webhook, or
+// should not. It is empty if nothing is known against it.
+func (w Webhook) unreachable() string {
+	if w.mode != webhookDirect {
+		return ""
+	}
+	u, err := url.Parse(w.url)
+	switch {
+	case err != nil:
+		return ""
+	case isPrivateHost(u.Hostname()):
+		return "Reducto cannot reach the webhook's URL, as it is in a private network: use a tunnel, or Wait without a webhook"
+	case u.Scheme == "http":
+		return "the webhook's URL is http, so its secret can be read on the way: use https"
+	}
+	return ""
+}
+
+// warnUnreachable logs once if the public service cannot deliver to a webhook.
+func (c *Client) warnUnreachable(w Webhook) {
+	if c.cfg.quietWebhook || !c.public || w.mode != webhookDirect {
+		return
+	}
+	if last := c.checked.Load(); last != nil && *last == w.url {
+		return
+	}
+	c.checked.Store(&w.url)
+	if reason := w.unreachable(); reason != "" {
+		c.warned.Do(func() {
+			c.cfg.logger.Warn("reducto: "+reason+" (WithoutWebhookWarning silences this)", slog.Any("webhook", w))
+		})
+	}
+}
+
+// isPublic reports whether a base URL is that of Reducto's public service.
+func isPublic(base *url.URL) bool {
+	for _, region := range regionURLs {
+		if u, err := url.Parse(region); err == nil && u.Host == base.Host {
+			return true
+		}
+	}
+	return false
+}
+
 // wire returns the JSON form of an enabled webhook.
 func (w Webhook) wire() webhookWire {
 	return webhookWire{Mode: w.mode, URL: w.url, Channels: w.channels}

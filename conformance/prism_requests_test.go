@@ -176,7 +176,10 @@ func addParse(add adder, v variant) {
 }
 
 func addExtract(add adder, v variant) {
-	r := reducto.ExtractRequest{Input: v.input, Parsing: v.options}
+	r := reducto.ExtractRequest{
+		Input: v.input, Parsing: v.options,
+		Instructions: reducto.Instructions{Schema: map[string]any{"type": "object"}},
+	}
 	if !v.minimal {
 		r.Instructions = reducto.Instructions{
 			Schema:       json.RawMessage(`{"type":"object","properties":{"total":{"type":"number"}}}`),

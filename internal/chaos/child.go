@@ -212,7 +212,8 @@ func submitJob(ctx context.Context, client *reducto.Client, o order) (jobID stri
 	document := reducto.URL(fmt.Sprintf("https://example.com/%d.pdf", o.N))
 	switch o.Kind {
 	case kindExtract:
-		h, err := client.ExtractAsync(ctx, reducto.ExtractRequest{Input: document, Async: async}, opts...)
+		h, err := client.ExtractAsync(ctx, reducto.ExtractRequest{Input: document, Async: async,
+			Instructions: reducto.Instructions{Schema: json.RawMessage(`{"type":"object"}`)}}, opts...)
 		return idOf(h, err)
 	case kindSplit:
 		h, err := client.SplitAsync(ctx, reducto.SplitRequest{Input: document, Async: async,

@@ -48,7 +48,7 @@ func ExampleObserver() {
 	if err != nil {
 		panic(err)
 	}
-	forged := webhook.NewTestRequest("/webhook", nil, "job_1", reducto.StatusCompleted, nil)
+	forged := webhook.NewTestRequest("/webhook", nil, "job_1", reducto.JobStatusCompleted, nil)
 	fmt.Println(Serve(in, forged))
 	_ = in.Shutdown(context.Background()) // it also waits for measurements
 	fmt.Println(observer.Get("deliveries:unauthorized"), observer.Get("unauthorized:no_secret"))
