@@ -55,7 +55,7 @@ func TestDependencies(t *testing.T) {
 				assert.Contains(t, allowedModules, dep.Module.Path, "%s links %s", p.ImportPath, path)
 			}
 		}
-		if p.within("reductotest") || p.within("examples") {
+		if p.within("reductotest") || p.within("examples") || p.within("webhook/inbox/internal/inboxtest") {
 			continue
 		}
 		assert.NotContains(t, p.Deps, modulePath+"/reductotest", "%s links the test server", p.ImportPath)

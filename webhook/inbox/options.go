@@ -47,6 +47,7 @@ type Option func(*config) error
 
 type config struct {
 	receiver []webhook.ReceiverOption
+	maxBody  int64
 	logger   *slog.Logger
 	observer Observer
 
@@ -71,6 +72,7 @@ type config struct {
 
 func configure(opts []Option) (*config, error) {
 	c := &config{
+		maxBody:         webhook.DefaultMaxBodyBytes,
 		refetch:         true,
 		workers:         DefaultWorkers,
 		lease:           DefaultLease,
@@ -135,8 +137,14 @@ func WithLogger(l *slog.Logger) Option {
 	}
 }
 
-// WithMaxBodyBytes sets the largest body, as webhook.WithMaxBodyBytes does.
-func WithMaxBodyBytes(n int64) Option { return received(webhook.WithMaxBodyBytes(n)) }
+// WithMaxBodyBytes sets the largest body, as webhook.WithMaxBodyBytes does. The Inbox
+// refuses to submit metadata that would not fit into a delivery.
+func WithMaxBodyBytes(n int64) Option {
+	return func(c *config) error {
+		c.maxBody = n
+		return received(webhook.WithMaxBodyBytes(n))(c)
+	}
+}
 
 // WithReadTimeout sets how long a body may take to arrive, as
 // webhook.WithReadTimeout does.

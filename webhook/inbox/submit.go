@@ -19,6 +19,10 @@ func (in *Inbox) BeforeSubmit(ctx context.Context, s *reducto.Submission) error 
 			return err
 		}
 	}
+	if n := int64(len(s.Metadata())) + envelopeBytes; s.Webhook.Enabled() && n > in.cfg.maxBody {
+		return &reducto.RequestError{Field: "Async.Metadata", Reason: fmt.Sprintf(
+			"its delivery would have some %d bytes, more than the %d of WithMaxBodyBytes: send a reference instead, or raise the limit", n, in.cfg.maxBody)}
+	}
 	if !s.HasMetadata(reducto.MetadataSubmissionID) && s.TakesMetadata() {
 		// The id tells the submission of a delivery that arrives before the answer, and
 		// of a job whose answer was lost. Without a webhook the submission can do without.
@@ -40,6 +44,10 @@ func (in *Inbox) BeforeSubmit(ctx context.Context, s *reducto.Submission) error 
 	}
 	return nil
 }
+
+// envelopeBytes is the room in a delivery for everything but the user's metadata: ids,
+// status, secret or token.
+const envelopeBytes = 2 << 10
 
 // AfterSubmit records the API's answer. If that fails, the delivery or the
 // reconciler finds the job. It implements reducto.SubmitHook.
