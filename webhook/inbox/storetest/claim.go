@@ -48,13 +48,6 @@ var claimChecks = []check{
 		next none; deliver a = accepted a; next 1h; pass 10m; next 50m; pass 20m; next 30m
 		submit s; deliver j/s = accepted s; next 30m; pass 10m; next 20m; bind s j 1; claim = s; end s received after=5m; next 5m
 		pass 20h; claim = a s; end a done; end s dead; submit pending; next none`)},
-	{"NextIsZeroIfAnotherIsDue", ruleNext, 0, func(e *env) {
-		e.receive(completed("a", ""), completed("b", ""))
-		_, next, err := e.Store.Claim(e.ctx, 1, lease)
-		if e.ok(err); next < 0 || next > slack {
-			e.Errorf("next is %v", next)
-		}
-	}},
 }
 
 var extendChecks = []check{

@@ -14,26 +14,18 @@ import (
 // inconsistent says what no record may be, or returns "".
 func inconsistent(r inbox.Record) string {
 	ended := r.State == done || r.State == dead
-	jobs := make([]string, 0, len(r.JobIDs))
+	var jobs []string
 	for _, id := range r.JobIDs {
 		jobs = append(jobs, wireid.Key(id))
-	}
-	slices.Sort(jobs)
-	id := r.SubmissionID
-	if id == "" && len(r.JobIDs) > 0 {
-		id = r.Key // one of the jobs
-		if !slices.Contains(jobs, r.Key) {
-			return "without a submission, Key must be one of JobIDs"
-		}
 	}
 	switch {
 	case !slices.Contains(allStates, r.State):
 		return "there is no such state"
-	case r.Key == "" || r.Key != wireid.Key(id):
+	case r.Key != wireid.Key(r.SubmissionID) && (r.SubmissionID != "" || !slices.Contains(jobs, r.Key)):
 		return "Key must be the submission's id, or the job's, and a UUID in lower case"
 	case r.JobID != "" && !slices.Contains(r.JobIDs, r.JobID):
 		return "JobID must be one of JobIDs"
-	case len(slices.Compact(slices.Clone(jobs))) != len(jobs):
+	case len(slices.Compact(sorted(jobs))) != len(jobs):
 		return "a job must be in JobIDs once"
 	case r.Token != 0 && r.State == pending, r.Token == 0 && r.State != pending && r.State != received:
 		return "Token must be zero before the first claim, and only then"
@@ -60,7 +52,7 @@ func (e *env) wantAll(want []inbox.Record) {
 	e.Helper()
 	got := e.all()
 	if !reflect.DeepEqual(withoutReadAt(got), withoutReadAt(want)) {
-		e.Errorf("the store has\n%s\nwant\n%s", describeAll(got), describeAll(want))
+		e.Fatalf("the store has\n%s\nwant\n%s", describeAll(got), describeAll(want))
 	}
 }
 
@@ -105,28 +97,14 @@ func describe(r inbox.Record) string {
 	var b strings.Builder
 	v := reflect.ValueOf(r)
 	for i := range v.NumField() {
-		name, field := v.Type().Field(i).Name, v.Field(i)
-		switch value := field.Interface().(type) {
-		case time.Time:
-			if !value.IsZero() && name != "ReadAt" {
-				fmt.Fprintf(&b, " %s:%s", name, value.Sub(r.ReadAt).Round(time.Second))
-			}
-		default:
-			if field.Kind() == reflect.Slice && field.Len() > 0 || field.Kind() != reflect.Slice && !field.IsZero() {
-				fmt.Fprintf(&b, " %s:%s", name, head(fmt.Sprintf("%s", printable(value))))
-			}
+		name, text := v.Type().Field(i).Name, printed(v.Field(i))
+		if at, ok := v.Field(i).Interface().(time.Time); ok && name != "ReadAt" && !at.IsZero() {
+			fmt.Fprintf(&b, " %s:%s", name, at.Sub(r.ReadAt).Round(time.Second))
+		} else if !ok && !slices.Contains([]string{"", "0", "[]", "false"}, text) {
+			fmt.Fprintf(&b, " %s:%s", name, head(text))
 		}
 	}
 	return "{" + strings.TrimPrefix(b.String(), " ") + "}"
-}
-
-// printable returns v so that %s prints it.
-func printable(v any) any {
-	switch v.(type) {
-	case int, int64, bool:
-		return fmt.Sprint(v)
-	}
-	return v
 }
 
 func describeAll(records []inbox.Record) string {

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -50,7 +51,7 @@ func script(text string) func(e *env) { return func(e *env) { e.do(text) } }
 func (e *env) do(text string, args ...any) {
 	e.Helper()
 	text = strings.NewReplacer("{a}", uuid1, "{A}", strings.ToUpper(uuid1), "{b}", uuid2, "{B}", strings.ToUpper(uuid2)).Replace(fmt.Sprintf(text, args...))
-	for line := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == ';' || r == '\n' }) {
+	for _, line := range strings.FieldsFunc(text, func(r rune) bool { return r == ';' || r == '\n' }) {
 		line = strings.Join(strings.Fields(line), " ")
 		if line == "" {
 			continue
@@ -58,11 +59,8 @@ func (e *env) do(text string, args ...any) {
 		e.calls = append(e.calls, line)
 		call, want, _ := strings.Cut(line+" ", " = ")
 		words := strings.Fields(call)
-		if commands[words[0]] == nil {
-			panic("storetest: there is no command " + line)
-		}
 		if got := commands[words[0]](e, words[1:]); got != strings.TrimSpace(want) {
-			e.Errorf("%s: got %q, want %q", call, got, strings.TrimSpace(want))
+			e.Fatalf("%s: got %q, want %q", strings.TrimSpace(call), got, strings.TrimSpace(want))
 		}
 	}
 }
@@ -80,18 +78,21 @@ func option(args []string, name string) string {
 	return ""
 }
 
-// number returns the number or the duration, or 0 if the word is empty.
+// number returns the number that a word is, and limit the number of a command that
+// takes all unless it says how many. A missing duration is zero.
 func number(word string) int {
 	n, err := strconv.Atoi(word)
-	if err != nil && word != "" {
+	if err != nil {
 		panic(err)
 	}
 	return n
 }
 
+func limit(args []string) int { return number(append(args, "1000")[0]) }
+
 func duration(word string) time.Duration {
-	d, err := time.ParseDuration(word)
-	if err != nil && word != "" {
+	d, err := time.ParseDuration(cmp.Or(word, "0s"))
+	if err != nil {
 		panic(err)
 	}
 	return d
@@ -140,11 +141,7 @@ func (e *env) doDeliver(args []string) string {
 }
 
 func (e *env) doClaim(args []string) string {
-	n := 1000
-	if len(args) > 0 {
-		n = number(args[0])
-	}
-	return strings.Join(keysOf(e.claim(n)), " ")
+	return strings.Join(keysOf(e.claim(limit(args))), " ")
 }
 
 func (e *env) doNext(args []string) string {
@@ -168,15 +165,8 @@ func (e *env) lease(args []string) inbox.Lease {
 	return leaseOf(all[len(all)-1])
 }
 
-func heldOrLost(held bool) string {
-	if held {
-		return ""
-	}
-	return "lost"
-}
-
 func (e *env) doExtend(args []string) string {
-	return heldOrLost(e.extend(duration(args[1]), e.lease(args))[0])
+	return map[bool]string{false: "lost"}[e.extend(duration(args[1]), e.lease(args))[0]]
 }
 
 func (e *env) doEnd(args []string) string {
@@ -190,15 +180,11 @@ func (e *env) doEnd(args []string) string {
 	if n := option(args, "attempt="); n != "" {
 		c.Attempt = number(n)
 	}
-	return heldOrLost(e.finish(c)[0])
+	return map[bool]string{false: "lost"}[e.finish(c)[0]]
 }
 
 func (e *env) doOverdue(args []string) string {
-	n := 1000
-	if len(args) > 0 {
-		n = number(args[0])
-	}
-	records, err := e.Store.Overdue(e.ctx, n, func(*inbox.Record) time.Duration { return 9 * time.Hour })
+	records, err := e.Store.Overdue(e.ctx, limit(args), func(*inbox.Record) time.Duration { return 9 * time.Hour })
 	e.ok(err)
 	return strings.Join(keysOf(records), " ")
 }
@@ -228,10 +214,7 @@ func (e *env) doState(args []string) string {
 	r := records[0]
 	words := []string{string(r.State)}
 	if len(r.JobIDs) > 0 {
-		words = append(words, r.JobID)
-		if r.JobID == "" {
-			words[1] = "-"
-		}
+		words = append(words, cmp.Or(r.JobID, "-"))
 	}
 	return strings.Join(append(words, slices.DeleteFunc(sorted(r.JobIDs), func(id string) bool { return id == r.JobID })...), " ")
 }
@@ -253,7 +236,7 @@ func printed(v reflect.Value) string {
 	case json.RawMessage:
 		return string(value)
 	case time.Time:
-		return map[bool]string{true: "", false: "set"}[value.IsZero()]
+		return map[bool]string{false: "set"}[value.IsZero()]
 	}
 	return fmt.Sprint(v.Interface())
 }

@@ -11,7 +11,6 @@ const (
 	ruleTrack     = "Without an ID, Submit records a job that was submitted elsewhere, unless a record has that job."
 	ruleSpellings = "Two spellings of one UUID are the same id."
 	ruleMetadata  = "A record that has metadata from Submit keeps that."
-	ruleKey       = "Its Key is the submission's id, or the job's id if there is no submission."
 )
 
 var submitChecks = []check{
@@ -43,7 +42,7 @@ var submitChecks = []check{
 	{"TrackOfAKnownJobIsIgnored", ruleTrack, 0, script(`
 		submit s waits; bind s js 1; deliver jw/waits = accepted waits; track t {a}; deliver d = accepted d
 		mark; track js jw t d {a} {A}; same`)},
-	{"JobWithTheIDOfASubmissionIsIgnored", ruleKey, 0, script(`submit {a}; mark; track {a} {A}; deliver {A} = refused; same`)},
+	{"JobWithTheIDOfASubmissionIsIgnored", "Its Key is the submission's id, or the job's id if there is no submission.", 0, script(`submit {a}; mark; track {a} {A}; deliver {A} = refused; same`)},
 	{"SpellingsOfASubmission", ruleSpellings, 0, script(`
 		submit {A}; has {a} SubmissionID={A}; submit {a}; keys = {a}
 		bind {a} j1 1; bind {A} j2 1; deliver j3/{a} = refused; deliver j1/{A} = accepted {a}; claim = {a}; end {a} done

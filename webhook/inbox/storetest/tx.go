@@ -18,7 +18,7 @@ var txChecks = []check{
 		e.do("deliver j = accepted j; mark")
 		r := e.claimOne("j")
 		e.do("mark")
-		tx := e.begin()
+		tx := e.Begin()
 		_, err := tx.ExecContext(e.ctx, e.Effect)
 		e.ok(err)
 		c := completion(r, done)
@@ -34,7 +34,7 @@ var txChecks = []check{
 		e.do("deliver j = accepted j")
 		r := e.claimOne("j")
 		e.do("mark")
-		tx := e.begin()
+		tx := e.Begin()
 		_, err := tx.ExecContext(e.ctx, e.Effect)
 		e.ok(err)
 		e.finishTx(tx, completion(r, done), true)
@@ -42,7 +42,7 @@ var txChecks = []check{
 		equal(e, "number of effects", e.Effects(), 0)
 		e.do("same; extend j 1h; pass 2h; claim = j; mark")
 		for _, l := range []inbox.Lease{leaseOf(r), {Key: "unknown", Token: 1}, {Key: "j"}} { // the tokens hold nothing
-			tx = e.begin()
+			tx = e.Begin()
 			e.finishTx(tx, inbox.Completion{Lease: l, State: done}, false)
 			e.ok(tx.Commit())
 		}
@@ -51,7 +51,7 @@ var txChecks = []check{
 	{"SeveralInOneTransaction", ruleTx, needTx, func(e *env) {
 		records := e.receiveAndClaim([]string{"a", "b", "c"})
 		e.Advance(2 * lease) // the leases have ended
-		tx := e.begin()
+		tx := e.Begin()
 		for i, state := range []inbox.State{done, dead, received} {
 			e.finishTx(tx, completion(records[i], state), true)
 		}
@@ -83,7 +83,7 @@ var txChecks = []check{
 		r := e.claimOne("j")
 		ctx, cancel := context.WithCancel(e.ctx)
 		cancel()
-		tx := e.begin()
+		tx := e.Begin()
 		if _, err := e.Store.(inbox.TxStore).FinishTx(ctx, tx, completion(r, done)); err == nil {
 			e.Errorf("FinishTx returns no error")
 		}
@@ -97,7 +97,7 @@ var txChecks = []check{
 func (e *env) heldTx(f func()) {
 	e.Helper()
 	e.do("deliver j = accepted j; pass 2m; deliver other = accepted other; claim = j other")
-	tx := e.begin()
+	tx := e.Begin()
 	e.finishTx(tx, completion(e.claims["j"][0], done), true)
 	outer := e.ctx
 	ctx, cancel := context.WithTimeout(outer, 5*time.Second)
@@ -108,15 +108,6 @@ func (e *env) heldTx(f func()) {
 		e.Errorf("a call waits for the transaction")
 	}
 	e.ok(tx.Commit())
-}
-
-func (e *env) begin() Tx {
-	e.Helper()
-	tx := e.Begin()
-	if tx.Execer == nil || tx.Commit == nil || tx.Rollback == nil {
-		e.Fatalf("Begin returns no transaction")
-	}
-	return tx
 }
 
 func (e *env) finishTx(tx Tx, c inbox.Completion, want bool) {
