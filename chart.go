@@ -45,17 +45,17 @@ func (r *ChartResult) MarshalJSON() ([]byte, error) {
 
 var chartFields = jsonread.FieldsOf[ChartResult]("response_type")
 
-func (v *ChartResult) read(r *jsonread.Reader) {
-	for o := r.Object(chartFields, v.Extra.members()); o.Next(); {
+func (r *ChartResult) read(in *jsonread.Reader) {
+	for o := in.Object(chartFields, r.Extra.members()); o.Next(); {
 		switch o.Name {
 		case "response_type":
-			v.responseType = readName(r)
+			r.responseType = readName(in)
 		case "job_id":
-			v.JobID = r.String()
+			r.JobID = in.String()
 		case "duration":
-			v.Duration = r.FloatPointer()
+			r.Duration = in.FloatPointer()
 		case "result":
-			v.Result = r.Raw()
+			r.Result = in.Raw()
 		}
 	}
 }

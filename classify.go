@@ -257,25 +257,25 @@ func (r *ClassifyResult) MarshalJSON() ([]byte, error) {
 
 var classifyFields = jsonread.FieldsOf[ClassifyResult]("response_type", "result")
 
-func (v *ClassifyResult) read(r *jsonread.Reader) {
-	for o := r.Object(classifyFields, v.Extra.members()); o.Next(); {
+func (r *ClassifyResult) read(in *jsonread.Reader) {
+	for o := in.Object(classifyFields, r.Extra.members()); o.Next(); {
 		switch o.Name {
 		case "response_type":
-			v.responseType = readName(r)
+			r.responseType = readName(in)
 		case "job_id":
-			v.JobID = r.String()
+			r.JobID = in.String()
 		case "response_confidence":
-			jsonread.Decode(r, &v.Confidence)
+			jsonread.Decode(in, &r.Confidence)
 		case "usage":
-			jsonread.Decode(r, &v.Usage)
+			jsonread.Decode(in, &r.Usage)
 		case "duration":
-			v.Duration = r.FloatPointer()
+			r.Duration = in.FloatPointer()
 		case "extra_metadata":
-			v.ExtraMetadata = r.Raw()
+			r.ExtraMetadata = in.Raw()
 		case "result":
-			v.content = readContent(r)
-			if r.Err() == nil && v.content.link == "" && !members.IsNull(v.content.raw) {
-				r.Reject(v.set(v.content.raw))
+			r.content = readContent(in)
+			if in.Err() == nil && r.content.link == "" && !members.IsNull(r.content.raw) {
+				in.Reject(r.set(r.content.raw))
 			}
 		}
 	}

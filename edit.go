@@ -240,19 +240,19 @@ func (r *EditResult) MarshalJSON() ([]byte, error) {
 
 var editFields = jsonread.FieldsOf[EditResult]("response_type")
 
-func (v *EditResult) read(r *jsonread.Reader) {
-	for o := r.Object(editFields, v.Extra.members()); o.Next(); {
+func (r *EditResult) read(in *jsonread.Reader) {
+	for o := in.Object(editFields, r.Extra.members()); o.Next(); {
 		switch o.Name {
 		case "response_type":
-			v.responseType = readName(r)
+			r.responseType = readName(in)
 		case "job_id":
-			v.JobID = r.String()
+			r.JobID = in.String()
 		case "document_url":
-			v.DocumentURL = Link(r.String())
+			r.DocumentURL = Link(in.String())
 		case "form_schema":
-			jsonread.Decode(r, &v.FormSchema)
+			jsonread.Decode(in, &r.FormSchema)
 		case "usage":
-			jsonread.Decode(r, &v.Usage)
+			jsonread.Decode(in, &r.Usage)
 		}
 	}
 }

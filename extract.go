@@ -382,25 +382,25 @@ func (r *ExtractResult) UnmarshalJSON(data []byte) error {
 
 var extractFields = jsonread.FieldsOf[ExtractResult]("response_type", "result", "citations")
 
-func (v *ExtractResult) read(r *jsonread.Reader) {
-	for o := r.Object(extractFields, v.Extra.members()); o.Next(); {
+func (r *ExtractResult) read(in *jsonread.Reader) {
+	for o := in.Object(extractFields, r.Extra.members()); o.Next(); {
 		switch o.Name {
 		case "response_type":
-			v.responseType = readName(r)
+			r.responseType = readName(in)
 		case "job_id":
-			v.JobID = r.String()
+			r.JobID = in.String()
 		case "studio_link":
-			v.StudioLink = r.String()
+			r.StudioLink = in.String()
 		case "usage":
-			jsonread.Decode(r, &v.Usage)
+			jsonread.Decode(in, &r.Usage)
 		case "confidence":
-			v.Confidence = readConfidence(r)
+			r.Confidence = readConfidence(in)
 		case "confidence_reason":
-			v.ConfidenceReason = r.String()
+			r.ConfidenceReason = in.String()
 		case "result":
-			v.value = readContent(r)
+			r.value = readContent(in)
 		case "citations":
-			v.cites = readContent(r)
+			r.cites = readContent(in)
 		}
 	}
 }

@@ -344,27 +344,27 @@ func (r *ParseResult) UnmarshalJSON(data []byte) error {
 
 var parseFields = jsonread.FieldsOf[ParseResult]("response_type", "result")
 
-func (v *ParseResult) read(r *jsonread.Reader) {
-	for o := r.Object(parseFields, v.Extra.members()); o.Next(); {
+func (r *ParseResult) read(in *jsonread.Reader) {
+	for o := in.Object(parseFields, r.Extra.members()); o.Next(); {
 		switch o.Name {
 		case "response_type":
-			v.responseType = readName(r)
+			r.responseType = readName(in)
 		case "job_id":
-			v.JobID = r.String()
+			r.JobID = in.String()
 		case "duration":
-			v.Duration = r.Float()
+			r.Duration = in.Float()
 		case "pdf_url":
-			v.PDFURL = Link(r.String())
+			r.PDFURL = Link(in.String())
 		case "studio_link":
-			v.StudioLink = r.String()
+			r.StudioLink = in.String()
 		case "usage":
-			readUsage(r, &v.Usage)
+			readUsage(in, &r.Usage)
 		case "parse_mode":
-			v.ParseMode = ParseMode(r.String())
+			r.ParseMode = ParseMode(in.String())
 		case "document_properties":
-			v.DocumentProperties = r.Raw()
+			r.DocumentProperties = in.Raw()
 		case "result":
-			readParseContent(r, v)
+			readParseContent(in, r)
 		}
 	}
 }

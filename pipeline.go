@@ -224,23 +224,23 @@ var (
 	stepFields     = jsonread.FieldsOf[struct{}]("parse", "extract", "split", "edit")
 )
 
-func (v *PipelineResult) read(r *jsonread.Reader) {
-	for o := r.Object(pipelineFields, v.Extra.members()); o.Next(); {
+func (r *PipelineResult) read(in *jsonread.Reader) {
+	for o := in.Object(pipelineFields, r.Extra.members()); o.Next(); {
 		switch o.Name {
 		case "response_type":
-			v.responseType = readName(r)
+			r.responseType = readName(in)
 		case "job_id":
-			v.JobID = r.String()
+			r.JobID = in.String()
 		case "usage":
-			readUsage(r, &v.Usage)
+			readUsage(in, &r.Usage)
 		case "result":
-			switch r.Kind() {
+			switch in.Kind() {
 			case 'n':
-				r.Skip()
+				in.Skip()
 			case '{':
-				readSteps(r, v)
+				readSteps(in, r)
 			default:
-				r.Misfit(errors.New("the result of a pipeline is not an object"))
+				in.Misfit(errors.New("the result of a pipeline is not an object"))
 			}
 		}
 	}

@@ -292,21 +292,21 @@ func (r *SplitResult) UnmarshalJSON(data []byte) error {
 
 var splitFields = jsonread.FieldsOf[SplitResult]("response_type", "result")
 
-func (v *SplitResult) read(r *jsonread.Reader) {
-	for o := r.Object(splitFields, v.Extra.members()); o.Next(); {
+func (r *SplitResult) read(in *jsonread.Reader) {
+	for o := in.Object(splitFields, r.Extra.members()); o.Next(); {
 		switch o.Name {
 		case "response_type":
-			v.responseType = readName(r)
+			r.responseType = readName(in)
 		case "job_id":
-			v.JobID = r.String()
+			r.JobID = in.String()
 		case "duration":
-			v.Duration = r.Float()
+			r.Duration = in.Float()
 		case "usage":
-			readUsage(r, &v.Usage)
+			readUsage(in, &r.Usage)
 		case "result":
-			v.content = readContent(r)
-			if r.Err() == nil && v.content.link == "" && !members.IsNull(v.content.raw) {
-				r.Reject(v.set(v.content.raw))
+			r.content = readContent(in)
+			if in.Err() == nil && r.content.link == "" && !members.IsNull(r.content.raw) {
+				in.Reject(r.set(r.content.raw))
 			}
 		}
 	}

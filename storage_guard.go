@@ -74,13 +74,15 @@ func (g *storageGuard) transport(base http.RoundTripper) http.RoundTripper {
 	}
 	direct := t.Clone()
 	direct.Proxy = nil
-	if t.DialContext == nil && t.Dial == nil && t.DialTLSContext == nil && t.DialTLS == nil && t.TLSClientConfig == nil { //nolint:staticcheck // the user may have set them
+	//lint:ignore SA1019 the user may have set the old fields
+	if t.DialContext == nil && t.Dial == nil && t.DialTLSContext == nil && t.DialTLS == nil && t.TLSClientConfig == nil {
 		direct.ForceAttemptHTTP2 = true // a dial function of one's own turns HTTP/2 off
 	}
 	dial := t.DialContext
 	if dial == nil {
 		dial = new(net.Dialer).DialContext
-		if old := t.Dial; old != nil { //nolint:staticcheck // as above
+		//lint:ignore SA1019 as above
+		if old := t.Dial; old != nil {
 			dial = func(_ context.Context, network, addr string) (net.Conn, error) { return old(network, addr) }
 		}
 	}

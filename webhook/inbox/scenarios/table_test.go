@@ -21,12 +21,12 @@ var others = []struct {
 }{
 	{1, "../..", []string{"TestNewSecretRefusesBadSecrets", "TestNewHandlerRefusesWrongConfiguration"}, "without a secret there is no Inbox"},
 	{8, "..", []string{"TestBindConflictIsLoggedAndCounted"}, ""},
-	{27, "../../../internal/chaos", []string{"TestScenario27_KilledAfterInsertBeforeAnswer"}, ""},
-	{28, "../../../internal/chaos", []string{"TestScenario28_KilledAfterAnswerBeforeClaim"}, ""},
-	{29, "../../../internal/chaos", []string{"TestScenario29_KilledBetweenClaimAndCompletion"}, ""},
-	{30, "../../../internal/chaos", []string{"TestScenario30_StoppedPastLeaseThenCompletes"}, ""},
-	{31, "../../../internal/chaos", []string{"TestScenario31_StoppedPastLeaseThenFails"}, ""},
-	{32, "../../../internal/chaos", []string{"TestScenario32_KilledAfterEffectBeforeCompletion"}, ""},
+	{27, "../../../internal/chaos", []string{"TestKillBetweenCommitAndAnswerCallsFuncOnce"}, ""},
+	{28, "../../../internal/chaos", []string{"TestKillBetweenAnswerAndClaimLosesNothing"}, ""},
+	{29, "../../../internal/chaos", []string{"TestKillBetweenClaimAndCompletionCallsFuncAgainAfterLease"}, ""},
+	{30, "../../../internal/chaos", []string{"TestStopPastLeaseThenSuccessIsFenced"}, ""},
+	{31, "../../../internal/chaos", []string{"TestStopPastLeaseThenFailureIsFenced"}, ""},
+	{32, "../../../internal/chaos", []string{"TestKillBetweenEffectAndCompletion"}, ""},
 	{32, "..", []string{"TestCompleteTx"}, ""},
 	{39, "", nil, "no store is on Redis; SQLite and PostgreSQL commit before they answer"},
 	{40, "../sqlstore", []string{
