@@ -190,7 +190,7 @@ func writeAlone(ctx, waiting context.Context, conn *sql.Conn, write func(tx *sql
 	}
 	defer restore()
 	for attempt := 0; ; attempt++ {
-		if pause(waiting, min(attempt, 6)) != nil {
+		if pause(waiting, min(attempt, 4)) != nil {
 			return context.Cause(waiting)
 		}
 		if err := transact(ctx, conn, write); !busy(err) {
