@@ -1,3 +1,5 @@
+//go:build unix
+
 package sqlstore_test
 
 import (
@@ -5,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 
@@ -26,51 +29,72 @@ func BenchmarkStore(b *testing.B) {
 		for _, known := range []bool{false, true} {
 			b.Run(fmt.Sprintf("Receive/%s/known=%v", name, known), func(b *testing.B) {
 				store, _ := open(b)
-				for b.Loop() {
-					b.StopTimer()
+				measure(b, func() func() {
 					list := benchNotifications(b, store, known)
-					b.StartTimer()
-					benchReceive(b, store, list, inbox.Accepted)
-				}
+					return func() { benchReceive(b, store, list, inbox.Accepted) }
+				})
 			})
 		}
 		b.Run("Duplicate/"+name, func(b *testing.B) {
 			store, _ := open(b)
 			list := benchNotifications(b, store, false)
 			benchReceive(b, store, list, inbox.Accepted)
-			for b.Loop() {
-				benchReceive(b, store, list, inbox.Duplicate)
-			}
+			measure(b, func() func() { return func() { benchReceive(b, store, list, inbox.Duplicate) } })
 		})
 		b.Run("ClaimExtendFinish/"+name, func(b *testing.B) {
 			store, _ := open(b)
-			for b.Loop() {
-				b.StopTimer()
+			measure(b, func() func() {
 				benchReceive(b, store, benchNotifications(b, store, false), inbox.Accepted)
-				b.StartTimer()
-				claimed, _, err := store.Claim(b.Context(), benchBatch, time.Hour)
-				require.NoError(b, err)
-				require.Len(b, claimed, benchBatch)
-				leases, list := make([]inbox.Lease, benchBatch), make([]inbox.Completion, benchBatch)
-				for i, r := range claimed {
-					leases[i], list[i] = leaseOf(r), done(r)
-				}
-				_, err = store.Extend(b.Context(), leases, time.Hour)
-				require.NoError(b, err)
-				held, err := store.Finish(b.Context(), list)
-				require.NoError(b, err)
-				require.False(b, slices.Contains(held, false))
-			}
+				return func() { benchWork(b, store) }
+			})
 		})
 		b.Run("SubmitAndBind/"+name, func(b *testing.B) {
 			store, _ := open(b)
-			for b.Loop() {
+			measure(b, func() func() {
 				id := benchID()
-				require.NoError(b, store.Submit(b.Context(), inbox.Submission{ID: id, Webhook: true, PollAfter: time.Hour}))
-				require.NoError(b, store.Bind(b.Context(), inbox.Answer{SubmissionID: id, JobID: "job-" + id, Jobs: 1}))
-			}
+				return func() {
+					require.NoError(b, store.Submit(b.Context(), inbox.Submission{ID: id, Webhook: true, PollAfter: time.Hour}))
+					require.NoError(b, store.Bind(b.Context(), inbox.Answer{SubmissionID: id, JobID: "job-" + id, Jobs: 1}))
+				}
+			})
 		})
 	}
+}
+
+// measure runs what prepare returns, and reports its time and CPU time.
+func measure(b *testing.B, prepare func() func()) {
+	var cpu int64
+	now := func() int64 {
+		var u syscall.Rusage
+		require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
+		return u.Utime.Nano() + u.Stime.Nano()
+	}
+	for b.Loop() {
+		b.StopTimer()
+		run := prepare()
+		before := now()
+		b.StartTimer()
+		run()
+		b.StopTimer()
+		cpu += now() - before
+		b.StartTimer()
+	}
+	b.ReportMetric(float64(cpu)/float64(b.N), "cpu-ns/op")
+}
+
+func benchWork(b *testing.B, store *sqlstore.Store) {
+	claimed, _, err := store.Claim(b.Context(), benchBatch, time.Hour)
+	require.NoError(b, err)
+	require.Len(b, claimed, benchBatch)
+	leases, list := make([]inbox.Lease, benchBatch), make([]inbox.Completion, benchBatch)
+	for i, r := range claimed {
+		leases[i], list[i] = leaseOf(r), done(r)
+	}
+	_, err = store.Extend(b.Context(), leases, time.Hour)
+	require.NoError(b, err)
+	held, err := store.Finish(b.Context(), list)
+	require.NoError(b, err)
+	require.False(b, slices.Contains(held, false))
 }
 
 func benchID() string { return fmt.Sprintf("%016x-%015x", rand.Uint64(), rand.Uint64()>>4) }

@@ -20,33 +20,56 @@ type querier interface {
 type preparedQuerier struct {
 	querier
 	prepared map[string]*sql.Stmt
-	tx       *sql.Tx              // nil if it is a pool
-	bound    map[string]*sql.Stmt // to tx
-}
-
-func (q preparedQuerier) stmt(ctx context.Context, query string) *sql.Stmt {
-	stmt := q.prepared[query]
-	if stmt == nil || q.tx == nil {
-		return stmt
-	}
-	if q.bound[query] == nil {
-		q.bound[query] = q.tx.StmtContext(ctx, stmt)
-	}
-	return q.bound[query]
 }
 
 func (q preparedQuerier) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	if stmt := q.stmt(ctx, query); stmt != nil {
+	if stmt := q.prepared[query]; stmt != nil {
 		return stmt.ExecContext(ctx, args...)
 	}
 	return q.querier.ExecContext(ctx, query, args...)
 }
 
 func (q preparedQuerier) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	if stmt := q.stmt(ctx, query); stmt != nil {
+	if stmt := q.prepared[query]; stmt != nil {
 		return stmt.QueryContext(ctx, args...)
 	}
 	return q.querier.QueryContext(ctx, query, args...)
+}
+
+// sqliteTx runs the prepared statements in a transaction. It looks at the context before
+// each statement. To interrupt one, drivers need a goroutine for each, which takes longer
+// than most statements.
+type sqliteTx struct {
+	tx       *sql.Tx
+	prepared map[string]*sql.Stmt
+	bound    map[string]*sql.Stmt // to tx
+}
+
+func (q sqliteTx) stmt(ctx context.Context, query string) (context.Context, *sql.Stmt, error) {
+	if err := ended(ctx); err != nil {
+		return nil, nil, err
+	}
+	ctx = context.WithoutCancel(ctx)
+	if q.bound[query] == nil {
+		q.bound[query] = q.tx.StmtContext(ctx, q.prepared[query])
+	}
+	return ctx, q.bound[query], nil
+}
+
+func (q sqliteTx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	ctx, stmt, err := q.stmt(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return stmt.ExecContext(ctx, args...)
+}
+
+func (q sqliteTx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	ctx, stmt, err := q.stmt(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return stmt.QueryContext(ctx, args...)
 }
 
 // queryRow reads one value. Without a row its error is sql.ErrNoRows.
@@ -93,7 +116,7 @@ func (s *Store) read(ctx context.Context, read func(q querier) error) error {
 		if err := pause(ctx, attempt); err != nil {
 			return err
 		}
-		err := read(preparedQuerier{querier: s.db, prepared: s.prepared})
+		err := read(preparedQuerier{s.db, s.prepared})
 		if err == nil || attempt == tries || !again(err) && !busy(err) {
 			return err
 		}
@@ -154,7 +177,7 @@ func (s *Store) writeWithin(ctx context.Context, patience time.Duration, write f
 	}
 	defer conn.Close()
 	return writeAlone(ctx, waiting, conn, func(tx *sql.Tx) error {
-		return write(preparedQuerier{querier: tx, prepared: s.prepared, tx: tx, bound: map[string]*sql.Stmt{}})
+		return write(sqliteTx{tx, s.prepared, map[string]*sql.Stmt{}})
 	})
 }
 
@@ -167,7 +190,7 @@ func writeAlone(ctx, waiting context.Context, conn *sql.Conn, write func(tx *sql
 	}
 	defer restore()
 	for attempt := 0; ; attempt++ {
-		if pause(waiting, min(attempt, 6)) != nil {
+		if pause(waiting, min(attempt, 4)) != nil {
 			return context.Cause(waiting)
 		}
 		if err := transact(ctx, conn, write); !busy(err) {

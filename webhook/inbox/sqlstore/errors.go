@@ -8,20 +8,20 @@ import (
 	"time"
 )
 
-// failed says which method an error comes from. If ctx is over, the error is
-// ctx's, whatever the driver made of that.
-func failed(ctx context.Context, op string, err error) error {
+// failed adds the method to an error, and the context's error if the context has
+// ended: drivers return other errors then.
+func failed(ctx context.Context, method string, err error) error {
 	if err == nil {
 		return nil
 	}
 	if over := ended(ctx); over != nil && !errors.Is(err, over) {
-		return fmt.Errorf("sqlstore: %s: %w: %w", op, over, err)
+		return fmt.Errorf("sqlstore: %s: %w: %w", method, over, err)
 	}
-	return fmt.Errorf("sqlstore: %s: %w", op, err)
+	return fmt.Errorf("sqlstore: %s: %w", method, err)
 }
 
-// ended is ctx's error. A driver that passes the deadline on can be told that it
-// is over before ctx knows.
+// ended returns the context's error. A driver may notice the deadline a little before
+// the context does.
 func ended(ctx context.Context) error {
 	if deadline, ok := ctx.Deadline(); ok && ctx.Err() == nil && !time.Now().Before(deadline) {
 		return context.DeadlineExceeded
@@ -29,8 +29,7 @@ func ended(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// sqlState is the SQLSTATE of an error of PostgreSQL, empty if it has none.
-// The drivers' errors have the method.
+// sqlState returns the SQLSTATE of an error of PostgreSQL, empty if it has none.
 func sqlState(err error) string {
 	var e interface{ SQLState() string }
 	if errors.As(err, &e) {
@@ -39,30 +38,17 @@ func sqlState(err error) string {
 	return ""
 }
 
-// The states of PostgreSQL that are understood here.
-const (
-	stateUniqueViolation      = "23505"
-	stateSerializationFailure = "40001"
-	stateDeadlock             = "40P01"
-)
+const stateUniqueViolation = "23505"
 
-// again reports whether PostgreSQL undid a transaction only because of another
-// one, and it can be repeated.
+// again reports whether PostgreSQL undid a transaction because of another one: after
+// a serialization failure or a deadlock it can be repeated.
 func again(err error) bool {
-	switch sqlState(err) {
-	case stateSerializationFailure, stateDeadlock:
-		return true
-	}
-	return false
+	state := sqlState(err)
+	return state == "40001" || state == "40P01"
 }
 
-const (
-	sqliteBusy   = 5 // SQLITE_BUSY
-	sqliteLocked = 6 // SQLITE_LOCKED, with a shared cache
-)
-
-// busy reports whether SQLite gave up waiting for another connection. Drivers
-// tell in different ways, and all print SQLite's own words.
+// busy reports whether another connection has locked SQLite: SQLITE_BUSY, or
+// SQLITE_LOCKED with a shared cache. Drivers differ, but all print SQLite's message.
 func busy(err error) bool {
 	if err == nil {
 		return false
@@ -70,7 +56,7 @@ func busy(err error) bool {
 	var e interface{ Code() int }
 	if errors.As(err, &e) {
 		primary := e.Code() & 0xff
-		return primary == sqliteBusy || primary == sqliteLocked
+		return primary == 5 || primary == 6
 	}
 	text := err.Error()
 	return strings.Contains(text, "database is locked") || strings.Contains(text, "database table is locked")

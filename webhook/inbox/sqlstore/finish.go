@@ -89,24 +89,14 @@ func (s *Store) finishPostgres(ctx context.Context, list []completion, held []bo
 	if err != nil {
 		return err
 	}
-	ended := make(map[int]bool, len(list))
 	err = s.write(ctx, func(q querier) error {
-		rows, err := q.QueryContext(ctx, s.sql.finishAll, s.args(string(text))...)
-		if err != nil {
-			return err
+		for _, c := range list {
+			held[c.N] = false // a former attempt may have set it
 		}
-		defer rows.Close()
-		for rows.Next() {
-			var n int
-			if err := rows.Scan(&n); err != nil {
-				return err
-			}
-			ended[n] = true
-		}
-		return rows.Err()
+		return readNumbers(held)(q.QueryContext(ctx, s.sql.finishAll, s.args(string(text))...))
 	})
 	for _, c := range list {
-		if held[c.N] = ended[c.N]; err == nil && !ended[c.N] {
+		if err == nil && !held[c.N] {
 			err = s.write(ctx, func(q querier) error { return s.finishEach(ctx, q, []completion{c}, held) })
 		}
 	}

@@ -14,7 +14,7 @@ import (
 //go:embed migrations
 var migrationFiles embed.FS
 
-// schema is the tables of a version of this package, and how to get there.
+// schema is the tables that a release of this package needs, and how to make them.
 type schema struct {
 	files      fs.FS // migrations/postgres and migrations/sqlite
 	migrations []migration
@@ -24,14 +24,13 @@ type schema struct {
 type migration struct {
 	version int
 	file    string
-	// compatibleFrom is the oldest version of this package's schema whose programs
-	// can work with these tables: those that are still running while the first
-	// replica of the next release migrates. A migration is additive where the version
-	// before is among them: new columns have defaults, and nothing is renamed.
+	// compatibleFrom is the oldest version whose programs can work with these tables.
+	// In a rolling deploy programs of the version before are still running. They can if
+	// the migration is additive: new columns have defaults, and nothing is renamed.
 	compatibleFrom int
 }
 
-// currentSchema is what this package works with. Migrations are in the order of
+// currentSchema returns the schema of this release. Migrations are in the order of
 // their versions.
 func currentSchema() *schema {
 	return &schema{files: migrationFiles, migrations: []migration{
@@ -47,40 +46,39 @@ func (s *schema) statements(m migration, d Dialect) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Drivers differ in whether they take several statements at once. These files
-	// have a semicolon at the end of a line only where a statement ends.
+	// Not all drivers take several statements at once. In these files a semicolon at the
+	// end of a line ends a statement.
 	statements := strings.Split(string(text), ";\n")
 	return slices.DeleteFunc(statements, func(s string) bool { return strings.TrimSpace(s) == "" }), nil
 }
 
-// SchemaError says that the tables are of a version that this program cannot work
-// with.
+// SchemaError says that the program cannot work with the version of the tables.
 type SchemaError struct {
-	// Have is the version of the tables; zero: there are none.
+	// Have is the version of the tables, zero if there are none.
 	Have int
-	// CompatibleFrom is the oldest version of a program that can work with them.
+	// CompatibleFrom is the oldest version whose programs can work with them.
 	CompatibleFrom int
-	// Want is this program's version.
+	// Want is the version that this program needs.
 	Want int
 }
 
-// Error says what to do.
+// Error implements error. It says what to do.
 func (e *SchemaError) Error() string {
 	switch {
 	case e.Have == 0:
-		return fmt.Sprintf("the database has none of this package's tables, and this program needs version %d: "+
+		return fmt.Sprintf("there are no tables, and this program needs version %d: "+
 			"call sqlstore.Migrate with a role that may create tables, or leave out WithoutMigrate", e.Want)
 	case e.Have < e.Want:
-		return fmt.Sprintf("the tables are of version %d and this program needs %d: "+
+		return fmt.Sprintf("the tables have version %d, and this program needs version %d: "+
 			"call sqlstore.Migrate with a role that may alter them, or leave out WithoutMigrate", e.Have, e.Want)
 	}
-	return fmt.Sprintf("the tables are of version %d, for programs of version %d or later, and this program is of version %d: "+
+	return fmt.Sprintf("the tables have version %d, for programs of version %d or later, and this program has version %d: "+
 		"upgrade it, or give it another database or schema", e.Have, e.CompatibleFrom, e.Want)
 }
 
-// Migrate makes or upgrades the tables, for programs that open a Store
-// WithoutMigrate. It changes nothing if they are as new as this package, or newer
-// and compatible; if they are newer and not compatible it returns a *SchemaError.
+// Migrate makes or upgrades the tables. Call it if your programs open a Store
+// WithoutMigrate. It changes nothing if the tables are up to date, or newer and
+// compatible. If they are newer and not compatible, it returns a *SchemaError.
 // Several processes may call it at the same time.
 func Migrate(ctx context.Context, db *sql.DB, d Dialect) error {
 	if err := checkDatabase(db, d); err != nil {
@@ -90,8 +88,8 @@ func Migrate(ctx context.Context, db *sql.DB, d Dialect) error {
 	return failed(ctx, "migrate", err)
 }
 
-// prepare makes sure that the tables are of a version that this package works
-// with. With PostgreSQL it returns the schema that they are in, quoted.
+// prepare checks the version of the tables, and migrates them if it may. For PostgreSQL
+// it returns the schema that they are in, quoted.
 func (s *schema) prepare(ctx context.Context, db *sql.DB, d Dialect, migrate bool) (place string, err error) {
 	if d == PostgreSQL {
 		if place, err = postgresPlace(ctx, db); err != nil {
@@ -109,7 +107,7 @@ func (s *schema) prepare(ctx context.Context, db *sql.DB, d Dialect, migrate boo
 	return place, err
 }
 
-// state is what reducto_schema says.
+// state is the last row of reducto_schema.
 type state struct{ version, compatibleFrom int }
 
 func (s *schema) check(have state) error {
@@ -120,7 +118,7 @@ func (s *schema) check(have state) error {
 	return nil
 }
 
-// postgresPlace is the schema that has the tables, or that will have them.
+// postgresPlace returns the schema that has the tables, or that will have them.
 func postgresPlace(ctx context.Context, q rower) (string, error) {
 	var place sql.NullString
 	err := q.QueryRowContext(ctx, `SELECT coalesce(
@@ -159,8 +157,7 @@ func readState(ctx context.Context, q rower, d Dialect, place string) (state, er
 	return have, err
 }
 
-// upgrade applies the migrations that are missing, all in one transaction, while
-// nobody else does.
+// upgrade applies the missing migrations in one transaction. One process at a time can.
 func (s *schema) upgrade(ctx context.Context, db *sql.DB, d Dialect, place string) error {
 	conn, err := db.Conn(ctx)
 	if err != nil {
@@ -172,14 +169,13 @@ func (s *schema) upgrade(ctx context.Context, db *sql.DB, d Dialect, place strin
 		defer cancel()
 		return writeAlone(ctx, waiting, conn, func(tx *sql.Tx) error { return s.applyMissing(ctx, tx, d, place) })
 	}
-	// Each statement has to see what was committed while the lock was waited for.
+	// Each statement sees what was committed while this one waited for the lock.
 	tx, err := conn.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 	if err != nil {
 		return err
 	}
 	defer func() { _ = tx.Rollback() }()
-	// The number is this package's. The lock ends with the transaction, so that a
-	// pooler between here and the server does no harm.
+	// The lock ends with the transaction, so that poolers do no harm.
 	if _, err := tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock(7391204658811)`); err != nil {
 		return err
 	}

@@ -146,7 +146,8 @@ WITH i AS MATERIALIZED (
 )
 SELECT key FROM updated UNION ALL SELECT key FROM inserted`)
 
-	// A lease is read as it was before the statement: a locked record may be changing.
+	// The last SELECT sees the records as they were before the statement, so a locked one
+	// is held, too.
 	s.extend = text(`
 WITH i AS MATERIALIZED (
   SELECT * FROM json_to_recordset($3::text::json) AS i(n bigint, key text, token bigint)
@@ -160,11 +161,9 @@ WITH i AS MATERIALIZED (
 ), extended AS (
   UPDATE {{records}} r SET due_at = {{now}} + $4::bigint, version = r.version + 1
   FROM free WHERE r.ctid = free.place
-  RETURNING r.key
 )
-SELECT i.n, CASE WHEN i.key IN (SELECT key FROM extended) THEN $4::bigint ELSE r.due_at - {{now}} END
-FROM i CROSS JOIN LATERAL (
-  SELECT due_at FROM {{records}}
+SELECT i.n FROM i CROSS JOIN LATERAL (
+  SELECT FROM {{records}}
   WHERE namespace = $1::text AND key = i.key AND token = i.token AND (state = 'claimed') IS TRUE OFFSET 0
 ) r`)
 

@@ -77,7 +77,8 @@ func postgresSchema(t testing.TB) *pgx.ConnConfig {
 func postgresPool(t testing.TB, config *pgx.ConnConfig) *sql.DB {
 	t.Helper()
 	db := stdlib.OpenDB(*config)
-	db.SetMaxOpenConns(6)
+	db.SetMaxOpenConns(3)
+	db.SetMaxIdleConns(3) // the server is slow to free a connection
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
 	return db
 }

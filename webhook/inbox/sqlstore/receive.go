@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -178,35 +179,28 @@ func (s *Store) receiveOne(ctx context.Context, q querier, args []any, r *receiv
 // it is the same as another one, or empty.
 func receivedJSON(list []received) string {
 	text := make([]byte, 0, 320*len(list)+2)
-	text = append(text, '[')
+	add := func(s string, null bool) {
+		if null {
+			text = append(text, "null,"...)
+		} else {
+			text = append(appendString(text, s), ',')
+		}
+	}
 	for i := range list {
 		r := &list[i]
-		if i > 0 {
-			text = append(text, ',')
-		}
-		text = appendString(append(text, '['), r.key)
-		text = appendString(append(text, ','), r.job)
-		if text = append(text, ','); len(r.id) == len(r.job)+2 && string(r.id[1:len(r.id)-1]) == r.job {
-			text = append(text, "null"...)
-		} else {
-			text = appendString(text, string(r.id))
-		}
-		if text = append(text, ','); r.SubmissionID == r.key {
-			text = append(text, "null"...)
-		} else {
-			text = appendString(text, storable(r.SubmissionID))
-		}
-		text = appendString(append(text, ','), string(storable(r.Status)))
-		text = appendString(append(text, ','), string(storable(r.Outcome)))
-		text = appendString(append(text, ','), string(storable(r.Source)))
-		if text = append(text, ','); len(r.Metadata) == 0 {
-			text = append(text, "null"...)
-		} else {
-			text = appendString(text, encodeMetadata(r.Metadata))
-		}
-		text = append(text, ']')
+		text = append(text, '[')
+		add(r.key, false)
+		add(r.job, false)
+		add(string(r.id), string(r.id) == `"`+r.job+`"`)
+		add(storable(r.SubmissionID), r.SubmissionID == r.key)
+		add(string(storable(r.Status)), false)
+		add(string(storable(r.Outcome)), false)
+		add(string(storable(r.Source)), false)
+		add(encodeMetadata(r.Metadata), len(r.Metadata) == 0)
+		text[len(text)-1] = ']'
+		text = append(text, ',')
 	}
-	return string(append(text, ']'))
+	return "[" + string(bytes.TrimSuffix(text, []byte(","))) + "]"
 }
 
 // appendString appends what json.Marshal makes of a string.

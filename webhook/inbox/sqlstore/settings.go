@@ -9,16 +9,16 @@ import (
 	"time"
 )
 
-// SettingError says that a database would not keep what a Store promises to keep,
-// or could not be used by one, as it is configured.
+// SettingError says that a Store cannot use a database with its present settings. With
+// some of them a commit would not be durable.
 type SettingError struct {
-	// Setting is the setting, and Value what it is.
+	// Setting is the name of the setting, and Value its present value.
 	Setting, Value string
-	// Want says what it has to be, and how to have it so.
+	// Want says which value it needs, and how to set it.
 	Want string
 }
 
-// Error says what to do.
+// Error implements error. It says what to do.
 func (e *SettingError) Error() string {
 	return fmt.Sprintf("%s is %s: %s", e.Setting, e.Value, e.Want)
 }
@@ -30,7 +30,7 @@ func checkSettings(ctx context.Context, db *sql.DB, d Dialect) error {
 	return checkSQLite(ctx, db)
 }
 
-// minPostgres is the version in which WITH can be MATERIALIZED.
+// minPostgres is the first version that has WITH ... AS MATERIALIZED.
 const minPostgres = 12_00_00
 
 func checkPostgres(ctx context.Context, db *sql.DB) error {
@@ -47,30 +47,29 @@ func checkPostgres(ctx context.Context, db *sql.DB) error {
 	case err != nil || number < minPostgres:
 		return &SettingError{"server_version_num", version, "PostgreSQL 12 or later is needed"}
 	case encoding != "UTF8":
-		return &SettingError{"server_encoding", encoding, "what arrives is Unicode: use a database made WITH ENCODING 'UTF8'"}
+		return &SettingError{"server_encoding", encoding, "deliveries are Unicode: use a database that was created WITH ENCODING 'UTF8'"}
 	case commit == "off":
-		return &SettingError{"synchronous_commit", commit, "a crash of the server would lose what was acknowledged: " +
+		return &SettingError{"synchronous_commit", commit, "a crash of the server would lose deliveries that were answered: " +
 			"set it to on for the role or the database, or with options=-csynchronous_commit=on in the connection string"}
 	case readOnly != "off":
-		return &SettingError{"transaction_read_only", readOnly, "connect to a server that can be written to, " +
+		return &SettingError{"transaction_read_only", readOnly, "connect to a server that accepts writes, " +
 			"with target_session_attrs=read-write in the connection string if there are several"}
 	case isolation != "read committed":
 		return &SettingError{"transaction_isolation", isolation, "set default_transaction_isolation to 'read committed' " +
-			"for the role that this pool uses; transactions of yours may begin with another level"}
+			"for the role that this pool uses. Your transactions may begin with another level"}
 	}
 	return nil
 }
 
-// sqliteDSN are data source names as they have to be.
+// sqliteDSN are examples of data source names.
 const sqliteDSN = `with modernc.org/sqlite use "file:inbox.db?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)` +
 	`&_pragma=busy_timeout(5000)&_txlock=immediate", with github.com/mattn/go-sqlite3 ` +
 	`"file:inbox.db?_journal_mode=WAL&_synchronous=FULL&_busy_timeout=5000&_txlock=immediate"`
 
-// minSQLite is the version that has the operator ->>.
+// minSQLite is the first version that has the operator ->>.
 const minSQLite = 3_038_000
 
-// checkSQLite looks at some connections of the pool: settings are a connection's,
-// and what one was told the next may not know.
+// checkSQLite checks two connections of the pool, because settings are a connection's.
 func checkSQLite(ctx context.Context, db *sql.DB) error {
 	first, err := db.Conn(ctx)
 	if err != nil {
@@ -80,7 +79,7 @@ func checkSQLite(ctx context.Context, db *sql.DB) error {
 	if err := checkSQLiteConn(ctx, first); err != nil {
 		return err
 	}
-	// Others may need the rest of the pool, so this one is not waited for.
+	// The pool may have no other connection free. Do not wait for one.
 	soon, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
 	defer cancel()
 	second, err := db.Conn(soon)
@@ -104,8 +103,8 @@ func checkSQLiteConn(ctx context.Context, conn *sql.Conn) error {
 		return err
 	}
 	if file == "" {
-		return &SettingError{"the database", "in memory", "each connection would have another one, and all would be gone with the process: " +
-			"name a file, or use a inbox.MemoryStore; " + sqliteDSN}
+		return &SettingError{"the database", "in memory", "each connection would have its own, and records would end with the process: " +
+			"name a file, or use an inbox.MemoryStore; " + sqliteDSN}
 	}
 	if err := conn.QueryRowContext(ctx, `PRAGMA journal_mode`).Scan(&journal); err != nil {
 		return err
@@ -121,13 +120,13 @@ func checkSQLiteConn(ctx context.Context, conn *sql.Conn) error {
 		return err
 	}
 	if wait <= 0 {
-		return &SettingError{"busy_timeout", strconv.Itoa(wait), "whoever finds the database locked would fail at once: it must be positive; " + sqliteDSN}
+		return &SettingError{"busy_timeout", strconv.Itoa(wait), "statements would fail at once while another connection writes: it must be positive; " + sqliteDSN}
 	}
 	return nil
 }
 
-// synchronousNames are the values of that pragma, of which those below FULL do
-// not keep the last commits when the power fails.
+// synchronousNames are the values of that pragma. Below FULL, the last commits are lost
+// if the power fails.
 var synchronousNames = []string{"OFF", "NORMAL", "FULL", "EXTRA"}
 
 const synchronousFull = 2
@@ -140,7 +139,7 @@ func checkSynchronous(ctx context.Context, conn *sql.Conn) error {
 	if level >= synchronousFull {
 		return nil
 	}
-	return &SettingError{"synchronous", synchronousNames[max(level, 0)], "a power failure would lose what was acknowledged: " +
+	return &SettingError{"synchronous", synchronousNames[max(level, 0)], "a power failure would lose deliveries that were answered: " +
 		"it must be FULL or EXTRA for every connection; " + sqliteDSN}
 }
 
@@ -148,12 +147,12 @@ func pragmaInt(ctx context.Context, conn *sql.Conn, name string) (int, error) {
 	var value int
 	err := conn.QueryRowContext(ctx, "PRAGMA "+name).Scan(&value)
 	if errors.Is(err, sql.ErrNoRows) {
-		return 0, fmt.Errorf("PRAGMA %s says nothing: is this SQLite?", name)
+		return 0, fmt.Errorf("PRAGMA %s returns nothing: is this SQLite?", name)
 	}
 	return value, err
 }
 
-// versionNumber is 3_045_001 for 3.45.1.
+// versionNumber returns 3_045_001 for 3.45.1.
 func versionNumber(version string) int {
 	var major, minor, patch int
 	_, _ = fmt.Sscanf(version, "%d.%d.%d", &major, &minor, &patch)

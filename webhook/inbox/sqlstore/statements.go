@@ -23,7 +23,7 @@ type statements struct {
 	// arrays of SQL are different in every driver.
 	save      string // records, jobs to take, jobs to free -> keys of the records written
 	receive   string // arrays of receivedColumns -> numbers of those received
-	extend    string // leases, time -> numbers of those held, and what is left of them
+	extend    string // leases, time -> numbers of those held
 	finishAll string // completions -> numbers of those that ended
 
 	// SQLite, which is in this process, writes a batch with a statement for each row.

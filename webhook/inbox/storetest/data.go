@@ -1,18 +1,15 @@
 package storetest
 
 import (
+	"encoding/json"
 	"strings"
 	"time"
 
-	"github.com/reducto-go/reducto"
-	"github.com/reducto-go/reducto/webhook"
 	"github.com/reducto-go/reducto/webhook/inbox"
 )
 
-const ruleClock = "The store's clock counts, not the caller's."
-
 var dataChecks = []check{
-	{name: "MetadataIsKeptByteForByte", rule: "Metadata is the submission's, or the notification's if the submission had none.", run: func(e *env) {
+	{"MetadataIsKeptByteForByte", "Metadata is the submission's, or the notification's if the submission had none.", 0, func(e *env) {
 		texts := []string{
 			"", `{}`, `[]`, `null`, `""`, `0`,
 			`{"b":1,"a":2,"b":3}`,
@@ -26,8 +23,10 @@ var dataChecks = []check{
 		keys := ids("j", len(texts))
 		want := map[string]string{}
 		for i, key := range keys {
-			e.accepted(withMetadata(completed(key, ""), texts[i]), key)
-			e.submitWith("s"+key, texts[i])
+			n, s := completed(key, ""), submission("s"+key)
+			n.Metadata, s.Metadata = json.RawMessage(texts[i]), json.RawMessage(texts[i])
+			e.receive(n)
+			e.ok(e.Store.Submit(e.ctx, s))
 			want[key], want["s"+key] = texts[i], texts[i]
 		}
 		same := func(records []inbox.Record) {
@@ -38,109 +37,46 @@ var dataChecks = []check{
 			}
 		}
 		same(e.list(inbox.Filter{}))
-		records := e.claim(len(texts))
-		same(records)
-		e.end(records[0], done)
-		same(e.list(inbox.Filter{}))
-		e.Advance(2 * pollAfter)
-		same(e.overdue(len(texts), time.Hour))
+		same(e.claim(len(texts)))
+		e.do("pass 6h")
+		overdue, err := e.Store.Overdue(e.ctx, len(texts), func(*inbox.Record) time.Duration { return time.Hour })
+		e.ok(err)
+		same(overdue)
 	}},
-	{name: "LongestIDs", rule: ruleSubmit, run: func(e *env) {
+	{"LongestIDs", ruleSubmit, 0, func(e *env) {
 		const chars = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_-.:~"
-		id := (chars + chars)[:128]
-		submission := strings.NewReplacer(".", "-", ":", "-", "~", "-").Replace(id)
-		e.submit(submission)
-		e.bind(submission, id, 1)
-		e.accepted(completed(id, submission), submission)
-		e.lock(id, id, lease, true)
-		r := e.claimOne(submission)
-		e.wantJobs(submission, id)
-		e.end(r, done)
+		job := (chars + chars)[:128]
+		key := strings.NewReplacer(".", "-", ":", "-", "~", "-").Replace(job)
+		e.do("submit %[1]s; bind %[1]s %[2]s 1; deliver %[2]s/%[1]s = accepted %[1]s; claim = %[1]s; end %[1]s done; state %[1]s = done %[2]s", key, job)
 	}},
-	{name: "UnknownValues", rule: "Status is the job's status as it was announced, and Outcome its meaning.", run: func(e *env) {
-		// The API may add types and statuses.
-		e.ok(e.Store.Submit(e.ctx, inbox.Submission{ID: "s", Type: "Dream", PollAfter: pollAfter}))
-		e.bind("s", "j", 1)
+	{"UnknownValues", "Status is the job's status as it was announced, and Outcome its meaning.", 0, func(e *env) {
+		e.ok(e.Store.Submit(e.ctx, inbox.Submission{ID: "s", Type: "Dream"}))
 		n := completed("j", "s")
-		n.Status, n.Outcome, n.Source = "Dreamt \u00e9", "dreamt", "oracle"
-		e.accepted(n, "s")
-		r := e.claimOne("s")
-		equal(e, "Type", r.Type, reducto.JobType("Dream"))
-		equal(e, "Status", r.Status, reducto.JobStatus("Dreamt \u00e9"))
-		equal(e, "Outcome", r.Outcome, webhook.Outcome("dreamt"))
-		equal(e, "Source", r.Source, inbox.Source("oracle"))
-		e.duplicate(n, "s", claimed)
-		equal(e, "Conflict", e.receive(completed("j", "s"))[0].Conflict, true)
+		n.Status, n.Outcome, n.Source = "Dreamt-\u00e9", "dreamt", "oracle"
+		e.receive(n)
+		e.do("has s Type=Dream Status=%s Outcome=dreamt Source=oracle; deliver j/s = duplicate s received conflict", n.Status)
 	}},
-	{name: "ArgumentsAndResultsAreTheCallers", rule: "All methods are safe for concurrent use", run: func(e *env) {
-		// The caller may change what it gave and what it got.
-		given := []byte(`{"b":2}`)
-		e.ok(e.Store.Submit(e.ctx, inbox.Submission{ID: "p", Webhook: true, PollAfter: pollAfter, Metadata: given}))
-		e.bind("p", "jp", 1)
-		clear(given)
-		list := []inbox.Notification{withMetadata(completed("j", ""), `{"a":1}`)}
+	{"ArgumentsAndResultsAreTheCallers", "All methods are safe for concurrent use", 0, func(e *env) {
+		s, n := submission("p"), completed("j", "")
+		s.Metadata, n.Metadata = []byte(`{"b":2}`), []byte(`{"a":1}`)
+		e.ok(e.Store.Submit(e.ctx, s))
+		list := []inbox.Notification{n}
 		e.receive(list...)
-		clear(list[0].Metadata)
-		list[0].JobID = "X"
 		spoil := func(records []inbox.Record) {
 			for _, r := range records {
 				clear(r.Metadata)
 				clear(r.JobIDs)
 			}
 		}
-		e.unchanged(func() { spoil(e.list(inbox.Filter{})) })
-		spoil(e.claimKeys("j"))
-		e.Advance(2 * pollAfter)
-		spoil(e.overdue(1, time.Hour))
-		equal(e, "Metadata", string(e.record("j").Metadata), `{"a":1}`)
-		equal(e, "Metadata", string(e.record("p").Metadata), `{"b":2}`)
-		e.wantJobs("j", "j")
-		e.wantJobs("p", "jp")
-		e.stats().Count[done] = 99
-		equal(e, "number done", e.stats().Count[done], 0)
-	}},
-}
-
-var timeChecks = []check{
-	{name: "JumpsForward", rule: ruleClock, run: func(e *env) {
-		// The machine was asleep for two days, or its clock was set.
-		e.submit("s")
-		e.receiveJobs("j")
-		r := e.claimOne("j")
-		e.lock("l", "a", lease, true)
-		e.Advance(48 * time.Hour)
-		e.wantOverdue("s")
-		e.lock("l", "b", lease, true)
-		equalAll(e, "held", e.extend(lease, leaseOf(r)), []bool{true})
-		e.claimKeys()
-		e.Advance(48 * time.Hour)
-		again := e.claimOne("j")
-		near(e, "time until DueAt", again.DueAt.Sub(again.ReadAt), lease)
-		near(e, "time since ReceivedAt", again.ReadAt.Sub(again.ReceivedAt), 96*time.Hour)
-	}},
-	{name: "StoresClockCounts", rule: ruleClock, run: func(e *env) {
-		e.receiveJobs("before")
-		first := e.record("before").ReadAt
-		e.Advance(10 * time.Hour) // the caller's clock is ten hours behind now
-		e.submit("s")
-		e.bind("t", "j", 1)
-		e.receiveJobs("after")
-		e.end(e.claimKeys("before", "after")[0], done)
-		for what, at := range map[string]time.Time{
-			"SubmittedAt by Submit": e.record("s").SubmittedAt, "SubmittedAt by Bind": e.record("t").SubmittedAt,
-			"ReceivedAt": e.record("after").ReceivedAt, "FinishedAt": e.record("before").FinishedAt,
-		} {
-			near(e, what, at.Sub(first), 10*time.Hour)
-		}
-		e.wantDueIn("s", pollAfter)
-	}},
-	{name: "DurationsBelowASecond", rule: "its lease lasts for the given time", run: func(e *env) {
-		e.receiveJobs("j")
-		records, _, err := e.Store.Claim(e.ctx, 1, 1500*time.Millisecond)
+		clear(s.Metadata)
+		clear(list[0].Metadata)
+		list[0].JobID = "X"
+		e.do("bind p jp 1; mark")
+		spoil(e.list(inbox.Filter{}))
+		e.do("same")
+		records, _, err := e.Store.Claim(e.ctx, 1, lease)
 		e.ok(err)
-		r := e.only(records)
-		if d := r.DueAt.Sub(r.ReadAt); (d - 1500*time.Millisecond).Abs() > 250*time.Millisecond {
-			e.Errorf("a lease of 1.5s ends in %v", d)
-		}
+		spoil(records)
+		e.do(`state j = claimed j; has j Metadata={"a":1}; state p = pending jp; has p Metadata={"b":2}`)
 	}},
 }

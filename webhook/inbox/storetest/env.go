@@ -2,10 +2,9 @@ package storetest
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/reducto-go/reducto"
@@ -46,24 +45,36 @@ type env struct {
 	Harness
 	ctx  context.Context
 	rule string
+
+	calls  []string                  // the commands so far
+	claims map[string][]inbox.Record // by key: what claim returned
+	marked []inbox.Record
 }
 
 func newEnv(t tb, h Harness, rule string) *env {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	context.AfterFunc(t.Context(), cancel)
-	return &env{tb: t, Harness: h, ctx: ctx, rule: rule}
+	return &env{tb: t, Harness: h, ctx: ctx, rule: rule, claims: map[string][]inbox.Record{}}
+}
+
+func (e *env) failure(format string, args []any) string {
+	text := fmt.Sprintf(format, args...)
+	if len(e.calls) > 0 {
+		text += "\ncalls: " + strings.Join(e.calls, "; ")
+	}
+	return text + "\ncontract: " + e.rule
 }
 
 // Errorf reports a failure with the rule that was broken. Any goroutine may call it.
 func (e *env) Errorf(format string, args ...any) {
 	e.Helper()
-	e.tb.Errorf("%s\ncontract: %s", fmt.Sprintf(format, args...), e.rule)
+	e.tb.Errorf("%s", e.failure(format, args))
 }
 
 // Fatalf is Errorf, and ends the check.
 func (e *env) Fatalf(format string, args ...any) {
 	e.Helper()
-	e.tb.Fatalf("%s\ncontract: %s", fmt.Sprintf(format, args...), e.rule)
+	e.tb.Fatalf("%s", e.failure(format, args))
 }
 
 // with returns the same environment with another handle on the store.
@@ -80,45 +91,9 @@ func (e *env) ok(err error) {
 	}
 }
 
-// submission is the submission that submit records.
+// submission is the submission that checks record.
 func submission(id string) inbox.Submission {
 	return inbox.Submission{ID: id, Type: reducto.JobParse, Webhook: true, PollAfter: pollAfter}
-}
-
-func (e *env) submit(ids ...string) {
-	e.Helper()
-	for _, id := range ids {
-		e.ok(e.Store.Submit(e.ctx, submission(id)))
-	}
-}
-
-func (e *env) submitWith(id, metadata string) {
-	e.Helper()
-	s := submission(id)
-	s.Metadata = json.RawMessage(metadata)
-	e.ok(e.Store.Submit(e.ctx, s))
-}
-
-// track records jobs that were submitted elsewhere.
-func (e *env) track(jobIDs ...string) {
-	e.Helper()
-	for _, id := range jobIDs {
-		e.ok(e.Store.Submit(e.ctx, inbox.Submission{JobID: id, Webhook: true, PollAfter: pollAfter}))
-	}
-}
-
-func (e *env) bind(submissionID, jobID string, jobs int) {
-	e.Helper()
-	e.ok(e.Store.Bind(e.ctx, inbox.Answer{SubmissionID: submissionID, JobID: jobID, Jobs: jobs}))
-}
-
-// bindConflict is bind, and wants ErrConflict.
-func (e *env) bindConflict(submissionID, jobID string, jobs int) {
-	e.Helper()
-	err := e.Store.Bind(e.ctx, inbox.Answer{SubmissionID: submissionID, JobID: jobID, Jobs: jobs})
-	if !errors.Is(err, inbox.ErrConflict) {
-		e.Errorf("Bind of job %q for submission %q: error %v, want ErrConflict", jobID, submissionID, err)
-	}
 }
 
 // completed is a delivery for a job that is completed.
@@ -128,23 +103,6 @@ func completed(jobID, submissionID string) inbox.Notification {
 		Status: reducto.StatusCompleted, Outcome: webhook.OutcomeCompleted,
 		Source: inbox.SourceWebhook, Hold: hold,
 	}
-}
-
-// failed is a delivery for a job that failed.
-func failed(jobID, submissionID string) inbox.Notification {
-	n := completed(jobID, submissionID)
-	n.Status, n.Outcome = reducto.StatusFailed, webhook.OutcomeFailed
-	return n
-}
-
-// notFound ends a submission of which no job was found.
-func notFound(submissionID string) inbox.Notification {
-	return inbox.Notification{SubmissionID: submissionID, Outcome: webhook.OutcomeUnknown, Source: inbox.SourcePoll, Hold: hold}
-}
-
-func withMetadata(n inbox.Notification, metadata string) inbox.Notification {
-	n.Metadata = json.RawMessage(metadata)
-	return n
 }
 
 // batch is one delivery for each of these jobs.
@@ -166,60 +124,24 @@ func (e *env) receive(list ...inbox.Notification) []inbox.ReceiveResult {
 	return results
 }
 
-func (e *env) wantResult(n inbox.Notification, want inbox.ReceiveResult) {
-	e.Helper()
-	if got := e.receive(n)[0]; got != want {
-		e.Errorf("Receive of %s returns %s, want %s", describeNotification(n), describeResult(got), describeResult(want))
-	}
-}
-
-func (e *env) accepted(n inbox.Notification, key string) {
-	e.Helper()
-	e.wantResult(n, inbox.ReceiveResult{Kind: inbox.Accepted, Key: key, State: received})
-}
-
-func (e *env) duplicate(n inbox.Notification, key string, state inbox.State) {
-	e.Helper()
-	e.wantResult(n, inbox.ReceiveResult{Kind: inbox.Duplicate, Key: key, State: state})
-}
-
-func (e *env) refused(n inbox.Notification) {
-	e.Helper()
-	e.wantResult(n, inbox.ReceiveResult{Kind: inbox.Refused})
-}
-
-// receiveJobs receives deliveries for new jobs, two minutes apart.
-func (e *env) receiveJobs(ids ...string) {
-	e.Helper()
-	for i, id := range ids {
-		if i > 0 {
-			e.Advance(2 * time.Minute)
-		}
-		e.accepted(completed(id, ""), id)
-	}
-}
-
 func (e *env) claim(n int) []inbox.Record {
 	e.Helper()
 	records, _, err := e.Store.Claim(e.ctx, n, lease)
 	e.ok(err)
-	return records
-}
-
-// claimKeys claims all that it can, and wants these records in this order.
-func (e *env) claimKeys(keys ...string) []inbox.Record {
-	e.Helper()
-	records := e.claim(len(keys) + 10)
-	if got := keysOf(records); !slices.Equal(got, keys) {
-		e.Fatalf("Claim returns %q, want %q", got, keys)
+	for _, r := range records {
+		e.claims[r.Key] = append(e.claims[r.Key], r)
 	}
 	return records
 }
 
-// claimOne claims the only record that is due.
+// claimOne claims all records, and wants the one with this key.
 func (e *env) claimOne(key string) inbox.Record {
 	e.Helper()
-	return e.claimKeys(key)[0]
+	records := e.claim(10)
+	if len(records) != 1 || records[0].Key != key {
+		e.Fatalf("Claim returns %q, want %q", keysOf(records), key)
+	}
+	return records[0]
 }
 
 // receiveAndClaim claims new records with these keys.
@@ -233,51 +155,22 @@ func (e *env) receiveAndClaim(keys []string) []inbox.Record {
 	return records
 }
 
-// next returns the next that Claim returns after it has claimed up to n records.
-func (e *env) next(n int) time.Duration {
-	e.Helper()
-	_, next, err := e.Store.Claim(e.ctx, n, lease)
-	e.ok(err)
-	return next
-}
-
-// situation is a record in one of the states.
-type situation struct {
-	key, job string
-	state    inbox.State
-	lease    inbox.Lease // of the latest claim, zero if there was none
-}
-
 // everyState makes a record in each state. Its key is the state, its job "job-" and the
 // state.
-func (e *env) everyState() []situation {
+func (e *env) everyState() {
 	e.Helper()
-	var all []situation
 	for _, state := range []inbox.State{claimed, done, dead, received, pending} {
-		s := situation{key: string(state), job: "job-" + string(state), state: state}
-		e.submit(s.key)
-		e.bind(s.key, s.job, 1)
+		e.do("submit %[1]s; bind %[1]s job-%[1]s 1", state)
 		if state != pending {
-			e.accepted(completed(s.job, s.key), s.key)
+			e.do("deliver job-%[1]s/%[1]s = accepted %[1]s", state)
 		}
-		if state == claimed || state == done || state == dead {
-			r := e.claimOne(s.key)
-			if s.lease = leaseOf(r); state != claimed {
-				e.end(r, state)
-			}
+		if state != pending && state != received {
+			e.do("claim = %s", state)
 		}
-		all = append(all, s)
+		if state == done || state == dead {
+			e.do("end %[1]s %[1]s", state)
+		}
 	}
-	return all
-}
-
-// only returns the one record of the list.
-func (e *env) only(records []inbox.Record) inbox.Record {
-	e.Helper()
-	if len(records) != 1 {
-		e.Fatalf("there are the records %q, want one", keysOf(records))
-	}
-	return records[0]
 }
 
 func leaseOf(r inbox.Record) inbox.Lease { return inbox.Lease{Key: r.Key, Token: r.Token} }
@@ -297,34 +190,6 @@ func (e *env) finish(list ...inbox.Completion) []bool {
 	return held
 }
 
-// finishOne finishes one claim, and wants its token to hold the record.
-func (e *env) finishOne(c inbox.Completion) {
-	e.Helper()
-	if !e.finish(c)[0] {
-		e.Fatalf("Finish as %s: token %d does not hold %s, want that it does", c.State, c.Token, c.Key)
-	}
-}
-
-func (e *env) end(r inbox.Record, state inbox.State) {
-	e.Helper()
-	e.finishOne(completion(r, state))
-}
-
-// wantNotHeld wants that the lease holds nothing, and that its use changes nothing.
-func (e *env) wantNotHeld(l inbox.Lease) {
-	e.Helper()
-	e.unchanged(func() {
-		if e.extend(9*lease, l)[0] {
-			e.Errorf("Extend: token %d holds %s, want that it does not", l.Token, l.Key)
-		}
-		for _, state := range []inbox.State{done, dead, received} {
-			if e.finish(inbox.Completion{Lease: l, State: state, Outcome: webhook.OutcomeUnknown, Error: "too late", Attempt: 7})[0] {
-				e.Errorf("Finish as %s: token %d holds %s, want that it does not", state, l.Token, l.Key)
-			}
-		}
-	})
-}
-
 func (e *env) extend(d time.Duration, leases ...inbox.Lease) []bool {
 	e.Helper()
 	held, err := e.Store.Extend(e.ctx, leases, d)
@@ -333,35 +198,6 @@ func (e *env) extend(d time.Duration, leases ...inbox.Lease) []bool {
 		e.Fatalf("%d leases have %d results", len(leases), len(held))
 	}
 	return held
-}
-
-// overdue polls up to n records, and makes them due again after d.
-func (e *env) overdue(n int, d time.Duration) []inbox.Record {
-	e.Helper()
-	records, err := e.Store.Overdue(e.ctx, n, func(*inbox.Record) time.Duration { return d })
-	e.ok(err)
-	return records
-}
-
-func (e *env) purge(doneFor, deadFor time.Duration, n int) int {
-	e.Helper()
-	removed, err := e.Store.Purge(e.ctx, doneFor, deadFor, n)
-	e.ok(err)
-	return removed
-}
-
-// lock asks for a lock, and wants this result.
-func (e *env) lock(name, owner string, d time.Duration, want bool) {
-	e.Helper()
-	locker, ok := e.Store.(inbox.Locker)
-	if !ok {
-		return
-	}
-	got, err := locker.Lock(e.ctx, name, owner, d)
-	e.ok(err)
-	if got != want {
-		e.Errorf("Lock(%q, %q, %v) returns %v, want %v", name, owner, d, got, want)
-	}
 }
 
 func (e *env) list(f inbox.Filter) []inbox.Record {
@@ -386,26 +222,13 @@ func (e *env) all() []inbox.Record {
 	return records
 }
 
-// find returns the record with this key, or nil.
-func (e *env) find(key string) *inbox.Record {
-	e.Helper()
-	records := e.list(inbox.Filter{Keys: []string{key}})
-	if len(records) == 0 {
-		return nil
-	}
-	if len(records) > 1 || records[0].Key != key {
-		e.Fatalf("List by the key %s returns %q", key, keysOf(records))
-	}
-	return &records[0]
-}
-
 func (e *env) record(key string) inbox.Record {
 	e.Helper()
-	r := e.find(key)
-	if r == nil {
-		e.Fatalf("there is no record %s", key)
+	records := e.list(inbox.Filter{Keys: []string{key}})
+	if len(records) != 1 || records[0].Key != key {
+		e.Fatalf("List by the key %s returns %q", key, keysOf(records))
 	}
-	return *r
+	return records[0]
 }
 
 func keysOf(records []inbox.Record) []string {

@@ -14,26 +14,18 @@ import (
 // inconsistent says what no record may be, or returns "".
 func inconsistent(r inbox.Record) string {
 	ended := r.State == done || r.State == dead
-	jobs := make([]string, 0, len(r.JobIDs))
+	var jobs []string
 	for _, id := range r.JobIDs {
 		jobs = append(jobs, wireid.Key(id))
-	}
-	slices.Sort(jobs)
-	id := r.SubmissionID
-	if id == "" && len(r.JobIDs) > 0 {
-		id = r.Key // one of the jobs
-		if !slices.Contains(jobs, r.Key) {
-			return "without a submission, Key must be one of JobIDs"
-		}
 	}
 	switch {
 	case !slices.Contains(allStates, r.State):
 		return "there is no such state"
-	case r.Key == "" || r.Key != wireid.Key(id):
+	case r.Key != wireid.Key(r.SubmissionID) && (r.SubmissionID != "" || !slices.Contains(jobs, r.Key)):
 		return "Key must be the submission's id, or the job's, and a UUID in lower case"
 	case r.JobID != "" && !slices.Contains(r.JobIDs, r.JobID):
 		return "JobID must be one of JobIDs"
-	case len(slices.Compact(slices.Clone(jobs))) != len(jobs):
+	case len(slices.Compact(sorted(jobs))) != len(jobs):
 		return "a job must be in JobIDs once"
 	case r.Token != 0 && r.State == pending, r.Token == 0 && r.State != pending && r.State != received:
 		return "Token must be zero before the first claim, and only then"
@@ -49,14 +41,6 @@ func inconsistent(r inbox.Record) string {
 	return ""
 }
 
-// wantRecord compares the record with want, except for its times and token.
-func (e *env) wantRecord(want inbox.Record) {
-	e.Helper()
-	if got, w := describe(timeless(e.record(want.Key))), describe(timeless(want)); got != w {
-		e.Errorf("there is %s\nwant     %s", got, w)
-	}
-}
-
 func timeless(r inbox.Record) inbox.Record {
 	r = normal(r)
 	r.SubmittedAt, r.ReceivedAt, r.FinishedAt, r.DueAt, r.ReadAt = time.Time{}, time.Time{}, time.Time{}, time.Time{}, time.Time{}
@@ -64,59 +48,11 @@ func timeless(r inbox.Record) inbox.Record {
 	return r
 }
 
-func (e *env) wantState(key string, want inbox.State) {
-	e.Helper()
-	if got := e.record(key).State; got != want {
-		e.Errorf("%s is %s, want %s", key, got, want)
-	}
-}
-
-func (e *env) wantNone(keys ...string) {
-	e.Helper()
-	for _, key := range keys {
-		if r := e.find(key); r != nil {
-			e.Errorf("there is %s, want no such record", describe(*r))
-		}
-	}
-}
-
-// wantJobs compares the jobs of a record. The first is JobID, empty if there is none.
-func (e *env) wantJobs(key, jobID string, others ...string) {
-	e.Helper()
-	r := e.record(key)
-	equal(e, "JobID of "+key, r.JobID, jobID)
-	want := others
-	if jobID != "" {
-		want = append([]string{jobID}, others...)
-	}
-	equalAll(e, "JobIDs of "+key, sorted(r.JobIDs), sorted(want))
-}
-
-// wantDueIn compares the time until the record's DueAt.
-func (e *env) wantDueIn(key string, want time.Duration) {
-	e.Helper()
-	r := e.record(key)
-	near(e, "time until "+key+" is due", r.DueAt.Sub(r.ReadAt), want)
-}
-
-func (e *env) wantOverdue(keys ...string) {
-	e.Helper()
-	equalAll(e, "overdue", keysOf(e.overdue(len(keys)+10, 9*time.Hour)), keys)
-}
-
-// unchanged wants f to change no record, and to remove those with these keys.
-func (e *env) unchanged(f func(), removed ...string) {
-	e.Helper()
-	want := slices.DeleteFunc(e.all(), func(r inbox.Record) bool { return slices.Contains(removed, r.Key) })
-	f()
-	e.wantAll(want)
-}
-
 func (e *env) wantAll(want []inbox.Record) {
 	e.Helper()
 	got := e.all()
 	if !reflect.DeepEqual(withoutReadAt(got), withoutReadAt(want)) {
-		e.Errorf("the store has\n%s\nwant\n%s", describeAll(got), describeAll(want))
+		e.Fatalf("the store has\n%s\nwant\n%s", describeAll(got), describeAll(want))
 	}
 }
 
@@ -130,13 +66,6 @@ func equal[T comparable](e *env, what string, got, want T) {
 func equalAll[T comparable](e *env, what string, got, want []T) {
 	e.Helper()
 	if !slices.Equal(got, want) {
-		e.Errorf("%s: %v, want %v", what, got, want)
-	}
-}
-
-func near(e *env, what string, got, want time.Duration) {
-	e.Helper()
-	if (got - want).Abs() > slack {
 		e.Errorf("%s: %v, want %v", what, got, want)
 	}
 }
@@ -168,28 +97,14 @@ func describe(r inbox.Record) string {
 	var b strings.Builder
 	v := reflect.ValueOf(r)
 	for i := range v.NumField() {
-		name, field := v.Type().Field(i).Name, v.Field(i)
-		switch value := field.Interface().(type) {
-		case time.Time:
-			if !value.IsZero() && name != "ReadAt" {
-				fmt.Fprintf(&b, " %s:%s", name, value.Sub(r.ReadAt).Round(time.Second))
-			}
-		default:
-			if field.Kind() == reflect.Slice && field.Len() > 0 || field.Kind() != reflect.Slice && !field.IsZero() {
-				fmt.Fprintf(&b, " %s:%s", name, head(fmt.Sprintf("%s", printable(value))))
-			}
+		name, text := v.Type().Field(i).Name, printed(v.Field(i))
+		if at, ok := v.Field(i).Interface().(time.Time); ok && name != "ReadAt" && !at.IsZero() {
+			fmt.Fprintf(&b, " %s:%s", name, at.Sub(r.ReadAt).Round(time.Second))
+		} else if !ok && !slices.Contains([]string{"", "0", "[]", "false"}, text) {
+			fmt.Fprintf(&b, " %s:%s", name, head(text))
 		}
 	}
 	return "{" + strings.TrimPrefix(b.String(), " ") + "}"
-}
-
-// printable returns v so that %s prints it.
-func printable(v any) any {
-	switch v.(type) {
-	case int, int64, bool:
-		return fmt.Sprint(v)
-	}
-	return v
 }
 
 func describeAll(records []inbox.Record) string {
@@ -205,12 +120,19 @@ func describeNotification(n inbox.Notification) string {
 		n.JobID, n.SubmissionID, n.Status, n.Outcome, head(string(n.Metadata)), n.Source, n.Hold)
 }
 
+// describeResult prints a result as scripts do.
 func describeResult(r inbox.ReceiveResult) string {
-	kind := map[inbox.ReceiveKind]string{inbox.Accepted: "Accepted", inbox.Duplicate: "Duplicate", inbox.Refused: "Refused"}[r.Kind]
-	if kind == "" {
-		kind = fmt.Sprintf("ReceiveKind(%d)", r.Kind)
+	switch {
+	case r == (inbox.ReceiveResult{Kind: inbox.Refused}):
+		return "refused"
+	case r == (inbox.ReceiveResult{Kind: inbox.Accepted, Key: r.Key, State: received}):
+		return "accepted " + r.Key
+	case r == (inbox.ReceiveResult{Kind: inbox.Duplicate, Key: r.Key, State: r.State}):
+		return fmt.Sprintf("duplicate %s %s", r.Key, r.State)
+	case r.Kind == inbox.Duplicate:
+		return fmt.Sprintf("duplicate %s %s conflict", r.Key, r.State)
 	}
-	return fmt.Sprintf("{%s Conflict:%v Key:%s State:%s}", kind, r.Conflict, r.Key, r.State)
+	return fmt.Sprintf("%+v", r)
 }
 
 // head returns the beginning of a long text.

@@ -13,371 +13,167 @@ const (
 	rulePolls   = "It makes each due again after next(record), and raises Polls by one. The records are as they were before."
 	ruleList    = "List returns the records that f selects, in the byte order of their keys."
 	ruleFilter  = "States, Keys and JobID select by state, by key, and the record that has the job."
-	rulePage    = "After selects keys after this one."
-	ruleStats   = "Stats counts the records."
-	ruleDue     = "Due is how many records could be claimed now."
-	ruleOldest  = "OldestDue is how long the longest due record has been due."
 	rulePurge   = "Purge removes up to n records that have been done for longer than doneFor, or dead for longer than deadFor."
 	ruleLock    = "Lock takes or renews a lock for the time d, and reports whether owner has it. If d is zero, it releases the lock."
+	ruleClock   = "The store's clock counts, not the caller's."
 )
 
 var overdueChecks = []check{
-	{name: "WhenDue", rule: ruleOverdue, run: func(e *env) {
-		e.submit("s")
-		e.Advance(pollAfter - 2*time.Minute)
-		e.wantOverdue()
-		e.Advance(4 * time.Minute)
-		e.wantOverdue("s")
-		e.wantOverdue()
-	}},
-	{name: "LongestDueFirst", rule: ruleOverdue, run: func(e *env) {
-		for id, after := range map[string]time.Duration{"c": 10 * time.Minute, "a": 20 * time.Minute, "d": 30 * time.Minute, "b": 40 * time.Minute} {
-			e.ok(e.Store.Submit(e.ctx, inbox.Submission{ID: id, Webhook: id < "c", PollAfter: after}))
-		}
-		e.Advance(time.Hour)
-		for _, want := range [][]string{{"c"}, {"a", "d"}, {}, {"b"}} {
-			equalAll(e, "overdue", keysOf(e.overdue(len(want), 9*time.Hour)), want)
-		}
-	}},
-	{name: "OnlyPendingRecords", rule: ruleOverdue, run: func(e *env) {
+	{"LongestDueFirst", ruleOverdue, 0, script(`
+		submit c; pass 2m; submit a; pass 2m; submit d; pass 2m; submit b; pass 170m; overdue =
+		pass 1h; overdue 0 =; overdue 1 = c; overdue 2 = a d; overdue 2 = b; overdue =`)},
+	{"OnlyPendingRecords", ruleOverdue, 0, func(e *env) {
 		e.everyState()
-		e.submit("waits")
-		e.accepted(completed("j", "waits"), "waits")
-		e.Advance(100 * pollAfter)
-		e.wantOverdue("pending")
+		e.do("submit waits; deliver j/waits = accepted waits; pass 300h; overdue = pending")
 	}},
-	{name: "NextIsAskedForEachRecord", rule: rulePolls, run: func(e *env) {
-		e.submit("a")
-		e.Advance(time.Minute)
-		e.submitWith("b", `{"b":1}`)
-		e.bind("b", "j", 1)
-		e.Advance(2 * pollAfter)
-		before := e.all()
-		wait := map[string]time.Duration{"a": time.Hour, "b": 10 * time.Hour}
-		var asked []inbox.Record
-		got, err := e.Store.Overdue(e.ctx, 10, func(r *inbox.Record) time.Duration {
-			asked = append(asked, normal(*r))
-			return wait[r.Key]
-		})
-		e.ok(err)
-		for i := range got {
-			got[i] = normal(got[i])
-		}
-		for what, records := range map[string][]inbox.Record{"Overdue returns": got, "next is asked for": asked} {
-			if a, b := describeAll(withoutReadAt(records)), describeAll(withoutReadAt(before)); a != b {
-				e.Errorf("%s\n%s\nwant\n%s", what, a, b)
+	{"NextIsAskedForEachRecord", rulePolls, 0, func(e *env) {
+		e.do(`submit a; pass 1m; submit b meta={"b":1}; bind b j 1; pass 6h`)
+		for polls, want := range [][]inbox.Record{e.all(), {e.record("a")}} {
+			var asked []inbox.Record
+			got, err := e.Store.Overdue(e.ctx, 10, func(r *inbox.Record) time.Duration {
+				asked = append(asked, *r)
+				return map[string]time.Duration{"a": time.Hour, "b": 10 * time.Hour}[r.Key]
+			})
+			e.ok(err)
+			if want[0].Polls = polls; describeAll(got) != describeAll(asked) || withoutTimes(got) != withoutTimes(want) {
+				e.Errorf("Overdue returns\n%s\nand asks for\n%s\nwant\n%s", describeAll(got), describeAll(asked), describeAll(want))
 			}
+			e.do("due a 1h; has a Polls=%d; pass 62m", polls+1)
 		}
-		for key, d := range wait {
-			e.wantDueIn(key, d)
-		}
-		for i, r := range e.all() {
-			before[i].Polls++
-			equal(e, "afterwards", describe(timeless(r)), describe(timeless(before[i])))
-		}
-		e.Advance(time.Hour + 2*time.Minute)
-		e.wantOverdue("a")
-		equal(e, "Polls", e.record("a").Polls, 2)
-	}},
-	{name: "ZeroIsDueAtOnce", rule: rulePolls, run: func(e *env) {
-		e.submit("s")
-		e.Advance(2 * pollAfter)
-		for want := range 3 {
-			equal(e, "Polls", e.only(e.overdue(10, 0)).Polls, want)
-		}
-	}},
-	{name: "Many", rule: ruleOverdue, run: func(e *env) {
-		keys := ids("s", 150)
-		e.submit(keys...)
-		e.Advance(2 * pollAfter)
-		got := e.overdue(100, 9*time.Hour)
-		equal(e, "number overdue", len(got), 100)
-		equalAll(e, "overdue", sorted(append(keysOf(got), keysOf(e.overdue(100, 9*time.Hour))...)), keys)
+		e.do("has b Polls=1; overdue = a; pass 10h; overdue = b a")
 	}},
 }
 
 var listChecks = []check{
-	{name: "ByteOrder", rule: ruleList, run: func(e *env) {
-		equal(e, "number of records", len(e.list(inbox.Filter{After: "x"})), 0)
+	{"ByteOrder", ruleList, 0, func(e *env) {
 		keys := []string{"b", "B", "a", "10", "9", "a-b", "a_b", "a.b", "ab", "_", "a:b", "a~b", "A", "aB", uuid1, uuid2}
-		e.track(keys...)
-		equalAll(e, "keys", keysOf(e.list(inbox.Filter{})), sorted(keys))
+		e.do("keys =; track %s", strings.Join(keys, " "))
 		for i, key := range sorted(keys) {
 			equalAll(e, "keys after "+key, keysOf(e.list(inbox.Filter{After: key})), sorted(keys)[i+1:])
 		}
 		equalAll(e, "keys after ~~", keysOf(e.list(inbox.Filter{After: "~~"})), []string{})
+		equalAll(e, "keys", keysOf(e.list(inbox.Filter{})), sorted(keys))
 	}},
-	{name: "Limit", rule: "Limit is the largest number of records. Default: 100.", run: func(e *env) {
+	{"Limit", "Limit is the largest number of records. Default: 100.", 0, func(e *env) {
 		keys := ids("k", 205)
 		e.receive(batch(keys)...)
 		for limit, want := range map[int]int{0: 100, 1: 1, 204: 204, 1000: 205} {
 			equalAll(e, fmt.Sprintf("keys with limit %d", limit), keysOf(e.list(inbox.Filter{Limit: limit})), keys[:want])
 		}
-		for _, size := range []int{1, 40, 205} {
-			equalAll(e, "keys page by page", e.pages(inbox.Filter{Limit: size}), keys)
+		var got []string
+		f := inbox.Filter{Limit: 40}
+		for range 6 {
+			got = append(got, keysOf(e.list(f))...)
+			f.After = append([]string{""}, got...)[len(got)]
 		}
+		equalAll(e, "keys page by page", got, keys)
 	}},
-	{name: "ByState", rule: ruleFilter, run: func(e *env) {
+	{"Filter", ruleFilter, 0, func(e *env) {
 		e.everyState()
-		e.Advance(50 * lease) // a claim is one even if its lease has ended
-		for _, s := range allStates {
-			equalAll(e, "keys", keysOf(e.list(inbox.Filter{States: []inbox.State{s}})), []string{string(s)})
-		}
-		two := []inbox.State{done, claimed}
-		equalAll(e, "keys", keysOf(e.list(inbox.Filter{States: two})), []string{"claimed", "done"})
-		equalAll(e, "keys", keysOf(e.list(inbox.Filter{States: two, Limit: 1})), []string{"claimed"})
-		equalAll(e, "keys", keysOf(e.list(inbox.Filter{States: two, After: "claimed"})), []string{"done"})
-	}},
-	{name: "ByKey", rule: ruleFilter, run: func(e *env) {
-		e.track("a", "b", "c", uuid1)
-		for _, tt := range []struct{ keys, want []string }{
-			{[]string{"b"}, []string{"b"}},
-			{[]string{"c", "a", "c", "unknown"}, []string{"a", "c"}},
-			{[]string{"unknown"}, []string{}},
-			{[]string{strings.ToUpper(uuid1)}, []string{uuid1}},
-			{[]string{}, []string{uuid1, "a", "b", "c"}},
+		e.do("track {a}; submit waits freed; deliver jw/waits = accepted waits; deliver jf/freed = accepted freed; bind freed own 1; pass 50h")
+		e.do("job {A} = {a}; job jw = waits; job own = freed; job jf =; job new =; job waits =")
+		type f = inbox.Filter
+		for _, tt := range []struct {
+			filter f
+			want   string
+		}{
+			{f{States: []inbox.State{received}}, "received waits"},
+			{f{States: []inbox.State{claimed}}, "claimed"}, // though its lease has ended
+			{f{States: []inbox.State{done, claimed}}, "claimed done"},
+			{f{States: []inbox.State{done, claimed}, Limit: 1}, "claimed"},
+			{f{States: []inbox.State{done, claimed}, After: "claimed"}, "done"},
+			{f{Keys: []string{"waits", "done", "waits", "new"}}, "done waits"},
+			{f{Keys: []string{strings.ToUpper(uuid1)}}, uuid1},
+			{f{Keys: []string{}, States: []inbox.State{}, Limit: 2}, uuid1 + " claimed"},
+			{f{Keys: []string{"waits", "done", "dead"}, After: "dead", Limit: 1}, "done"},
+			{f{Keys: []string{"done"}, States: []inbox.State{dead}}, ""},
+			{f{JobID: "job-done", Keys: []string{"done"}, States: []inbox.State{done}, After: "dead"}, "done"},
+			{f{JobID: "job-done", Keys: []string{"dead"}}, ""},
+			{f{JobID: "job-done", States: []inbox.State{dead}}, ""},
+			{f{JobID: "job-done", After: "done"}, ""},
 		} {
-			equalAll(e, "keys", keysOf(e.list(inbox.Filter{Keys: tt.keys})), tt.want)
-		}
-		equalAll(e, "keys", keysOf(e.list(inbox.Filter{Keys: []string{"c", "a", "b"}, After: "a", Limit: 1})), []string{"b"})
-	}},
-	{name: "ByJob", rule: ruleFilter, run: func(e *env) {
-		e.submit("s", "waits", "freed")
-		e.bind("s", uuid1, 1)
-		e.accepted(completed("waiting", "waits"), "waits")
-		e.accepted(completed("free", "freed"), "freed")
-		e.bind("freed", "own", 1)
-		e.track("t")
-		for job, want := range map[string][]string{
-			uuid1: {"s"}, strings.ToUpper(uuid1): {"s"}, "waiting": {"waits"}, "own": {"freed"}, "free": {}, "t": {"t"}, "unknown": {}, "s": {},
-		} {
-			equalAll(e, "keys of job "+job, keysOf(e.list(inbox.Filter{JobID: job})), want)
+			equal(e, fmt.Sprintf("List(%+v)", tt.filter), strings.Join(keysOf(e.list(tt.filter)), " "), tt.want)
 		}
 	}},
-	{name: "ByAll", rule: ruleFilter, run: func(e *env) {
-		e.everyState()
-		f := inbox.Filter{JobID: "job-done", Keys: []string{"done", "dead"}, States: []inbox.State{done}, After: "dead"}
-		equalAll(e, "keys", keysOf(e.list(f)), []string{"done"})
-		for _, change := range []func(f *inbox.Filter){
-			func(f *inbox.Filter) { f.JobID = "job-dead" },
-			func(f *inbox.Filter) { f.Keys = []string{"dead"} },
-			func(f *inbox.Filter) { f.States = []inbox.State{dead} },
-			func(f *inbox.Filter) { f.After = "done" },
-		} {
-			f := f
-			change(&f)
-			equalAll(e, "keys", keysOf(e.list(f)), []string{})
-		}
-	}},
-	{name: "ReadAt", rule: "ReadAt is when the store read the record.", run: func(e *env) {
-		e.receiveJobs("a", "b")
-		before := e.record("a").ReadAt
-		e.Advance(10 * time.Hour)
-		for _, r := range e.list(inbox.Filter{}) {
-			near(e, "ReadAt", r.ReadAt.Sub(before), 10*time.Hour)
-		}
-	}},
-}
-
-// pages lists page by page, and returns the keys.
-func (e *env) pages(f inbox.Filter) []string {
-	e.Helper()
-	var keys []string
-	for {
-		page := e.list(f)
-		if len(page) == 0 {
-			return keys
-		}
-		if len(page) > f.Limit {
-			e.Fatalf("a page of %d has %d records", f.Limit, len(page))
-		}
-		keys = append(keys, keysOf(page)...)
-		f.After = keys[len(keys)-1]
-	}
 }
 
 var statsChecks = []check{
-	{name: "EveryState", rule: ruleStats, run: func(e *env) {
-		e.wantStats(map[inbox.State]int{}, 0)
-		e.wantOldest(0, 0, 0)
+	{"EveryState", "Stats counts the records.", 0, func(e *env) {
+		e.do("count = due=0; oldest 0s 0s 0s")
 		e.everyState()
-		each := map[inbox.State]int{pending: 1, received: 1, claimed: 1, done: 1, dead: 1}
-		e.wantStats(each, 1)
-		e.Advance(2 * lease)
-		e.wantStats(each, 2) // the lease has ended
+		e.do("count = pending=1 received=1 claimed=1 done=1 dead=1 due=1; pass 2h; count = pending=1 received=1 claimed=1 done=1 dead=1 due=2")
 	}},
-	{name: "Due", rule: ruleDue, run: func(e *env) {
-		e.submit("waits")
-		e.accepted(completed("j", "waits"), "waits")
-		e.wantStats(map[inbox.State]int{received: 1}, 0)
-		e.receiveJobs("a", "b")
-		e.wantStats(map[inbox.State]int{received: 3}, 2)
-		c := completion(e.only(e.claim(1)), received)
-		c.After = 2 * time.Hour
-		e.finishOne(c)
-		e.wantStats(map[inbox.State]int{received: 3}, 1)
-		e.Advance(time.Hour)
-		e.wantStats(map[inbox.State]int{received: 3}, 2)
-		equal(e, "number claimed", len(e.claim(10)), 2)
-	}},
-	{name: "Oldest", rule: ruleOldest, run: func(e *env) {
-		e.submit("a")
-		e.Advance(time.Hour)
-		e.submit("b")
-		e.bind("a", "ja", 1)
-		e.Advance(time.Hour)
-		e.wantOldest(0, 2*time.Hour, 2*time.Hour)
-		e.accepted(completed("ja", "a"), "a")
-		e.Advance(time.Hour)
-		e.wantOldest(time.Hour, 2*time.Hour, 3*time.Hour)
-		c := completion(e.claimOne("a"), received)
-		c.After = 2 * time.Hour
-		e.finishOne(c)
-		e.accepted(completed("jc", ""), "jc") // received later than a, and due earlier
-		e.Advance(3 * time.Hour)
-		e.wantOldest(3*time.Hour, 5*time.Hour, 6*time.Hour)
-		r := e.only(e.claim(1))
-		equal(e, "claimed", r.Key, "a")
-		e.wantOldest(3*time.Hour, 5*time.Hour, 6*time.Hour)
-		e.end(r, done)
-		e.wantOldest(3*time.Hour, 5*time.Hour, 5*time.Hour)
-		e.bind("b", "", 0)
-		e.wantOldest(3*time.Hour, 0, 3*time.Hour)
-		for _, r := range e.claim(10) {
-			e.end(r, dead)
-		}
-		e.wantOldest(0, 0, 0)
-	}},
-	{name: "OldestLease", rule: ruleOldest, run: func(e *env) {
-		e.receiveJobs("j")
-		e.claimOne("j")
-		e.Advance(3 * lease)
-		e.wantOldest(2*lease, 0, 3*lease)
-	}},
-}
-
-func (e *env) stats() inbox.StoreStats {
-	e.Helper()
-	s, err := e.Store.Stats(e.ctx)
-	e.ok(err)
-	return s
-}
-
-func (e *env) wantStats(count map[inbox.State]int, due int) {
-	e.Helper()
-	s := e.stats()
-	for _, state := range allStates {
-		equal(e, "number of records that are "+string(state), s.Count[state], count[state])
-	}
-	equal(e, "Due", s.Due, due)
-}
-
-func (e *env) wantOldest(due, pending, unfinished time.Duration) {
-	e.Helper()
-	s := e.stats()
-	near(e, "OldestDue", s.OldestDue, due)
-	near(e, "OldestPending", s.OldestPending, pending)
-	near(e, "OldestUnfinished", s.OldestUnfinished, unfinished)
+	{"Due", "Due is how many records could be claimed now.", 0, script(`
+		submit waits; deliver j/waits = accepted waits; count = received=1 due=0; deliver a = accepted a; pass 2m; deliver b = accepted b
+		count = received=3 due=2; claim 1 = a; end a received after=2h; count = received=3 due=1; pass 1h; count = received=3 due=2`)},
+	{"Oldest", "OldestDue is how long the longest due record has been due.", 0, script(`
+		submit a; pass 1h; submit b; bind a ja 1; pass 1h; oldest 0s 2h 2h; deliver ja/a = accepted a; pass 1h; oldest 1h 2h 3h
+		claim = a; end a received after=2h; deliver c = accepted c; pass 3h; oldest 3h 5h 6h; claim 1 = a; oldest 3h 5h 6h
+		end a done; oldest 3h 5h 5h; bind b - 0; oldest 3h 0s 3h; claim = c; oldest 0s 0s 3h; pass 3h; oldest 2h 0s 6h
+		end c dead; oldest 0s 0s 0s`)},
 }
 
 var purgeChecks = []check{
-	{name: "DoneAndDeadHaveTheirOwnAge", rule: rulePurge, run: func(e *env) {
+	{"DoneAndDeadHaveTheirOwnAge", rulePurge, 0, func(e *env) {
 		e.everyState()
-		e.Advance(10 * time.Hour)
-		e.unchanged(func() { equal(e, "number purged", e.purge(11*time.Hour, 11*time.Hour, 100), 0) })
-		e.unchanged(func() { equal(e, "number purged", e.purge(9*time.Hour, 11*time.Hour, 100), 1) }, "done")
-		e.Advance(2 * time.Hour)
-		e.unchanged(func() { equal(e, "number purged", e.purge(20*time.Hour, 11*time.Hour, 100), 1) }, "dead")
-		e.Advance(1000 * time.Hour)
-		e.unchanged(func() { equal(e, "number purged", e.purge(0, 0, 100), 0) })
+		e.do(`mark; pass 10h; purge 11h 11h 100 = 0; same; purge 9h 11h 100 = 1; same done; pass 2h
+			purge 20h 11h 100 = 1; same done dead; pass 1000h; purge 0s 0s 100 = 0; same done dead`)
 	}},
-	{name: "AgeBeginsAtTheEnd", rule: rulePurge, run: func(e *env) {
-		e.receiveJobs("j")
-		e.Advance(20 * time.Hour)
-		e.end(e.claimOne("j"), done)
-		e.Advance(5 * time.Hour)
-		equal(e, "number purged", e.purge(6*time.Hour, 6*time.Hour, 100), 0)
-		e.Advance(2 * time.Hour)
-		equal(e, "number purged", e.purge(6*time.Hour, 6*time.Hour, 100), 1)
-	}},
-	{name: "AtMostN", rule: rulePurge, run: func(e *env) {
+	{"AgeBeginsAtTheEnd", rulePurge, 0, script(`
+		deliver j = accepted j; pass 20h; claim = j; end j done; pass 5h; purge 6h 6h 100 = 0; pass 2h; purge 6h 6h 100 = 1
+		deliver k = accepted k; claim = k; end k dead; end k received; pass 10h; mark; purge 0s 0s 100 = 0; same`)},
+	{"AtMostN", rulePurge, 0, func(e *env) {
 		for i, r := range e.receiveAndClaim(ids("k", 10)) {
-			e.end(r, []inbox.State{done, dead}[i%2])
+			e.finish(completion(r, []inbox.State{done, dead}[i%2]))
 		}
-		e.Advance(10 * time.Hour)
-		left := 10
-		for _, n := range []int{0, 1, 6, 100, 100} {
-			want := min(n, left)
-			equal(e, fmt.Sprintf("number purged of %d", n), e.purge(time.Hour, time.Hour, n), want)
-			left -= want
-			equal(e, "number of records", len(e.all()), left)
-		}
+		e.do("pass 10h; purge 1h 1h 0 = 0; purge 1h 1h 1 = 1; purge 1h 1h 6 = 6; purge 1h 1h 100 = 3; keys =")
 	}},
-	{name: "JobsAreUnknownAfterwards", rule: ruleNewRecord, run: func(e *env) {
-		e.submit("s")
-		e.bind("s", "j1", 2)
-		e.accepted(completed("j1", "s"), "s")
-		e.duplicate(completed("j2", "s"), "s", received)
-		e.end(e.claimOne("s"), done)
-		e.Advance(10 * time.Hour)
-		e.purge(11*time.Hour, 0, 100)
-		e.duplicate(completed("j1", "s"), "s", done)
-		e.duplicate(completed("j2", ""), "s", done)
-		e.Advance(2 * time.Hour)
-		equal(e, "number purged", e.purge(11*time.Hour, 0, 100), 1)
-		equal(e, "number of records of j2", len(e.list(inbox.Filter{JobID: "j2"})), 0)
-		e.accepted(completed("j1", ""), "j1")
-		e.accepted(completed("j2", "s"), "s")
-	}},
-	{name: "ReplayedRecordIsNotDead", rule: rulePurge, run: func(e *env) {
-		e.receiveJobs("j")
-		r := e.claimOne("j")
-		e.end(r, dead)
-		e.end(r, received)
-		e.Advance(10 * time.Hour)
-		e.unchanged(func() { equal(e, "number purged", e.purge(0, 0, 100), 0) })
-	}},
-	{name: "OldClaimHoldsNothing", rule: ruleFinish, run: func(e *env) {
-		e.receiveJobs("j")
-		old := e.claimOne("j")
-		e.Advance(2 * lease)
-		e.end(e.claimOne("j"), done)
-		e.Advance(time.Hour)
-		e.purge(0, 0, 100)
-		e.wantNotHeld(leaseOf(old))
-		e.receiveJobs("j")
-		e.wantNotHeld(leaseOf(old))
-		e.claimOne("j")
-		e.wantNotHeld(leaseOf(old))
-	}},
+	{"JobsAreUnknownAfterwards", ruleNewRecord, 0, script(`
+		submit s; bind s j1 2; deliver j1/s = accepted s; deliver j2/s = duplicate s received; claim = s; end s done; pass 10h
+		purge 11h 0s 100 = 0; deliver j1/s = duplicate s done; deliver j2 = duplicate s done; pass 2h; purge 11h 0s 100 = 1
+		job j2 =; deliver j1 = accepted j1; deliver j2/s = accepted s`)},
 }
 
 var lockChecks = []check{
-	{name: "HasOneOwner", rule: ruleLock, needs: needLock, run: func(e *env) {
-		e.lock("l", "a", lease, true)
-		e.lock("l", "b", lease, false)
-		e.lock("other", "b", lease, true)
-		e.lock("other", "a", lease, false)
-		equal(e, "number of records", len(e.all()), 0)
-	}},
-	{name: "Renews", rule: ruleLock, needs: needLock, run: func(e *env) {
-		e.lock("l", "a", 10*lease, true)
-		for range 3 {
-			e.lock("l", "a", lease, true) // from now on
-			e.Advance(50 * time.Minute)
-			e.lock("l", "b", lease, false)
+	{"HasOneOwner", ruleLock, needLock, script(`
+		lock l a 1h = yes; lock l b 1h = no; lock m b 1h = yes; lock m a 1h = no; keys =`)},
+	{"Renews", ruleLock, needLock, script(`
+		lock l a 10h = yes; lock l a 1h = yes; pass 50m; lock l b 1h = no; lock l a 1h = yes; pass 50m; lock l b 1h = no
+		pass 12m; lock l b 1h = yes; lock l a 1h = no`)},
+	{"OnlyTheOwnerReleases", ruleLock, needLock, script(`
+		lock l a 1h = yes; lock l b 0s = no; lock l c 1h = no; lock l a 0s = no; lock l b 1h = yes; lock l b 0s = no; lock l b 0s = no`)},
+}
+
+var timeChecks = []check{
+	{"JumpsForward", ruleClock, 0, script(`
+		submit s; deliver j = accepted j; claim = j; pass 48h; overdue = s; extend j 1h; claim =; pass 48h; claim = j
+		due j 1h; ago j ReceivedAt 96h; ago s SubmittedAt 96h`)},
+	{"StoresClockCounts", ruleClock, 0, func(e *env) {
+		e.do("deliver j = accepted j")
+		first := e.record("j").ReadAt
+		e.do("pass 10h; submit s; bind t k 1; deliver l = accepted l; claim = j l; end j done; due s 3h") // the caller's clock is slow now
+		for what, at := range map[string]time.Time{
+			"SubmittedAt": e.record("s").SubmittedAt, "SubmittedAt by Bind": e.record("t").SubmittedAt,
+			"ReceivedAt": e.record("l").ReceivedAt, "FinishedAt": e.record("j").FinishedAt, "ReadAt": e.record("j").ReadAt,
+		} {
+			if got := nearly(at.Sub(first), 10*time.Hour); got != "" {
+				e.Errorf("%s is %s after the first, want 10h", what, got)
+			}
 		}
-		e.Advance(12 * time.Minute)
-		e.lock("l", "b", lease, true)
-		e.lock("l", "a", lease, false)
 	}},
-	{name: "OnlyTheOwnerReleases", rule: ruleLock, needs: needLock, run: func(e *env) {
-		e.lock("l", "a", lease, true)
-		e.lock("l", "b", 0, false)
-		e.lock("l", "c", lease, false)
-		e.lock("l", "a", 0, false)
-		e.lock("l", "b", lease, true)
-		e.lock("l", "b", 0, false)
-		e.lock("l", "b", 0, false)
+	{"DurationsBelowASecond", "its lease lasts for the given time", 0, func(e *env) {
+		e.do("deliver j = accepted j")
+		records, _, err := e.Store.Claim(e.ctx, 1, 1500*time.Millisecond)
+		if e.ok(err); len(records) != 1 || (records[0].DueAt.Sub(records[0].ReadAt)-1500*time.Millisecond).Abs() > 250*time.Millisecond {
+			e.Errorf("a lease of 1.5s: %s", describeAll(records))
+		}
 	}},
+}
+
+func withoutTimes(records []inbox.Record) string {
+	var lines []string
+	for _, r := range records {
+		lines = append(lines, describe(timeless(r)))
+	}
+	return strings.Join(lines, "\n")
 }

@@ -9,7 +9,8 @@
 //		})
 //	}
 //
-// A failed check prints the sentence of the Store's contract that the store broke.
+// A failed check prints its calls, in the short form that commands in script.go explains,
+// and the sentence of the Store's contract that the store broke.
 // One check is different: Histories makes random calls, and compares every result of
 // the store with inbox.MemoryStore. It shortens a history that fails, and prints it.
 // Two environment variables control it:

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/reducto-go/reducto/webhook"
 	"github.com/reducto-go/reducto/webhook/inbox"
 )
 
@@ -15,169 +14,100 @@ const (
 )
 
 var txChecks = []check{
-	{name: "Commit", rule: ruleTx, needs: needTx, run: func(e *env) {
-		e.receiveJobs("j")
+	{"Commit", ruleTx, needTx, func(e *env) {
+		e.do("deliver j = accepted j; mark")
 		r := e.claimOne("j")
-		tx := e.begin()
-		e.effect(tx)
+		e.do("mark")
+		tx := e.Begin()
+		_, err := tx.ExecContext(e.ctx, e.Effect)
+		e.ok(err)
 		c := completion(r, done)
-		c.Outcome, c.Error = webhook.OutcomeFailed, "because"
+		c.Outcome, c.Error = "failed", "because"
 		e.finishTx(tx, c, true)
+		e.do("same")
+		equal(e, "number of effects before Commit", e.Effects(), 0)
 		e.ok(tx.Commit())
 		equal(e, "number of effects", e.Effects(), 1)
-		want := r
-		want.State, want.Outcome, want.Error = done, c.Outcome, c.Error
-		e.wantRecord(want)
-		got := e.record("j")
-		near(e, "time since FinishedAt", got.ReadAt.Sub(got.FinishedAt), 0)
-		e.wantNotHeld(leaseOf(r))
+		e.do("state j = done j; has j Outcome=failed Error=because Attempt=1; ago j FinishedAt 0s; end j done = lost")
 	}},
-	{name: "Rollback", rule: ruleTx, needs: needTx, run: func(e *env) {
-		e.receiveJobs("j")
+	{"Rollback", ruleTx, needTx, func(e *env) {
+		e.do("deliver j = accepted j")
 		r := e.claimOne("j")
-		e.unchanged(func() {
-			tx := e.begin()
-			e.effect(tx)
-			e.finishTx(tx, completion(r, done), true)
-			e.ok(tx.Rollback())
-		})
-		equal(e, "number of effects", e.Effects(), 0)
-		equalAll(e, "held", e.extend(lease, leaseOf(r)), []bool{true})
-		e.Advance(2 * lease)
-		again := e.claimOne("j")
-		tx := e.begin()
-		e.finishTx(tx, completion(r, done), false)
+		e.do("mark")
+		tx := e.Begin()
+		_, err := tx.ExecContext(e.ctx, e.Effect)
+		e.ok(err)
+		e.finishTx(tx, completion(r, done), true)
 		e.ok(tx.Rollback())
-		e.end(again, done)
-	}},
-	{name: "NothingIsSeenBeforeCommit", rule: ruleTx, needs: needTx, run: func(e *env) {
-		e.receiveJobs("j")
-		r := e.claimOne("j")
-		tx := e.begin()
-		e.unchanged(func() {
-			e.effect(tx)
-			e.finishTx(tx, completion(r, done), true)
-		})
 		equal(e, "number of effects", e.Effects(), 0)
-		e.ok(tx.Commit())
+		e.do("same; extend j 1h; pass 2h; claim = j; mark")
+		for _, l := range []inbox.Lease{leaseOf(r), {Key: "unknown", Token: 1}, {Key: "j"}} { // the tokens hold nothing
+			tx = e.Begin()
+			e.finishTx(tx, inbox.Completion{Lease: l, State: done}, false)
+			e.ok(tx.Commit())
+		}
+		e.do("same; end j done")
 	}},
-	{name: "OldToken", rule: ruleTx, needs: needTx, run: func(e *env) {
-		e.receiveJobs("j")
-		old := e.claimOne("j")
-		e.Advance(2 * lease)
-		current := e.claimOne("j")
-		e.unchanged(func() {
-			for _, l := range []inbox.Lease{leaseOf(old), {Key: "unknown", Token: 1}, {Key: "j"}} {
-				for _, end := range []func(tx Tx) error{
-					func(tx Tx) error { e.effect(tx); return tx.Rollback() }, // the transaction still works
-					func(tx Tx) error { return tx.Commit() },
-				} {
-					tx := e.begin()
-					e.finishTx(tx, inbox.Completion{Lease: l, State: done}, false)
-					e.ok(end(tx))
-				}
-			}
-		})
-		equal(e, "number of effects", e.Effects(), 0)
-		e.end(current, done)
-	}},
-	{name: "SeveralInOneTransaction", rule: ruleTx, needs: needTx, run: func(e *env) {
-		e.receiveJobs("a", "b", "c")
-		records := e.claimKeys("a", "b", "c")
-		tx := e.begin()
-		e.finishTx(tx, completion(records[0], done), true)
-		e.finishTx(tx, completion(records[1], dead), true)
-		e.finishTx(tx, completion(records[2], received), true)
+	{"SeveralInOneTransaction", ruleTx, needTx, func(e *env) {
+		records := e.receiveAndClaim([]string{"a", "b", "c"})
+		e.Advance(2 * lease) // the leases have ended
+		tx := e.Begin()
+		for i, state := range []inbox.State{done, dead, received} {
+			e.finishTx(tx, completion(records[i], state), true)
+		}
 		e.finishTx(tx, completion(records[0], dead), false)
 		e.ok(tx.Commit())
-		for key, state := range map[string]inbox.State{"a": done, "b": dead, "c": received} {
-			e.wantState(key, state)
-		}
+		e.do("state %s = done %[1]s; state %s = dead %[2]s; state %s = received %[3]s", records[0].Key, records[1].Key, records[2].Key)
 	}},
-	{name: "LeaseHasEnded", rule: ruleTx, needs: needTx, run: func(e *env) {
-		e.receiveJobs("j")
-		r := e.claimOne("j")
-		e.Advance(2 * lease)
-		tx := e.begin()
-		e.finishTx(tx, completion(r, done), true)
-		e.ok(tx.Commit())
-		e.claimKeys()
+	{"HeldUntilTheTransactionEnds", ruleTxHeld, needTx | needManyWriters, func(e *env) {
+		e.heldTx(func() { e.do("pass 2h; claim = other") })
+		e.do("state j = done j; pass 2h; claim = other")
 	}},
-	{name: "HeldUntilTheTransactionEnds", rule: ruleTxHeld, needs: needTx | needManyWriters, run: func(e *env) {
-		e.receiveJobs("j", "other")
-		records := e.claimKeys("j", "other")
-		tx := e.begin()
-		e.finishTx(tx, completion(records[0], done), true)
-		e.Advance(2 * lease)
-		e.promptly("Claim", func() { e.claimKeys("other") })
-		e.ok(tx.Commit())
-		e.wantState("j", done)
-		e.Advance(2 * lease)
-		e.claimKeys("other")
-	}},
-	{name: "ExtendDoesNotWait", rule: ruleTxWait, needs: needTx | needManyWriters, run: func(e *env) {
-		e.receiveJobs("j", "other")
-		records := e.claimKeys("j", "other")
-		tx := e.begin()
-		e.finishTx(tx, completion(records[0], done), true)
-		for range 2 {
-			e.promptly("Extend", func() {
-				equalAll(e, "held", e.extend(lease, leaseOf(records[0]), leaseOf(records[1])), []bool{true, true})
-				equalAll(e, "held", e.extend(lease, leaseOf(records[0])), []bool{true})
-			})
-			e.Advance(2 * lease)
-		}
-		e.ok(tx.Commit())
-	}},
-	{name: "OthersDoNotWait", rule: ruleTx, needs: needTx | needManyWriters, run: func(e *env) {
-		e.receiveJobs("j", "other", "third")
-		records := e.claimKeys("j", "other", "third")
-		tx := e.begin()
-		e.finishTx(tx, completion(records[0], done), true)
-		e.promptly("another call", func() {
-			e.submit("s")
-			e.bind("s", "js", 1)
-			e.accepted(completed("js", "s"), "s")
-			e.end(e.claimOne("s"), done)
-			e.end(records[1], dead)
-			e.end(records[1], received)
-			e.lock("l", "a", lease, true)
-			e.stats()
-			e.Advance(10 * time.Hour)
-			e.purge(time.Hour, time.Hour, 10)
+	{"ExtendDoesNotWait", ruleTxWait, needTx | needManyWriters, func(e *env) {
+		e.heldTx(func() {
+			for range 2 {
+				leases := []inbox.Lease{e.lease([]string{"j"}), e.lease([]string{"other"})}
+				equalAll(e, "Extend", e.extend(lease, leases...), []bool{true, true})
+				e.do("extend j 1h; pass 2h")
+			}
 		})
-		e.ok(tx.Rollback())
-		e.Advance(2 * lease)
-		e.claimKeys("j", "other", "third")
 	}},
-	{name: "ContextEnds", rule: ruleContext, needs: needTx, run: func(e *env) {
-		e.receiveJobs("j")
+	{"OthersDoNotWait", ruleTx, needTx | needManyWriters, func(e *env) {
+		e.heldTx(func() {
+			e.do(`submit s; bind s js 1; deliver js/s = accepted s; claim = s; end s done; end other dead; end other received
+				count = received=1 claimed=1 done=1 due=1; pass 10h; purge 1h 1h 10 = 1`)
+		})
+	}},
+	{"ContextEnds", ruleContext, needTx, func(e *env) {
+		e.do("deliver j = accepted j")
 		r := e.claimOne("j")
 		ctx, cancel := context.WithCancel(e.ctx)
 		cancel()
-		tx := e.begin()
+		tx := e.Begin()
 		if _, err := e.Store.(inbox.TxStore).FinishTx(ctx, tx, completion(r, done)); err == nil {
 			e.Errorf("FinishTx returns no error")
 		}
 		_ = tx.Rollback() // an error may have ended it
-		e.end(r, done)
+		e.do("end j done")
 	}},
 }
 
-func (e *env) begin() Tx {
+// heldTx calls f while a transaction finishes the record j, and another record is
+// claimed. f must not wait for the transaction.
+func (e *env) heldTx(f func()) {
 	e.Helper()
+	e.do("deliver j = accepted j; pass 2m; deliver other = accepted other; claim = j other")
 	tx := e.Begin()
-	if tx.Execer == nil || tx.Commit == nil || tx.Rollback == nil {
-		e.Fatalf("Begin returns no transaction")
+	e.finishTx(tx, completion(e.claims["j"][0], done), true)
+	outer := e.ctx
+	ctx, cancel := context.WithTimeout(outer, 5*time.Second)
+	defer cancel()
+	e.ctx = ctx
+	f()
+	if e.ctx = outer; ctx.Err() != nil {
+		e.Errorf("a call waits for the transaction")
 	}
-	return tx
-}
-
-// effect inserts a row in the transaction.
-func (e *env) effect(tx Tx) {
-	e.Helper()
-	_, err := tx.ExecContext(e.ctx, e.Effect)
-	e.ok(err)
+	e.ok(tx.Commit())
 }
 
 func (e *env) finishTx(tx Tx, c inbox.Completion, want bool) {
@@ -186,19 +116,5 @@ func (e *env) finishTx(tx Tx, c inbox.Completion, want bool) {
 	e.ok(err)
 	if held != want {
 		e.Fatalf("FinishTx of %s with token %d returns %v, want %v", c.Key, c.Token, held, want)
-	}
-}
-
-// promptly wants f not to wait for an open transaction.
-func (e *env) promptly(what string, f func()) {
-	e.Helper()
-	ctx, cancel := context.WithTimeout(e.ctx, 5*time.Second)
-	defer cancel()
-	outer := e.ctx
-	e.ctx = ctx
-	f()
-	e.ctx = outer
-	if ctx.Err() != nil {
-		e.Errorf("%s waits for the transaction", what)
 	}
 }
