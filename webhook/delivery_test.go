@@ -6,16 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/reducto-go/reducto"
-	"github.com/reducto-go/reducto/reductotest"
 	"github.com/reducto-go/reducto/webhook"
 )
 
@@ -100,54 +97,4 @@ func TestFuncInAUnitTest(t *testing.T) {
 
 	source = &fakeSource{job: &reducto.Job{Status: reducto.StatusFailed}}
 	assert.True(t, webhook.IsPermanent(process(t.Context(), webhook.NewDelivery(event, webhook.OutcomeFailed, source))))
-}
-
-func TestDeliveryFetchesTheJobOnce(t *testing.T) {
-	virtual(t, func(t *testing.T) {
-		srv := reductotest.NewServer(t)
-		srv.SeedJob(reductotest.SeedJob{ID: jobA, Status: "Completed", Text: "text"})
-		s := newSite(t, func(ctx context.Context, d *webhook.Delivery) error {
-			srv.Fault("GET /job", reductotest.Status(503))
-			_, err := d.Job(ctx)
-			assert.ErrorIs(t, err, reducto.ErrUnavailable, "a failure is not kept")
-
-			srv.Fault("GET /job", reductotest.Delay(time.Second))
-			var all sync.WaitGroup
-			for range 10 {
-				all.Go(func() {
-					job, err := d.Job(ctx)
-					if assert.NoError(t, err) {
-						assert.IsType(t, new(reducto.ParseResult), job.Result)
-					}
-				})
-			}
-			synctest.Wait()
-			impatient, cancel := context.WithCancelCause(ctx)
-			cause := errors.New("enough")
-			cancel(cause)
-			_, err = d.Job(impatient)
-			assert.ErrorIs(t, err, cause, "a caller's context ends its wait")
-			all.Wait()
-			assert.Len(t, srv.RequestsTo("GET /job/"+jobA), 2)
-
-			assert.ErrorIs(t, d.CompleteTx(ctx, nil), webhook.ErrTxUnsupported)
-			srv.Expire(jobA)
-			_, err = d.Job(ctx)
-			assert.NoError(t, err, "it was fetched before it expired")
-			return nil
-		}, webhook.WithClient(srv.Client(reducto.WithMaxRetries(0))), webhook.WithoutRefetch())
-		s.answers(200, genuine(jobA))
-
-		s.f.do = func(ctx context.Context, d *webhook.Delivery) error {
-			_, err := d.Job(ctx)
-			assert.ErrorIs(t, err, reducto.ErrExpired)
-			_, again := d.Job(ctx)
-			assert.Equal(t, err, again)
-			assert.ErrorContains(t, err, "job "+jobB+" is gone")
-			assert.ErrorAs(t, err, new(*reducto.APIError))
-			return err
-		}
-		s.answers(200, genuine(jobB))
-		assert.Len(t, srv.RequestsTo("GET /job/"+jobB), 1)
-	})
 }

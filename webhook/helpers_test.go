@@ -54,7 +54,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "a secret was logged:\n"+text)
 		code = 1
 	}
-	if left := leftovers(2 * time.Second); left != "" {
+	if left := leftovers(10 * time.Second); left != "" {
 		fmt.Fprintln(os.Stderr, "goroutines are left:\n"+left)
 		code = 1
 	}
@@ -225,7 +225,7 @@ func (s *site) codes(jobID string) (codes []int) {
 // flush shuts the Handler down, so that its log is written.
 func (s *site) flush() {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	require.NoError(s.t, s.Shutdown(ctx))
 }

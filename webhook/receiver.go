@@ -309,8 +309,10 @@ func (r *Receiver) refuse(req *http.Request, err error) int {
 		return http.StatusBadRequest
 	}
 	r.stats.unauthorized.Add(1)
-	reason := RefusalReason(err)
-	r.logRefused(req, "delivery refused: "+strings.ReplaceAll(reason, "_", " "), slog.String("reason", reason))
+	if r.log.On() { // forged requests should be cheap
+		reason := RefusalReason(err)
+		r.logRefused(req, "delivery refused: "+strings.ReplaceAll(reason, "_", " "), slog.String("reason", reason))
+	}
 	if r.drift.failed(time.Now()) {
 		r.log.Log(req.Context(), slog.LevelError, fmt.Sprintf("webhook: the last %d deliveries were refused: "+
 			"either they are forged, or the secret of the submissions is not configured here: check the rotation (see Secret)",

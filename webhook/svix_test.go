@@ -75,7 +75,7 @@ func TestSvixTolerance(t *testing.T) {
 	})
 }
 
-func TestSvixHeadersThatAreNotRight(t *testing.T) {
+func TestSvixRefusesWrongHeaders(t *testing.T) {
 	t.Parallel()
 	s := newSvix(t, svixKey, oldSvixKey)
 	body := []byte(genuine(jobA))

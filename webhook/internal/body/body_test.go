@@ -203,12 +203,9 @@ func TestParseAgreesWithTheReference(t *testing.T) {
 		checkParse(t, []byte(body))
 		for n := range len(body) { // every beginning, and bytes changed
 			checkParse(t, []byte(body[:n]))
-			if n > 160 {
-				continue
-			}
-			for _, c := range []byte{'"', '\\', ','} {
+			if n <= 160 {
 				b := []byte(body)
-				b[n] = c
+				b[n] = `"\,`[n%3]
 				checkParse(t, b)
 			}
 			if t.Failed() {

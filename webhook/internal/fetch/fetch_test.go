@@ -3,7 +3,9 @@ package fetch
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/uuid"
@@ -74,12 +76,34 @@ func TestOnceKeepsTheJobAndThatItIsGone(t *testing.T) {
 	_, err = Failing(failure).Job(t.Context())
 	require.ErrorIs(t, err, failure)
 
-	<-known.turn // another caller fetches
-	ctx, cancel := context.WithCancelCause(t.Context())
-	cause := errors.New("enough")
-	cancel(cause)
-	_, err = known.Job(ctx)
-	require.ErrorIs(t, err, cause)
+}
+
+func TestOnceServesConcurrentCallers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		requests, job := 0, new(reducto.Job)
+		once := NewOnce(func(context.Context, string) (*reducto.Job, error) {
+			requests++
+			time.Sleep(time.Second)
+			return job, nil
+		}, "job_1", nil)
+		var all sync.WaitGroup
+		for range 10 {
+			all.Go(func() {
+				got, err := once.Job(t.Context())
+				assert.NoError(t, err)
+				assert.Same(t, job, got)
+			})
+		}
+		synctest.Wait()
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cause := errors.New("enough")
+		cancel(cause)
+		_, err := once.Job(ctx)
+		require.ErrorIs(t, err, cause, "a caller's context ends its wait")
+		all.Wait()
+		assert.Equal(t, 1, requests)
+	})
 }
 
 func TestMadeAtReadsUUIDsOfVersion7(t *testing.T) {

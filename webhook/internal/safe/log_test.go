@@ -56,10 +56,17 @@ func (h stuckLevel) Enabled(context.Context, slog.Level) bool {
 	return false
 }
 
-type brokenHandler struct{ slog.Handler }
+// brokenHandler fails, and records the error of the context that it got.
+type brokenHandler struct {
+	slog.Handler
+	ctxErr error
+}
 
-func (brokenHandler) Enabled(context.Context, slog.Level) bool  { return true }
-func (brokenHandler) Handle(context.Context, slog.Record) error { return errors.New("disk full") }
+func (*brokenHandler) Enabled(context.Context, slog.Level) bool { return true }
+func (h *brokenHandler) Handle(ctx context.Context, _ slog.Record) error {
+	h.ctxErr = ctx.Err()
+	return errors.New("disk full")
+}
 
 func TestLogDoesNotWaitForItsHandler(t *testing.T) {
 	t.Parallel()
@@ -72,10 +79,14 @@ func TestLogDoesNotWaitForItsHandler(t *testing.T) {
 	close(stuck.stuck)
 	require.NoError(t, l.Wait(t.Context()))
 
-	l = NewLog(slog.New(brokenHandler{}))
-	l.Log(t.Context(), slog.LevelError, "x")
+	broken := &brokenHandler{ctxErr: errors.New("not called")}
+	l = NewLog(slog.New(broken))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	l.Log(ctx, slog.LevelError, "x")
 	require.NoError(t, l.Wait(t.Context()))
 	assert.EqualValues(t, 1, l.Lost.Load(), "an error of the handler loses the record")
+	require.NoError(t, broken.ctxErr, "the request may have ended")
 }
 
 func TestHeadKeepsWholeCharacters(t *testing.T) {
