@@ -318,3 +318,24 @@ func TestBatcherReturnsTheErrorsOfItsStore(t *testing.T) {
 		})
 	}
 }
+
+// BenchmarkBatcher is what a caller pays for a batch, alone and with others.
+func BenchmarkBatcher(b *testing.B) {
+	ask := func(b *testing.B, batch *batcher[int, int], more func() bool) {
+		for more() {
+			if _, err := batch.ask(context.Background(), 1); err != nil {
+				b.Error(err)
+			}
+		}
+	}
+	b.Run("alone", func(b *testing.B) {
+		b.ReportAllocs()
+		ask(b, &batcher[int, int]{max: batchSize, do: double}, b.Loop)
+	})
+	b.Run("parallel", func(b *testing.B) {
+		batch := &batcher[int, int]{max: batchSize, do: double, beside: besideSize}
+		b.ReportAllocs()
+		b.SetParallelism(64)
+		b.RunParallel(func(pb *testing.PB) { ask(b, batch, pb.Next) })
+	})
+}

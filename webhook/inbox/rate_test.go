@@ -88,7 +88,8 @@ func TestSubmissionInConfiguration(t *testing.T) {
 	wanted := map[string]*Record{"order-1": {Key: "order-1"}, "0199a0b4-5b7c-7d52-9d4e-3f5f0c1b2a3d": {Key: "uuid"}}
 	for config, want := range map[string]string{
 		`{}`: "", ``: "", `"submission_id`: "", `{"submission_id":"order-1`: "", // it can be cut off
-		`{"async":{"metadata":{"submission_id":"order-1"}}}`:             "order-1",
+		`{"async":{"metadata":{"submission_id":"order-1"}}}`: "order-1",
+		`{"parent_submission_id":"order-1"}`:                 "", `{"parent_submission_id":"order-9","submission_id":"order-1"}`: "order-1",
 		`{"submission_id":"order-9"}`:                                    "",
 		`{"submission_id":"order-12"}`:                                   "",
 		`{"parent_submission_id":"order-9","submission_id" : "order-1"}`: "order-1",

@@ -290,10 +290,14 @@ func (p *reconciler) find(ctx context.Context, job *reducto.JobSummary, todo ove
 	if r == nil {
 		return nil
 	}
-	delete(todo.lost, r.Key)
 	ctx, cancel := p.in.storeContext(ctx)
 	defer cancel()
-	if err := p.in.bind(ctx, Answer{SubmissionID: r.SubmissionID, JobID: job.JobID}); err != nil {
+	err := p.in.store.Bind(ctx, Answer{SubmissionID: r.SubmissionID, JobID: job.JobID})
+	if errors.Is(err, ErrConflict) {
+		return nil // the job belongs to another record, and its metadata only names this one
+	}
+	delete(todo.lost, r.Key)
+	if err != nil {
 		p.fail(fmt.Errorf("inbox: a job that was found could not be recorded: %w", err))
 		return nil
 	}
@@ -307,9 +311,13 @@ func (p *reconciler) find(ctx context.Context, job *reducto.JobSummary, todo ove
 func submissionIn(config reducto.RawConfig, wanted map[string]*Record) *Record {
 	rest := string(config)
 	for {
-		_, after, found := strings.Cut(rest, reducto.MetadataSubmissionID)
+		before, after, found := strings.Cut(rest, reducto.MetadataSubmissionID)
 		if !found {
 			return nil
+		}
+		if before != "" && wireid.IsPart("_"+before[len(before)-1:]) {
+			rest = after // the end of another name
+			continue
 		}
 		rest = strings.TrimLeft(after, "\\\"': \t\r\n")
 		end := strings.IndexFunc(rest, func(r rune) bool { return !wireid.IsPart("_" + string(r)) })

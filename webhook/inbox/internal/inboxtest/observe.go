@@ -119,6 +119,9 @@ func (l *Log) Text() string {
 	return l.b.String()
 }
 
+// Has reports whether the records contain text.
+func (l *Log) Has(text string) bool { return strings.Contains(l.Text(), text) }
+
 // Count returns how many records of the level have text in their message.
 func (l *Log) Count(level slog.Level, text string) (n int) {
 	l.t.Helper()
