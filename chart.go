@@ -43,13 +43,13 @@ func (r *ChartResult) MarshalJSON() ([]byte, error) {
 	return r.encode(r, nil)
 }
 
-var chartFields = jsonread.FieldsOf[ChartResult]("response_type")
+var chartFields = jsonread.FieldsOf[ChartResult]("response_type,omitzero")
 
 func (v *ChartResult) read(r *jsonread.Reader) {
 	for o := r.Object(chartFields, v.Extra.members()); o.Next(); {
 		switch o.Name {
 		case "response_type":
-			v.responseType = readName(r)
+			v.responseType = r.String()
 		case "job_id":
 			v.JobID = r.String()
 		case "duration":

@@ -255,13 +255,13 @@ func (r *ClassifyResult) MarshalJSON() ([]byte, error) {
 	return r.encode(r, raw)
 }
 
-var classifyFields = jsonread.FieldsOf[ClassifyResult]("response_type", "result")
+var classifyFields = jsonread.FieldsOf[ClassifyResult]("response_type,omitzero", "result")
 
 func (v *ClassifyResult) read(r *jsonread.Reader) {
 	for o := r.Object(classifyFields, v.Extra.members()); o.Next(); {
 		switch o.Name {
 		case "response_type":
-			v.responseType = readName(r)
+			v.responseType = r.String()
 		case "job_id":
 			v.JobID = r.String()
 		case "response_confidence":

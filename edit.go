@@ -238,13 +238,13 @@ func (r *EditResult) MarshalJSON() ([]byte, error) {
 	return r.encode(r, nil)
 }
 
-var editFields = jsonread.FieldsOf[EditResult]("response_type")
+var editFields = jsonread.FieldsOf[EditResult]("response_type,omitzero")
 
 func (v *EditResult) read(r *jsonread.Reader) {
 	for o := r.Object(editFields, v.Extra.members()); o.Next(); {
 		switch o.Name {
 		case "response_type":
-			v.responseType = readName(r)
+			v.responseType = r.String()
 		case "job_id":
 			v.JobID = r.String()
 		case "document_url":

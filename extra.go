@@ -15,6 +15,10 @@ import (
 
 // Extra has the members of an answer that this version of the library does not
 // know, by name, as they came. They are encoded again where the value is.
+//
+// It also has optional members that their field cannot hold: one of an unexpected form,
+// and an explicit zero such as "conf": "", which the field cannot tell from an absent
+// member. If you set the field, it replaces the member when the value is encoded.
 type Extra map[string]json.RawMessage
 
 // members is where a reader puts what has no field.
@@ -40,6 +44,9 @@ type Time struct {
 // timeLayouts are tried in this order. Fractions of a second are accepted by
 // each of them.
 var timeLayouts = []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02 15:04:05Z07:00"}
+
+// IsZero reports whether t is the zero time and was not read from JSON.
+func (t Time) IsZero() bool { return t.text == "" && t.Time.IsZero() }
 
 // UnmarshalJSON reads a time with a zone or, as UTC, without one.
 func (t *Time) UnmarshalJSON(data []byte) error {

@@ -381,13 +381,13 @@ func (r *ExtractResult) UnmarshalJSON(data []byte) error {
 	return decodeAnew(data, r)
 }
 
-var extractFields = jsonread.FieldsOf[ExtractResult]("response_type", "result", "citations")
+var extractFields = jsonread.FieldsOf[ExtractResult]("response_type,omitzero", "result", "citations")
 
 func (v *ExtractResult) read(r *jsonread.Reader) {
 	for o := r.Object(extractFields, v.Extra.members()); o.Next(); {
 		switch o.Name {
 		case "response_type":
-			v.responseType = readName(r)
+			v.responseType = r.String()
 		case "job_id":
 			v.JobID = r.String()
 		case "studio_link":

@@ -343,13 +343,13 @@ func (r *ParseResult) UnmarshalJSON(data []byte) error {
 	return decodeAnew(data, r)
 }
 
-var parseFields = jsonread.FieldsOf[ParseResult]("response_type", "result")
+var parseFields = jsonread.FieldsOf[ParseResult]("response_type,omitzero", "result")
 
 func (v *ParseResult) read(r *jsonread.Reader) {
 	for o := r.Object(parseFields, v.Extra.members()); o.Next(); {
 		switch o.Name {
 		case "response_type":
-			v.responseType = readName(r)
+			v.responseType = r.String()
 		case "job_id":
 			v.JobID = r.String()
 		case "duration":

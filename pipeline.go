@@ -220,7 +220,7 @@ type pipelineSteps struct {
 }
 
 var (
-	pipelineFields = jsonread.FieldsOf[PipelineResult]("response_type", "result")
+	pipelineFields = jsonread.FieldsOf[PipelineResult]("response_type,omitzero", "result")
 	stepFields     = jsonread.FieldsOf[struct{}]("parse", "extract", "split", "edit")
 )
 
@@ -228,7 +228,7 @@ func (v *PipelineResult) read(r *jsonread.Reader) {
 	for o := r.Object(pipelineFields, v.Extra.members()); o.Next(); {
 		switch o.Name {
 		case "response_type":
-			v.responseType = readName(r)
+			v.responseType = r.String()
 		case "job_id":
 			v.JobID = r.String()
 		case "usage":

@@ -291,13 +291,13 @@ func (r *SplitResult) UnmarshalJSON(data []byte) error {
 	return decodeAnew(data, r)
 }
 
-var splitFields = jsonread.FieldsOf[SplitResult]("response_type", "result")
+var splitFields = jsonread.FieldsOf[SplitResult]("response_type,omitzero", "result")
 
 func (v *SplitResult) read(r *jsonread.Reader) {
 	for o := r.Object(splitFields, v.Extra.members()); o.Next(); {
 		switch o.Name {
 		case "response_type":
-			v.responseType = readName(r)
+			v.responseType = r.String()
 		case "job_id":
 			v.JobID = r.String()
 		case "duration":

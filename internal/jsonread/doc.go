@@ -24,7 +24,8 @@
 // members does it for encoding/json:
 //
 //   - A member without a field is kept, as it came, in the map given to Object.
-//   - An optional member (omitzero) that does not fit its field is kept there too.
+//   - An optional member (omitzero) that does not fit its field is kept there too. So is
+//     an explicit zero, which would be left out when the struct is encoded.
 //   - A member that is null is passed over, and leaves the field as it is. Elsewhere,
 //     as in a list, Object alone takes a null, as an object without members.
 //   - Names match exactly, and a name that an object has twice is an error.
