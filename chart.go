@@ -10,7 +10,7 @@ import (
 
 // ChartResult is the data read off a chart. Its form is not documented.
 type ChartResult struct {
-	// JobID is the job that made it.
+	// JobID is the id of the job.
 	JobID string `json:"job_id,omitzero"`
 	// Duration is the processing time in seconds; nil if unknown.
 	Duration *float64 `json:"duration,omitzero"`
@@ -22,7 +22,7 @@ type ChartResult struct {
 	resultBase
 }
 
-// ResponseType is "chart".
+// ResponseType returns "chart".
 func (r *ChartResult) ResponseType() string { return responseChart }
 
 func (r *ChartResult) describe() (responseType, jobID string) { return r.responseType, r.JobID }

@@ -11,7 +11,7 @@ import (
 	"github.com/reducto-go/reducto/internal/members"
 )
 
-// Citation is a place in the document from which a value was taken.
+// Citation is the place in the document where a value was found.
 type Citation struct {
 	Block
 	// ParentBlock is the block around it; nil if there is none.
@@ -35,8 +35,8 @@ func (v Citation) Format(f fmt.State, verb rune) {
 // LogValue logs the citation without the signatures of its blocks' URLs.
 func (v Citation) LogValue() slog.Value { return logPrinted(v) }
 
-// Cited is an extracted field with the places that it was taken from. Use it in
-// the struct that ExtractResult.Decode fills:
+// Cited is an extracted field with its citations. Use it in the struct that
+// ExtractResult.Decode fills:
 //
 //	type Invoice struct {
 //		Number string                 `json:"invoice_number"`
@@ -45,7 +45,7 @@ func (v Citation) LogValue() slog.Value { return logPrinted(v) }
 type Cited[T any] struct {
 	// Value is the field's value.
 	Value T `json:"value"`
-	// Citations are the places; empty if citations were not asked for.
+	// Citations are the citations; empty if they are not enabled.
 	Citations []Citation `json:"citations,omitzero"`
 }
 
@@ -72,7 +72,7 @@ type citedField interface{ isCited() }
 
 var citedType = reflect.TypeFor[citedField]()
 
-// splitCited takes {"value": …, "citations": […]} apart.
+// splitCited splits {"value": …, "citations": […]}.
 func splitCited(raw []byte) (value, cites json.RawMessage, ok bool) {
 	o := object(raw)
 	value, hasValue := o["value"]
@@ -87,11 +87,11 @@ func splitCited(raw []byte) (value, cites json.RawMessage, ok bool) {
 	if members.Kind(cites) != '[' || json.Unmarshal(cites, &list) != nil {
 		return nil, nil, false
 	}
-	// With further members only what is certainly made of citations.
+	// An object with further members counts only if the list has citations.
 	return value, cites, len(o) == 2 || isCitations(list)
 }
 
-// wantsCitations reports whether a value of the type t has a Cited in it.
+// wantsCitations reports whether type t contains a Cited.
 func wantsCitations(t reflect.Type) bool { return hasCited(t, nil) }
 
 func hasCited(t reflect.Type, within []reflect.Type) bool {
@@ -117,16 +117,15 @@ func hasCited(t reflect.Type, within []reflect.Type) bool {
 
 var unmarshalerType = reflect.TypeFor[json.Unmarshaler]()
 
-// decodesItself reports whether t reads JSON by a method of its own, which then
-// sees the JSON as it came.
+// decodesItself reports whether t implements json.Unmarshaler. It receives the JSON
+// unchanged.
 func decodesItself(t reflect.Type) bool {
 	return t.Implements(unmarshalerType) || reflect.PointerTo(t).Implements(unmarshalerType)
 }
 
-// uncite takes values out of their {"value","citations"} wherever the type t has
-// no use for citations: the type decides, so that a user's own struct with these
-// two members is left alone. JSON that does not fit t is left for encoding/json to
-// complain about.
+// uncite replaces {"value","citations"} by the value where type t has no place for
+// citations. The type decides, so a user's own struct with these two members keeps
+// them. encoding/json reports JSON that does not fit t.
 func uncite(raw json.RawMessage, t reflect.Type) json.RawMessage {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -168,7 +167,7 @@ func uncite(raw json.RawMessage, t reflect.Type) json.RawMessage {
 	return raw
 }
 
-// ownsValue reports whether t itself has use for the members value and citations.
+// ownsValue reports whether t is a struct with the members value and citations.
 func ownsValue(t reflect.Type) bool {
 	if t.Kind() == reflect.Map {
 		return false
@@ -180,8 +179,8 @@ func ownsValue(t reflect.Type) bool {
 	return fields["value"] != nil && fields["citations"] != nil
 }
 
-// jsonFields has the fields of a struct by their names in JSON, in lower case as
-// encoding/json compares them.
+// jsonFields returns the fields of a struct by their JSON names in lower case, because
+// encoding/json ignores case.
 func jsonFields(t reflect.Type) map[string]reflect.Type {
 	fields := map[string]reflect.Type{}
 	for _, f := range reflect.VisibleFields(t) {
@@ -214,8 +213,8 @@ func mapMembers(raw json.RawMessage, f func(name string, value []byte) json.RawM
 	return append(out, '}')
 }
 
-// join puts the citations of the form "extract", which stand in a tree parallel to
-// the values, to the values: every leaf becomes {"value","citations"}.
+// join merges the citations of the form "extract", a tree parallel to the values, into
+// the values: every leaf becomes {"value","citations"}.
 func join(value, cites json.RawMessage) json.RawMessage {
 	switch members.Kind(value) {
 	case '{':
@@ -254,9 +253,9 @@ func join(value, cites json.RawMessage) json.RawMessage {
 	return value
 }
 
-// isCitations tells a list of citations from a list of values' citations: a
-// citation is an object with a bbox of numbers. (A field of the user's that is
-// called bbox has lists of citations there.)
+// isCitations reports whether a list has citations, rather than the citations of the
+// elements of a list. A citation is an object with a bbox of numbers. A user's field
+// called bbox has lists of citations instead.
 func isCitations(list []json.RawMessage) bool {
 	if len(list) == 0 {
 		return false

@@ -10,9 +10,9 @@ import (
 	"github.com/reducto-go/reducto/internal/members"
 )
 
-// ClassifyRequest finds out which of your categories a document belongs to.
-// Only Input is required, but without ClassificationSchema there is nothing to
-// choose from. The endpoint has no asynchronous form.
+// ClassifyRequest is a request to find the category of a document among yours. Only
+// Input is required, but without a ClassificationSchema there is no category to
+// choose. The endpoint has no asynchronous form.
 type ClassifyRequest struct {
 	// Input is the document.
 	Input Input `json:"input"`
@@ -104,21 +104,21 @@ func (r ClassifyRequest) Format(f fmt.State, verb rune) {
 // LogValue logs the request without presigned signatures.
 func (r ClassifyRequest) LogValue() slog.Value { return logPrinted(r) }
 
-// Classify tells which of your categories a document belongs to. There is no
-// asynchronous form. See Parse for how it is sent.
+// Classify returns the category of a document. It has no asynchronous form. See Parse
+// for its limits.
 func (c *Client) Classify(ctx context.Context, req ClassifyRequest) (*ClassifyResult, error) {
 	return callSync[*ClassifyResult](ctx, c, "Classify", "/classify", JobTypeClassify, &req)
 }
 
 // ClassifyResult is the category that a document belongs to.
 type ClassifyResult struct {
-	// JobID is the job that made it.
+	// JobID is the id of the job.
 	JobID string `json:"job_id"`
 	// Category is the category's name.
 	Category string `json:"-"`
 	// Confidence weighs all categories; nil if the service left it out.
 	Confidence *ResponseConfidence `json:"response_confidence,omitzero"`
-	// Usage is what the job consumed. Newer servers only.
+	// Usage is the usage of the job. Newer servers only.
 	Usage *ClassifyUsage `json:"usage,omitzero"`
 	// Duration is the processing time in seconds; nil if unknown.
 	Duration *float64 `json:"duration,omitzero"`
@@ -161,7 +161,7 @@ type CriterionConfidence struct {
 	Extra Extra `json:"-"`
 }
 
-// ClassifyUsage is what a classification consumed.
+// ClassifyUsage is the usage of a classification.
 type ClassifyUsage struct {
 	// NumPages counts the pages that were looked at.
 	NumPages int `json:"num_pages"`
@@ -197,10 +197,10 @@ func (v *ClassifyUsage) UnmarshalJSON(data []byte) error { return members.Decode
 // MarshalJSON writes unknown members too.
 func (v ClassifyUsage) MarshalJSON() ([]byte, error) { return members.Encode(v) }
 
-// ResponseType is "classify".
+// ResponseType returns "classify".
 func (r *ClassifyResult) ResponseType() string { return responseClassify }
 
-// resolve gets a category that lies behind a URL. Getting a job calls it.
+// resolve downloads a category behind a URL.
 func (r *ClassifyResult) resolve(ctx context.Context) error {
 	if r.content.link == "" || r.Category != "" {
 		return nil

@@ -10,7 +10,7 @@ import (
 	"github.com/reducto-go/reducto/internal/members"
 )
 
-// EditRequest fills in the forms of a document, or changes it as told. Input
+// EditRequest is a request to fill in the forms of a document or to change it. Input
 // and Instructions are required.
 type EditRequest struct {
 	// Input is the document; a list is not allowed here.
@@ -26,7 +26,7 @@ type EditRequest struct {
 	// Default: true for Edit, false for EditAsync, where it is the same as
 	// Async.Priority.
 	Priority *bool `json:"priority,omitzero"`
-	// Async is for EditAsync: the webhook and its metadata, priority.
+	// Async holds the options of EditAsync: webhook, metadata, priority.
 	Async Async `json:"-"`
 }
 
@@ -196,20 +196,20 @@ func (c *Client) Edit(ctx context.Context, req EditRequest) (*EditResult, error)
 	return callSync[*EditResult](ctx, c, "Edit", "/edit", JobTypeEdit, &req)
 }
 
-// EditAsync submits a document to be edited. See ParseAsync for its errors.
+// EditAsync submits a document for editing. See ParseAsync for its errors.
 func (c *Client) EditAsync(ctx context.Context, req EditRequest, opts ...SubmitOption) (*Handle[*EditResult], error) {
 	return submit[*EditResult](ctx, c, "EditAsync", "/edit_async", JobTypeEdit, &req, req.Async, opts)
 }
 
 // EditResult is an edited document.
 type EditResult struct {
-	// JobID is the job that made it. Newer servers only.
+	// JobID is the id of the job. Newer servers only.
 	JobID string `json:"job_id,omitzero"`
 	// DocumentURL is where the edited document can be downloaded, for a short time.
 	DocumentURL Link `json:"document_url"`
 	// FormSchema are the form's widgets as they were found. PDF only.
 	FormSchema []EditWidget `json:"form_schema,omitzero"`
-	// Usage is what the job consumed.
+	// Usage is the usage of the job.
 	Usage *ParseUsage `json:"usage,omitzero"`
 	// Extra has the members that this version of the library does not know.
 	Extra Extra `json:"-"`
@@ -217,7 +217,7 @@ type EditResult struct {
 	resultBase
 }
 
-// ResponseType is "edit".
+// ResponseType returns "edit".
 func (r *EditResult) ResponseType() string { return responseEdit }
 
 func (r *EditResult) describe() (responseType, jobID string) { return r.responseType, r.JobID }

@@ -13,19 +13,19 @@ import (
 	"github.com/reducto-go/reducto/internal/members"
 )
 
-// Extra has the members of an answer that this version of the library does not
-// know, by name, as they came. They are encoded again where the value is.
+// Extra holds the members of an answer that this version of the library does not know,
+// by name, as they came. They are encoded with the value again.
 //
-// It also has optional members that their field cannot hold: one of an unexpected form,
-// and an explicit zero such as "conf": "", which the field cannot tell from an absent
-// member. If you set the field, it replaces the member when the value is encoded.
+// It also holds optional members that do not fit their field: a value of an unexpected
+// form, and an explicit zero such as "conf": "". A field cannot tell a zero from an
+// absent member. If you set the field, Extra's member is not encoded.
 type Extra map[string]json.RawMessage
 
-// members is where a reader puts what has no field.
+// members returns the map that receives unknown members.
 func (x *Extra) members() *map[string]json.RawMessage { return (*map[string]json.RawMessage)(x) }
 
-// Format prints the names of the members, with every verb. Their values are whatever
-// the service sends, presigned URLs too.
+// Format prints the names of the members only, with every verb. The values may hold
+// presigned URLs.
 func (x Extra) Format(f fmt.State, _ rune) {
 	_, _ = io.WriteString(f, "map["+strings.Join(slices.Sorted(maps.Keys(x)), " ")+"]")
 }
@@ -33,16 +33,14 @@ func (x Extra) Format(f fmt.State, _ rune) {
 // LogValue logs what Format prints.
 func (x Extra) LogValue() slog.Value { return logPrinted(x) }
 
-// Time is a point in time of the API, which sends it without a zone
-// ("2026-09-06T05:17:35.492581") and means UTC. It remembers how it was written,
-// and is encoded so.
+// Time is a time of the API, which sends UTC without a zone
+// ("2026-09-06T05:17:35.492581"). It is encoded as it was written.
 type Time struct {
 	time.Time
 	text string
 }
 
-// timeLayouts are tried in this order. Fractions of a second are accepted by
-// each of them.
+// timeLayouts are tried in this order. Each accepts fractions of a second.
 var timeLayouts = []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02 15:04:05Z07:00"}
 
 // IsZero reports whether t is the zero time and was not read from JSON.

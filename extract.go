@@ -14,7 +14,7 @@ import (
 	"github.com/reducto-go/reducto/internal/members"
 )
 
-// ExtractRequest reads fields out of a document, by a JSON Schema of yours.
+// ExtractRequest is a request to extract fields from a document by your JSON Schema.
 // Input and Instructions.Schema are required.
 type ExtractRequest struct {
 	// Input is the document, or a list of them. FromJob uses an earlier parse.
@@ -26,11 +26,11 @@ type ExtractRequest struct {
 	Instructions Instructions `json:"instructions,omitzero"`
 	// Settings chooses how to extract.
 	Settings ExtractSettings `json:"settings,omitzero"`
-	// QueuePriority is the queue of ExtractAsync; the synchronous endpoint has no such
-	// option. Reducto's guide says that only parse jobs heed QueuePriorityBatch.
+	// QueuePriority is the queue of ExtractAsync. Extract does not support it. By
+	// Reducto's guide, only parse jobs use QueuePriorityBatch.
 	// Default: QueuePriorityAuto. Newer servers only.
 	QueuePriority QueuePriority `json:"queue_priority,omitzero"`
-	// Async is for ExtractAsync: the webhook and its metadata, priority.
+	// Async holds the options of ExtractAsync: webhook, metadata, priority.
 	Async Async `json:"-"`
 }
 
@@ -154,7 +154,8 @@ func (r ExtractRequest) Format(f fmt.State, verb rune) {
 // LogValue logs the request without password and presigned signatures.
 func (r ExtractRequest) LogValue() slog.Value { return logPrinted(r) }
 
-// Extract extracts data and waits for the result on the same connection. See Parse.
+// Extract extracts data and waits for the result on the same connection. See Parse
+// for its limits.
 func (c *Client) Extract(ctx context.Context, req ExtractRequest) (*ExtractResult, error) {
 	if err := checkSync("Extract", req.Async, req.QueuePriority); err != nil {
 		return nil, err
@@ -162,23 +163,22 @@ func (c *Client) Extract(ctx context.Context, req ExtractRequest) (*ExtractResul
 	return callSync[*ExtractResult](ctx, c, "Extract", "/extract", JobTypeExtract, &req)
 }
 
-// ExtractAsync submits a document whose data is to be extracted under a schema.
-// See ParseAsync for its errors.
+// ExtractAsync submits a document for extraction by a schema. See ParseAsync for its
+// errors.
 func (c *Client) ExtractAsync(ctx context.Context, req ExtractRequest, opts ...SubmitOption) (*Handle[*ExtractResult], error) {
 	return submit[*ExtractResult](ctx, c, "ExtractAsync", "/extract_async", JobTypeExtract, &req, req.Async, opts)
 }
 
-// ExtractUsage is what an extraction consumed.
+// ExtractUsage is the usage of an extract job.
 type ExtractUsage struct {
 	// NumPages counts the pages that were processed.
 	NumPages int `json:"num_pages"`
-	// NumFields counts the extracted fields. It is written also where it is 0: results
-	// without a name are told from others by it.
+	// NumFields counts the extracted fields. JSON has it even if it is 0, because it
+	// identifies results without a response type.
 	NumFields int `json:"num_fields"`
 	// Credits is what they cost; nil for accounts that are not billed in credits.
 	Credits *float64 `json:"credits,omitzero"`
-	// ExtractMode is what carried the extraction out; empty if the service does not
-	// say.
+	// ExtractMode is the mode of the extraction; empty if the service does not send it.
 	ExtractMode ExtractUsageMode `json:"extract_mode,omitzero"`
 	// Extra has the members that this version of the library does not know.
 	Extra Extra `json:"-"`
@@ -186,10 +186,10 @@ type ExtractUsage struct {
 	uncounted bool // it came without num_fields
 }
 
-// ExtractUsageMode is what carried an extraction out. It is an open set.
+// ExtractUsageMode is the mode of an extraction in ExtractUsage. It is an open set.
 type ExtractUsageMode string
 
-// The extract modes. The service does not explain them.
+// The modes of an extraction. The service does not document them.
 const (
 	ExtractUsageModeExtract          ExtractUsageMode = "extract"
 	ExtractUsageModeSuperAgent       ExtractUsageMode = "super_agent"
@@ -218,17 +218,16 @@ func (v ExtractUsage) MarshalJSON() ([]byte, error) {
 	}{plain: plain(v)})
 }
 
-// ExtractResult is what was extracted under your schema. Decode reads it into a
-// value of yours, in whichever of the service's forms it came, inline or behind a
-// URL.
+// ExtractResult is the data that was extracted by your schema. Decode decodes it into
+// a Go value, for all forms of the service, inline or behind a URL.
 type ExtractResult struct {
-	// JobID is the job that made it.
+	// JobID is the id of the job.
 	JobID string `json:"job_id,omitzero"`
 	// StudioLink leads to the document in Reducto's studio.
 	StudioLink string `json:"studio_link,omitzero"`
-	// Usage is what the job consumed.
+	// Usage is the usage of the job.
 	Usage ExtractUsage `json:"usage"`
-	// Confidence is how sure the service is of the whole, and ConfidenceReason why.
+	// Confidence rates the whole extraction. ConfidenceReason explains it.
 	// Newer servers only.
 	Confidence       Confidence `json:"confidence,omitzero"`
 	ConfidenceReason string     `json:"confidence_reason,omitzero"`
@@ -243,8 +242,9 @@ type ExtractResult struct {
 	loaded json.RawMessage // what lies behind the value's link, once downloaded
 }
 
-// ResponseType is "extract" or "v3_extract". The former has a list of values,
-// with citations apart; the latter has one value, with citations in it.
+// ResponseType returns "extract" or "v3_extract". An "extract" result has a list of
+// values and separate citations. A "v3_extract" result has one value that includes
+// its citations.
 func (r *ExtractResult) ResponseType() string {
 	switch {
 	case r.responseType != "":
@@ -255,19 +255,18 @@ func (r *ExtractResult) ResponseType() string {
 	return responseV3Extract
 }
 
-// Link is where the value lies if the service did not send it inline; empty
-// otherwise. Decode and Raw follow it by themselves, and renew it when it has
-// expired.
+// Link returns the URL of the value; empty if the service sent it inline. Decode and
+// Raw follow it and get a fresh one if it has expired.
 func (r *ExtractResult) Link() Link { return r.value.link }
 
-// ResultID is the service's id for a value that lies behind a Link; empty for an
-// inline one. Nothing here needs it: quote it to Reducto's support.
+// ResultID returns the service's id of a value behind a Link; empty for an inline
+// value. You need it only for Reducto's support.
 func (r *ExtractResult) ResultID() string { return r.value.id() }
 
-// Raw returns the extracted value as the service wrote it: a list of values in
-// the form "extract", one value in the form "v3_extract", with each field wrapped
-// in {"value","citations"} if citations were asked for. What lies behind a URL is
-// downloaded once and kept. It is safe for concurrent use.
+// Raw returns the extracted value as the service wrote it. It is a list of values in
+// the form "extract" and one value in the form "v3_extract". The latter wraps each
+// field in {"value","citations"} if citations are enabled. Raw downloads a value
+// behind a URL once and keeps it. It is safe for concurrent use.
 func (r *ExtractResult) Raw(ctx context.Context) (json.RawMessage, error) {
 	if r.value.link == "" {
 		if members.IsNull(r.value.raw) {
@@ -291,9 +290,9 @@ func (r *ExtractResult) Raw(ctx context.Context) (json.RawMessage, error) {
 	return value, nil
 }
 
-// Citations returns the citations of the form "extract", a list parallel to the
-// values; nil if there are none, and in the form "v3_extract", where they stand
-// with the values: decode them with Cited.
+// Citations returns the citations of the form "extract": a list parallel to the
+// values, or nil if there are none. It returns nil for the form "v3_extract", whose
+// values include their citations. Decode those with Cited.
 func (r *ExtractResult) Citations(ctx context.Context) (json.RawMessage, error) {
 	switch {
 	case r.cites.link != "":
@@ -306,16 +305,16 @@ func (r *ExtractResult) Citations(ctx context.Context) (json.RawMessage, error) 
 	return r.cites.raw, nil
 }
 
-// Decode reads the extracted value into v, which must be a non-nil pointer, as
-// encoding/json would. It hides the differences between the service's forms:
+// Decode decodes the extracted value into v, a non-nil pointer, as encoding/json does.
+// It hides the differences between the forms of the service:
 //
-//   - A list of one value is decoded into a struct, and one value into a slice.
-//     A list of several values needs a slice.
-//   - With citations, a field of the type Cited receives its value and its
-//     citations, any other field its value.
-//   - Without citations, a field of the type Cited receives its value.
+//   - A struct accepts a list of one value, and a slice accepts a single value. A list
+//     of several values needs a slice.
+//   - With citations, a field of type Cited receives its value and its citations. Any
+//     other field receives its value.
+//   - Without citations, a field of type Cited receives its value.
 //
-// Into an interface (any, map[string]any) everything goes as it came.
+// An interface (any, map[string]any) receives the JSON unchanged.
 func (r *ExtractResult) Decode(ctx context.Context, v any) error {
 	target := reflect.ValueOf(v)
 	if target.Kind() != reflect.Pointer || target.IsNil() {

@@ -7,14 +7,13 @@ import (
 	"log/slog"
 )
 
-// logPrinted is a value as it prints. slog's JSON handler writes JSON, which is the
-// wire: with a document's password and the signatures of presigned URLs, which
-// printing hides. So whatever can hold them logs as it prints.
+// logPrinted returns a value as it prints, for LogValue. slog's JSON handler would write
+// the value's own JSON, which has passwords and the signatures of presigned URLs.
 func logPrinted(v any) slog.Value { return slog.StringValue(fmt.Sprintf("%+v", v)) }
 
-// printFields prints a struct as fmt does. What has a method that calls it hides
-// its secrets also behind a pointer that is printed with a verb for something else:
-// there fmt asks no method of the fields.
+// printFields prints a struct as fmt does. A type that can hold a secret needs a Format
+// method that calls it: for a pointer inside another value and a wrong verb, such as
+// %d of []*T, fmt calls no methods of the fields.
 func printFields(f fmt.State, verb rune, fields any) {
 	_, _ = fmt.Fprintf(f, fmt.FormatString(f, verb), fields)
 }

@@ -7,26 +7,25 @@ import (
 	"time"
 )
 
-// Handle is a submitted job that knows the type of its result. Its ids are all
-// that has to be stored to wait for the job later, or elsewhere: see Attach.
+// Handle is a submitted job with a known result type. To wait for the job later or in
+// another process, store its ids and use Attach.
 type Handle[R Result] struct {
-	// JobID is the job.
+	// JobID is the id of the job.
 	JobID string
-	// SubmissionID is the submission that made it; empty for an attached handle.
+	// SubmissionID is the id of the submission; empty for an attached handle.
 	SubmissionID string
 
 	client      *Client
 	submittedAt time.Time
 }
 
-// Attach makes a handle from the id of a job that was submitted before:
-// Attach[*ParseResult](client, id). Attach[reducto.Result] takes a job of any
-// type.
+// Attach returns a handle for a job that was submitted before:
+// Attach[*ParseResult](client, id). Attach[reducto.Result] accepts a job of any type.
 func Attach[R Result](c *Client, jobID string) *Handle[R] {
 	return &Handle[R]{JobID: jobID, client: c}
 }
 
-// Get returns the job as it stands.
+// Get returns the current state of the job.
 func (h *Handle[R]) Get(ctx context.Context) (*Job, error) {
 	if err := h.check("Get"); err != nil {
 		return nil, err
@@ -34,8 +33,8 @@ func (h *Handle[R]) Get(ctx context.Context) (*Job, error) {
 	return h.client.GetJob(ctx, h.JobID)
 }
 
-// Wait waits for the job's end and returns its result. Its errors are those of
-// Client.Wait, and a *ResultTypeError if the job turns out to be of another type.
+// Wait waits until the job ends and returns its result. It returns the errors of
+// Client.Wait, and a *ResultTypeError if the result has another type.
 func (h *Handle[R]) Wait(ctx context.Context, opts ...WaitOption) (R, error) {
 	var zero R
 	if err := h.check("Wait"); err != nil {
@@ -48,7 +47,8 @@ func (h *Handle[R]) Wait(ctx context.Context, opts ...WaitOption) (R, error) {
 	return As[R](job)
 }
 
-// Cancel asks for the job to be cancelled. A job that has ended is not changed.
+// Cancel requests the cancellation of the job. It does not change a job that has
+// ended.
 func (h *Handle[R]) Cancel(ctx context.Context) error {
 	if err := h.check("Cancel"); err != nil {
 		return err
@@ -56,7 +56,7 @@ func (h *Handle[R]) Cancel(ctx context.Context) error {
 	return h.client.CancelJob(ctx, h.JobID)
 }
 
-// String shows the ids and the type of result.
+// String returns the job id and the result type.
 func (h *Handle[R]) String() string {
 	return fmt.Sprintf("job %s (%s)", h.JobID, reflect.TypeFor[R]())
 }

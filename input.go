@@ -14,11 +14,9 @@ import (
 	"github.com/reducto-go/reducto/internal/wireid"
 )
 
-// Input is the document that a request is about. Build it with URL, URLs,
-// FromUpload or FromJob; the zero value is no document, and is refused.
-//
-// A presigned URL is a permission, so an Input prints its URLs without their
-// queries.
+// Input is the document of a request. Make one with URL, URLs, FromUpload or FromJob.
+// The zero value is invalid. An Input prints its URLs without their queries, because
+// a presigned URL grants access.
 type Input struct {
 	refs []string
 	list bool
@@ -30,15 +28,15 @@ const (
 	jobScheme    = "jobid://"
 )
 
-// URL is a document that the service downloads: a public URL, a presigned one,
-// or a reducto:// or jobid:// reference.
+// URL returns an Input for a document that the service downloads: a public or
+// presigned URL, or a reducto:// or jobid:// reference.
 func URL(u string) Input { return Input{refs: []string{u}} }
 
-// URLs is one document made of several, in order, where the endpoint takes a
-// list.
+// URLs returns an Input for one document made of several, in order. Not all endpoints
+// accept a list.
 func URLs(us ...string) Input { return Input{refs: slices.Clone(us), list: true} }
 
-// FromUpload is a file that was uploaded. Uploads live 24 hours.
+// FromUpload returns an Input for an uploaded file. Uploads live 24 hours.
 func FromUpload(u *Upload) Input {
 	if u == nil {
 		return Input{}
@@ -46,14 +44,14 @@ func FromUpload(u *Upload) Input {
 	return URL(u.FileID)
 }
 
-// FromJob is the document of an earlier parse job, already parsed: extract and
-// split it without paying for parsing again.
+// FromJob returns an Input for the parsed document of an earlier parse job. Extract
+// and split it without paying for parsing again.
 func FromJob(jobID string) Input { return URL(jobScheme + jobID) }
 
 // IsZero reports whether there is no document.
 func (in Input) IsZero() bool { return len(in.refs) == 0 }
 
-// MarshalJSON gives the wire's form: a string, or a list of them.
+// MarshalJSON writes a string or a list of strings.
 func (in Input) MarshalJSON() ([]byte, error) {
 	switch {
 	case in.list:
@@ -90,7 +88,7 @@ func (in *Input) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// String shows the URLs without their queries.
+// String returns the URLs without their queries.
 func (in Input) String() string {
 	shown := make([]string, len(in.refs))
 	for i, ref := range in.refs {
@@ -110,7 +108,7 @@ func (in Input) LogValue() slog.Value { return slog.StringValue(in.String()) }
 
 func (in Input) isList() bool { return in.list }
 
-// check refuses what no endpoint can take.
+// check refuses an input that no endpoint accepts.
 func (in Input) check(field string) error {
 	if len(in.refs) == 0 {
 		return &RequestError{Field: field, Reason: "no document: use URL, URLs, FromUpload or FromJob"}
@@ -123,9 +121,9 @@ func (in Input) check(field string) error {
 	return nil
 }
 
-// plainURL reports that u is an http or https URL of the usual form, with a host of
-// letters, digits, '-' and '.', and nothing escaped before its query. Every submission
-// has its URLs checked, and url.Parse is needed for the others only.
+// plainURL reports whether u is an http or https URL of a simple form: a host of
+// letters, digits, '-' and '.', and no escapes before the query. It saves url.Parse
+// for most submissions.
 func plainURL(u string) bool {
 	rest, ok := strings.CutPrefix(u, "https://")
 	if !ok {

@@ -14,11 +14,11 @@ import (
 	"github.com/reducto-go/reducto/internal/wireid"
 )
 
-// JobStatus is where a job stands. It is an open set: a status that is not among
-// the constants is kept as it came, and counts as still running.
+// JobStatus is the status of a job. It is an open set: an unknown status is kept as it
+// came and counts as running.
 type JobStatus string
 
-// The statuses that the service is known to give.
+// The known statuses.
 const (
 	JobStatusPending    JobStatus = "Pending"
 	JobStatusIdle       JobStatus = "Idle"
@@ -29,7 +29,7 @@ const (
 	JobStatusCancelled  JobStatus = "Cancelled"
 )
 
-// Terminal reports whether the job has ended: Completed, Failed or Cancelled.
+// Terminal reports whether the job has ended: it is Completed, Failed or Cancelled.
 func (s JobStatus) Terminal() bool {
 	return s == JobStatusCompleted || s == JobStatusFailed || s == JobStatusCancelled
 }
@@ -48,19 +48,19 @@ const (
 	JobTypeChart    JobType = "Chart"
 )
 
-// Job is a job as GET /job describes it. Which of the optional fields are there
-// depends on the service's version and on the job's state.
+// Job is the state of a job. The optional fields depend on the version of the service
+// and on the status.
 type Job struct {
-	// JobID is the job's id. The service's answer does not repeat it: it is the id that
-	// was asked for.
+	// JobID is the id of the job. The service does not return it: it is the requested
+	// id.
 	JobID string `json:"job_id,omitzero"`
-	// Status is where the job stands.
+	// Status is the status of the job.
 	Status JobStatus `json:"status"`
-	// Result is what a completed job produced; nil otherwise. Switch on its type, or
-	// use As.
+	// Result is the result of a completed job; nil otherwise. Switch on its type or use
+	// As.
 	Result Result `json:"result,omitzero"`
-	// Progress is how far the job is. The service does not document its unit
-	// (fractions and percentages have both been seen), so do not compute with it.
+	// Progress is the progress of the job. Do not compute with it: its unit is not
+	// documented, and both fractions and percentages occur.
 	Progress *float64 `json:"progress,omitzero"`
 	// Reason is why the job failed, for people.
 	Reason string `json:"reason,omitzero"`
@@ -71,23 +71,23 @@ type Job struct {
 	// NumPages and TotalPages count the pages processed and the document's pages.
 	NumPages   *int `json:"num_pages,omitzero"`
 	TotalPages *int `json:"total_pages,omitzero"`
-	// Source is what the job was submitted through; its form is not documented.
+	// Source tells how the job was submitted; its form is not documented.
 	Source json.RawMessage `json:"source,omitzero"`
 	// Duration is the processing time in seconds.
 	Duration *float64 `json:"duration,omitzero"`
 	// CreatedAt is when the job was submitted, in UTC.
 	CreatedAt Time `json:"created_at,omitzero"`
-	// RawConfig is the configuration that the job was submitted with. It can hold
-	// the metadata, and so a webhook secret: it is not printed.
+	// RawConfig is the configuration of the job. It can hold the metadata with a webhook
+	// secret, so it is not printed.
 	RawConfig RawConfig `json:"raw_config,omitzero"`
-	// Bucket is where the job's artefacts lie; its form is not documented.
+	// Bucket is the storage of the job's artefacts; its form is not documented.
 	Bucket json.RawMessage `json:"bucket,omitzero"`
 	// Extra has the members that this version of the library does not know.
 	Extra Extra `json:"-"`
 }
 
-// FailureReason is the best explanation that a job which failed has: its Reason,
-// or its Error's message; empty if it has neither.
+// FailureReason returns the best explanation of a failed job: its Reason, or the
+// message or name of its Error. It is empty if there is none.
 func (j *Job) FailureReason() string {
 	switch {
 	case j.Reason != "":
@@ -152,12 +152,11 @@ func readJob(r *jsonread.Reader, v *Job) {
 	}
 }
 
-// Format prints the id, the type and the status, with every verb: fmt asks no
-// method of a field's where a verb does not fit, and would show RawConfig.
+// Format prints the id, the type and the status, with every verb. It never prints
+// RawConfig.
 func (j Job) Format(f fmt.State, _ rune) { printJob(f, j.JobID, j.Type, j.Status) }
 
-// LogValue logs the id, the status and the type: as JSON, a job would show its
-// links and its RawConfig.
+// LogValue logs the id, the status and the type, not the links and RawConfig.
 func (j Job) LogValue() slog.Value { return logJob(j.JobID, j.Status, j.Type) }
 
 func printJob(f fmt.State, id string, kind JobType, status JobStatus) {
@@ -169,7 +168,7 @@ func logJob(id string, status JobStatus, kind JobType) slog.Value {
 		slog.String("job_id", id), slog.String("status", string(status)), slog.String("type", string(kind)))
 }
 
-// ErrorDetail is the service's account of a failed job.
+// ErrorDetail describes why a job failed.
 type ErrorDetail struct {
 	// Code is an HTTP-like status.
 	Code int `json:"code"`
@@ -177,7 +176,7 @@ type ErrorDetail struct {
 	Name ErrorName `json:"name"`
 	// Message explains it, for people.
 	Message string `json:"message"`
-	// JobID is the job, where it is named.
+	// JobID is the job; empty if it is not named.
 	JobID string `json:"job_id,omitzero"`
 	// Extra has the members that this version of the library does not know.
 	Extra Extra `json:"-"`
@@ -189,8 +188,8 @@ func (e *ErrorDetail) UnmarshalJSON(data []byte) error { return members.Decode(d
 // MarshalJSON writes unknown members too.
 func (e ErrorDetail) MarshalJSON() ([]byte, error) { return members.Encode(e) }
 
-// RawConfig is a configuration as JSON text, which can hold secrets: it prints
-// as its length alone. Convert it to a string to read it.
+// RawConfig is a configuration as JSON text. It can hold secrets, so it prints only
+// its length. Convert it to a string to read it.
 type RawConfig string
 
 // Format prints the length, with every verb.
@@ -201,11 +200,9 @@ func (c RawConfig) Format(f fmt.State, _ rune) {
 // LogValue logs what Format prints.
 func (c RawConfig) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(c)) }
 
-// GetJob returns a job as it stands, with its result if it is completed. A job
-// that failed is no error here: look at its Status.
-//
-// An id that the service does not know is ErrNotFound, a deleted job is
-// ErrDeleted.
+// GetJob returns the current state of a job, with its result if it is completed. For
+// a failed job it returns no error: check its Status. The error matches ErrNotFound
+// for an unknown id and ErrDeleted for a deleted job.
 func (c *Client) GetJob(ctx context.Context, jobID string) (*Job, error) {
 	r, job, err := c.jobCall("GetJob", jobID)
 	if err != nil {
@@ -217,7 +214,7 @@ func (c *Client) GetJob(ctx context.Context, jobID string) (*Job, error) {
 	return c.received(ctx, job, jobID)
 }
 
-// jobCall is the request for a job, and where its answer goes.
+// jobCall returns the request for a job, and the Job that receives its answer.
 func (c *Client) jobCall(op, jobID string) (*call, *Job, error) {
 	if err := checkJobID(op, jobID); err != nil {
 		return nil, nil, err
@@ -240,8 +237,8 @@ func (c *Client) jobCall(op, jobID string) (*call, *Job, error) {
 	}, job, nil
 }
 
-// received completes a job that was read: the answer does not repeat its id, and
-// small results that lie behind a URL are fetched at once.
+// received completes a job that was read. It sets the id, which the answer lacks, and
+// downloads small results behind a URL.
 func (c *Client) received(ctx context.Context, job *Job, jobID string) (*Job, error) {
 	job.JobID = jobID
 	if job.Result == nil {
@@ -256,8 +253,8 @@ func (c *Client) received(ctx context.Context, job *Job, jobID string) (*Job, er
 	return job, nil
 }
 
-// CancelJob asks for a job to be cancelled. A job that has ended is not changed,
-// and that is no error.
+// CancelJob requests the cancellation of a job. For a job that has ended it does
+// nothing and returns no error.
 func (c *Client) CancelJob(ctx context.Context, jobID string) error {
 	if err := checkJobID("CancelJob", jobID); err != nil {
 		return err
@@ -268,9 +265,9 @@ func (c *Client) CancelJob(ctx context.Context, jobID string) error {
 	})
 }
 
-// DeleteJob deletes a job and what it left behind. It is done in the background:
-// until then the job is ErrDeleted, as it is afterwards. Results that were persisted
-// are deleted only if includePersisted says so. Newer servers only.
+// DeleteJob deletes a job and its artefacts. The service deletes in the background.
+// From now on, requests for the job fail with ErrDeleted. Persisted results are
+// deleted only if includePersisted is true. Newer servers only.
 func (c *Client) DeleteJob(ctx context.Context, jobID string, includePersisted bool) error {
 	if err := checkJobID("DeleteJob", jobID); err != nil {
 		return err
@@ -285,7 +282,7 @@ func (c *Client) DeleteJob(ctx context.Context, jobID string, includePersisted b
 	})
 }
 
-// checkJobID refuses an id that could change the URL it is put into.
+// checkJobID refuses an id that could change the path of a request.
 func checkJobID(op, id string) error {
 	if wrong := wireid.Check(id); wrong != "" {
 		return &RequestError{Op: op, Field: "job id", Reason: "the id " + wrong + ": use the id that the submission returned"}

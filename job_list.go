@@ -13,28 +13,27 @@ import (
 	"github.com/reducto-go/reducto/internal/members"
 )
 
-// JobSummary is a job as the list of jobs shows it.
+// JobSummary is a job in the list of jobs.
 type JobSummary struct {
 	// JobID is the job's id.
 	JobID string `json:"job_id"`
-	// Status is where the job stands.
+	// Status is the status of the job.
 	Status JobStatus `json:"status"`
 	// Type is the kind of job.
 	Type JobType `json:"type"`
-	// RawConfig is the configuration that the job was submitted with, empty if it
-	// was excluded. It can hold the metadata, and so a webhook secret: it is not
-	// printed.
+	// RawConfig is the configuration of the job; empty if it was excluded. It can hold
+	// the metadata with a webhook secret, so it is not printed.
 	RawConfig RawConfig `json:"raw_config,omitzero"`
 	// CreatedAt is when the job was submitted, in UTC.
 	CreatedAt Time `json:"created_at,omitzero"`
-	// Source is what the job was submitted through; its form is not documented.
+	// Source tells how the job was submitted; its form is not documented.
 	Source json.RawMessage `json:"source,omitzero"`
 	// NumPages and TotalPages count the pages processed and the document's pages.
 	NumPages   *int `json:"num_pages,omitzero"`
 	TotalPages *int `json:"total_pages,omitzero"`
 	// Duration is the processing time in seconds.
 	Duration *float64 `json:"duration,omitzero"`
-	// Bucket is where the job's artefacts lie; its form is not documented.
+	// Bucket is the storage of the job's artefacts; its form is not documented.
 	Bucket json.RawMessage `json:"bucket,omitzero"`
 	// Extra has the members that this version of the library does not know.
 	Extra Extra `json:"-"`
@@ -52,7 +51,7 @@ func (j JobSummary) Format(f fmt.State, _ rune) { printJob(f, j.JobID, j.Type, j
 // LogValue logs the id, the status and the type.
 func (j JobSummary) LogValue() slog.Value { return logJob(j.JobID, j.Status, j.Type) }
 
-// job is the summary as a job that is running.
+// job converts the summary of a running job.
 func (j *JobSummary) job() *Job {
 	return &Job{
 		JobID: j.JobID, Status: j.Status, Type: j.Type, CreatedAt: j.CreatedAt, Source: j.Source,
@@ -64,7 +63,7 @@ func (j *JobSummary) job() *Job {
 type JobPage struct {
 	// Jobs are the page's jobs.
 	Jobs []JobSummary `json:"jobs"`
-	// NextCursor leads to the next page; empty at the end.
+	// NextCursor is the cursor of the next page; empty at the end.
 	NextCursor string `json:"next_cursor,omitzero"`
 	// Extra has the members that this version of the library does not know.
 	Extra Extra `json:"-"`
@@ -76,17 +75,16 @@ func (p *JobPage) UnmarshalJSON(data []byte) error { return members.Decode(data,
 // MarshalJSON writes unknown members too.
 func (p JobPage) MarshalJSON() ([]byte, error) { return members.Encode(p) }
 
-// MaxJobsPerPage is the most jobs that one page of the list can have.
+// MaxJobsPerPage is the largest size of a page.
 const MaxJobsPerPage = 500
 
-// ListJobsOptions choose what ListJobs and Jobs return.
+// ListJobsOptions are the options of ListJobs and Jobs.
 type ListJobsOptions struct {
-	// Cursor is the page: a JobPage's NextCursor. Empty: the first.
+	// Cursor selects the page: the NextCursor of a JobPage. Default: the first page.
 	Cursor string
-	// Limit is the most jobs on a page, from 1 to 500. Zero: the service's default,
-	// 100.
+	// Limit is the most jobs on a page, from 1 to 500. Default: 100.
 	Limit int
-	// ExcludeConfigs leaves RawConfig out, for a smaller answer. Default: false.
+	// ExcludeConfigs omits RawConfig, for a smaller answer. Default: false.
 	ExcludeConfigs bool
 }
 
@@ -127,9 +125,8 @@ func (c *Client) listCall(op string, o ListJobsOptions) (*call, *JobPage, error)
 	}, page, nil
 }
 
-// Jobs yields the account's jobs from all pages, from o.Cursor on. It can be
-// ranged over more than once, and each range starts there. After an error it
-// ends.
+// Jobs yields the account's jobs from all pages, starting at o.Cursor. You can range
+// over it more than once. An error ends the loop.
 func (c *Client) Jobs(ctx context.Context, o ListJobsOptions) iter.Seq2[*JobSummary, error] {
 	return func(yield func(*JobSummary, error) bool) {
 		o := o // each range has its own cursor

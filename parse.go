@@ -14,8 +14,8 @@ import (
 	"github.com/reducto-go/reducto/internal/members"
 )
 
-// ParseRequest turns a document into text, chunks and blocks. Only Input is
-// required.
+// ParseRequest is a request to turn a document into text, chunks and blocks. Only
+// Input is required.
 type ParseRequest struct {
 	// Input is the document, or a list of them.
 	Input Input `json:"input"`
@@ -29,10 +29,10 @@ type ParseRequest struct {
 	Spreadsheet Spreadsheet `json:"spreadsheet,omitzero"`
 	// Settings chooses how the document is read and what comes back.
 	Settings Settings `json:"settings,omitzero"`
-	// QueuePriority is the queue of ParseAsync; the synchronous endpoint has no such
-	// option. Default: QueuePriorityAuto.
+	// QueuePriority is the queue of ParseAsync. Parse does not support it. Default:
+	// QueuePriorityAuto.
 	QueuePriority QueuePriority `json:"queue_priority,omitzero"`
-	// Async is for ParseAsync: the webhook and its metadata, priority.
+	// Async holds the options of ParseAsync: webhook, metadata, priority.
 	Async Async `json:"-"`
 }
 
@@ -45,8 +45,8 @@ const (
 	QueuePriorityAuto QueuePriority = "auto"
 	// QueuePriorityStandard is another name for QueuePriorityAuto that older servers do not know.
 	QueuePriorityStandard QueuePriority = "standard"
-	// QueuePriorityBatch is for work that can wait up to twelve hours, at a lower price. While
-	// it is full the service answers 503 and asks to come back in five minutes.
+	// QueuePriorityBatch costs less and may take up to twelve hours. If the queue is
+	// full, the service answers 503 and asks to retry in five minutes.
 	// See https://docs.reducto.ai/workflows/batch-queue.
 	QueuePriorityBatch QueuePriority = "batch"
 )
@@ -64,7 +64,7 @@ func (r ParseRequest) check() error {
 	}.check("")
 }
 
-// wire is the body to send; a is nil for the synchronous endpoint.
+// wire returns the body to send; a is nil for the synchronous endpoint.
 func (r *ParseRequest) wire(a *asyncWire) any {
 	return struct {
 		*ParseRequest
@@ -84,12 +84,11 @@ func (r ParseRequest) Format(f fmt.State, verb rune) {
 func (r ParseRequest) LogValue() slog.Value { return logPrinted(r) }
 
 // Parse parses a document and waits for the result on the same connection. The
-// service ends such calls after 15 minutes; documents of more than some 50 pages do
-// better with ParseAsync.
+// service ends such calls after 15 minutes. Use ParseAsync for documents of more than
+// about 50 pages.
 //
-// A synchronous call has no webhook and runs no submit hooks: a non-zero Async is an
-// error. Like a submission it is sent again only where the service certainly took
-// nothing on.
+// A synchronous call has no webhook and runs no submit hooks. A non-zero Async is an
+// error. The client retries the call only if the service certainly did not accept it.
 func (c *Client) Parse(ctx context.Context, req ParseRequest) (*ParseResult, error) {
 	if err := checkSync("Parse", req.Async, req.QueuePriority); err != nil {
 		return nil, err
@@ -97,20 +96,20 @@ func (c *Client) Parse(ctx context.Context, req ParseRequest) (*ParseResult, err
 	return callSync[*ParseResult](ctx, c, "Parse", "/parse", JobTypeParse, &req)
 }
 
-// ParseAsync submits a document to be parsed.
+// ParseAsync submits a document for parsing and returns a handle at once.
 //
-// The errors of this and the other submitting methods: a *RequestError if nothing
-// was sent, an *APIError if the service refused, a *ConnectionError if it could
-// not be reached, and an *UnknownOutcomeError if nobody can tell.
+// The asynchronous methods return these errors: a *RequestError if nothing was sent,
+// an *APIError if the service refused, a *ConnectionError if it was not reached, and
+// an *UnknownOutcomeError if the outcome is unknown.
 func (c *Client) ParseAsync(ctx context.Context, req ParseRequest, opts ...SubmitOption) (*Handle[*ParseResult], error) {
 	return submit[*ParseResult](ctx, c, "ParseAsync", "/parse_async", JobTypeParse, &req, req.Async, opts)
 }
 
-// ParseResult is a parsed document. Read it with Blocks or Chunks, which stream,
-// or with Load, which keeps everything: whether the service sent the content
-// inline or, from about 6 MB, behind a URL makes no difference to them.
+// ParseResult is a parsed document. Blocks and Chunks stream its content. Load keeps
+// all of it in memory. They work for content that the service sends inline and, from
+// about 6 MB, behind a URL.
 type ParseResult struct {
-	// JobID is the job that made it.
+	// JobID is the id of the job.
 	JobID string `json:"job_id"`
 	// Duration is the processing time in seconds.
 	Duration float64 `json:"duration"`
@@ -118,13 +117,14 @@ type ParseResult struct {
 	PDFURL Link `json:"pdf_url,omitzero"`
 	// StudioLink leads to the document in Reducto's studio.
 	StudioLink string `json:"studio_link,omitzero"`
-	// Usage is what the job consumed.
+	// Usage is the usage of the job.
 	Usage ParseUsage `json:"usage"`
-	// ParseMode is what parsed the document; empty means ParseModeBase. Not all
-	// servers send it.
+	// ParseMode is the parser that was used; empty means ParseModeBase. Not all servers
+	// send it.
 	ParseMode ParseMode `json:"parse_mode,omitzero"`
-	// DocumentProperties has the properties of the document, if they were asked for;
-	// their form is not documented. Newer servers only.
+	// DocumentProperties has the properties of the document, if
+	// Settings.ExtractDocumentProperties is set. Its form is not documented. Newer
+	// servers only.
 	DocumentProperties json.RawMessage `json:"document_properties,omitzero"`
 	// Extra has the members that this version of the library does not know.
 	Extra Extra `json:"-"`
@@ -146,16 +146,15 @@ type fullResult struct {
 	Extra  Extra           `json:"-"`
 }
 
-// ResponseType is "parse".
+// ResponseType returns "parse".
 func (r *ParseResult) ResponseType() string { return responseParse }
 
-// Link is where the content lies if the service did not send it inline; empty
-// otherwise. Blocks, Chunks and Load follow it by themselves, and renew it when it
-// has expired.
+// Link returns the URL of the content; empty if the service sent it inline. Blocks,
+// Chunks and Load follow it and get a fresh one if it has expired.
 func (r *ParseResult) Link() Link { return r.content.link }
 
-// ResultID is the service's id for content that lies behind a Link; empty for
-// inline content. Nothing here needs it: quote it to Reducto's support.
+// ResultID returns the service's id of content behind a Link; empty for inline
+// content. You need it only for Reducto's support.
 func (r *ParseResult) ResultID() string { return r.content.id() }
 
 func (f *fullResult) UnmarshalJSON(data []byte) error { return decodeBytes(data, f, readFull) }
@@ -248,8 +247,8 @@ func (r *ParseResult) Load(ctx context.Context) ([]Chunk, error) {
 	return full.Chunks, nil
 }
 
-// OCR returns the raw recognition, nil unless Settings.ReturnOCRData asked for it.
-// It loads content that lies behind a URL, and keeps it.
+// OCR returns the recognised words and lines; nil unless Settings.ReturnOCRData is
+// set. It loads and keeps content behind a URL.
 func (r *ParseResult) OCR(ctx context.Context) (*OCRResult, error) {
 	full, err := r.load(ctx)
 	if err != nil {
@@ -258,8 +257,8 @@ func (r *ParseResult) OCR(ctx context.Context) (*OCRResult, error) {
 	return full.OCR, nil
 }
 
-// Custom returns the output of custom processing, nil if there is none. It loads
-// content that lies behind a URL, and keeps it.
+// Custom returns the output of custom processing; nil if there is none. It loads and
+// keeps content behind a URL.
 func (r *ParseResult) Custom(ctx context.Context) (json.RawMessage, error) {
 	full, err := r.load(ctx)
 	if err != nil {
@@ -280,8 +279,8 @@ func (r *ParseResult) load(ctx context.Context) (*fullResult, error) {
 	}
 	full, err := r.loadOnce(ctx, true)
 	if errors.Is(err, jsonread.ErrForgotten) {
-		// A large member is of another form than today's. It is kept as it is, for which
-		// it must be read once more, and all of it be in memory twice.
+		// A large member has an unknown form. To keep it as it is, it must be read once
+		// more, and is in memory twice.
 		full, err = r.loadOnce(ctx, false)
 	}
 	if err != nil {
@@ -295,7 +294,7 @@ func (r *ParseResult) load(ctx context.Context) (*fullResult, error) {
 
 func (r *ParseResult) loadOnce(ctx context.Context, forgetful bool) (full *fullResult, err error) {
 	err = r.download(ctx, func() bool { return false }, func(body io.Reader) error {
-		full = &fullResult{Type: "full", Chunks: []Chunk{}} // anew when tried again
+		full = &fullResult{Type: "full", Chunks: []Chunk{}} // a new one for each attempt
 		reader := jsonread.New(body, -1)
 		defer reader.Close()
 		if forgetful {
@@ -370,8 +369,8 @@ func (v *ParseResult) read(r *jsonread.Reader) {
 	}
 }
 
-// readParseContent reads chunks if there is a list of them, and keeps everything else
-// as it is.
+// readParseContent reads content with a list of chunks. It keeps any other content as
+// it is.
 func readParseContent(r *jsonread.Reader, v *ParseResult) {
 	if r.Kind() != '{' {
 		v.content = readContent(r)

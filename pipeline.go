@@ -11,20 +11,20 @@ import (
 	"github.com/reducto-go/reducto/internal/members"
 )
 
-// PipelineRequest runs a pipeline that was put together in Reducto Studio.
-// Input and PipelineID are required.
+// PipelineRequest is a request to run a pipeline that was configured in Reducto
+// Studio. Input and PipelineID are required.
 //
-// Newer servers discourage the endpoint, which goes on working: send a
-// ParseRequest, and its job to ExtractRequest or SplitRequest by FromJob, to
-// have the same configuration in your own code.
+// Newer servers call the endpoint deprecated, but it still works. To configure the
+// steps in your own code, send a ParseRequest, then an ExtractRequest or SplitRequest
+// with FromJob.
 type PipelineRequest struct {
 	// Input is the document, or a list of them.
 	Input Input `json:"input"`
 	// PipelineID names the pipeline.
 	PipelineID string `json:"pipeline_id"`
-	// Settings go before those of the pipeline. Default: the pipeline's own.
+	// Settings override those of the pipeline. Default: the pipeline's own.
 	Settings PipelineSettings `json:"settings,omitzero"`
-	// Async is for PipelineAsync: the webhook and its metadata, priority.
+	// Async holds the options of PipelineAsync: webhook, metadata, priority.
 	Async Async `json:"-"`
 }
 
@@ -94,12 +94,12 @@ func (c *Client) PipelineAsync(ctx context.Context, req PipelineRequest, opts ..
 	return submit[*PipelineResult](ctx, c, "PipelineAsync", "/pipeline_async", JobTypePipeline, &req, req.Async, opts)
 }
 
-// PipelineResult has the results of the steps that a pipeline is made of; those of
-// steps that it does not have are nil.
+// PipelineResult has the results of the steps of a pipeline. A step that the pipeline
+// does not have is nil.
 type PipelineResult struct {
-	// JobID is the job that made it.
+	// JobID is the id of the job.
 	JobID string `json:"job_id"`
-	// Usage is what the job consumed.
+	// Usage is the usage of the job.
 	Usage ParseUsage `json:"usage"`
 	// Parse has a result for each document that was parsed: the service sends one
 	// result, or a list of them.
@@ -142,7 +142,7 @@ func (s *SplitExtract) UnmarshalJSON(data []byte) error { return members.Decode(
 // MarshalJSON writes unknown members too.
 func (s SplitExtract) MarshalJSON() ([]byte, error) { return members.Encode(s) }
 
-// ResponseType is "pipeline".
+// ResponseType returns "pipeline".
 func (r *PipelineResult) ResponseType() string { return responsePipeline }
 
 // bind tells each step where a fresh result has the step's link.
@@ -189,7 +189,7 @@ func (r *PipelineResult) bind(s source) {
 	}
 }
 
-// resolve gets splits that lie behind a URL. Getting a job calls it.
+// resolve downloads splits behind a URL.
 func (r *PipelineResult) resolve(ctx context.Context) error {
 	if r.Split == nil {
 		return nil

@@ -11,9 +11,8 @@ import (
 	"github.com/reducto-go/reducto/internal/members"
 )
 
-// decodeResult reads a result of the type that response_type names; without one,
-// of the job's type; without that, of the type that its members imply. It never
-// tries a type to see whether it fits.
+// decodeResult decodes a result. Its type is that of response_type; without one, that
+// of the job; without either, the one that its members imply. It never tries types.
 func decodeResult(raw json.RawMessage, job JobType) (Result, error) {
 	if members.IsNull(raw) {
 		return nil, nil
@@ -36,8 +35,8 @@ func decodeResult(raw json.RawMessage, job JobType) (Result, error) {
 	return result, r.Err()
 }
 
-// impliedType tells results without any name apart by members that only they
-// have.
+// impliedType returns the response type of a result without one, by members that only
+// this type has.
 func impliedType(top map[string]json.RawMessage) string {
 	inner, hasResult := top["result"]
 	if _, edited := top["document_url"]; edited && !hasResult {
@@ -61,10 +60,10 @@ func impliedType(top map[string]json.RawMessage) string {
 	_, citations := top["citations"]
 	switch {
 	case fields, citations, members.Kind(inner) == '[':
-		return responseExtract // whatever members the user's own schema has
+		return responseExtract // for any members of the user's schema
 	case isLink(in):
-		// Every type of result can lie behind a URL; of those without a name, only parse
-		// had a duration.
+		// Every result can lie behind a URL. Without a response type, only a parse result
+		// has a duration.
 		if top["duration"] != nil {
 			return responseParse
 		}
@@ -76,15 +75,15 @@ func impliedType(top map[string]json.RawMessage) string {
 	case has("parse", "extract", "split"):
 		return responsePipeline
 	case members.Kind(in["category"]) == '"' && (len(in) == 1 || !used):
-		return responseClassify // every extraction says what it used
+		return responseClassify // every extraction has a usage
 	case has("chart_data"):
 		return responseChart
 	}
 	return responseExtract
 }
 
-// isLink tells a result that lies behind a URL from a user's data that happens to
-// have a member called type.
+// isLink reports whether the object is a link to a result. A user's data may have a
+// member type too.
 func isLink(in map[string]json.RawMessage) bool {
 	kind, _ := text(in["type"])
 	_, hasID := in["result_id"]
@@ -155,8 +154,8 @@ func (x *resultReader) read(r *jsonread.Reader, job JobType) {
 
 func typeLabel(name string) string { return fmt.Sprintf("result of type %q", name) }
 
-// findResponseType looks for the name of a result, if before its content only, or
-// anywhere. The first of two counts, and one that is no text is none.
+// findResponseType looks for response_type, anywhere or only before the content. The
+// first of two counts, and only a string counts.
 func findResponseType(r *jsonread.Reader, anywhere bool) (name string, named bool) {
 	seen := false
 	r.Walk(func(member []byte) bool {
@@ -175,7 +174,7 @@ func findResponseType(r *jsonread.Reader, anywhere bool) (name string, named boo
 	return name, named
 }
 
-// readContent keeps a value as it is, and finds out whether it is a link.
+// readContent keeps a value as it is and detects a link.
 func readContent(r *jsonread.Reader) content {
 	raw, in := readWith(r, "type", "url", "result_id")
 	c := content{raw: raw}
@@ -186,8 +185,8 @@ func readContent(r *jsonread.Reader) content {
 	return c
 }
 
-// readWith reads a value as it is, in one pass, and returns those of an object's
-// members too that names has. The first of two counts.
+// readWith reads a value as it is. If it is an object, readWith also returns its
+// members with the given names. The first of two counts.
 func readWith(r *jsonread.Reader, names ...string) (raw json.RawMessage, in map[string]json.RawMessage) {
 	if r.Kind() != '{' {
 		return r.Raw(), nil
@@ -240,7 +239,7 @@ func decodeAnew[T any, R interface {
 	return decodeBytes(data, (*T)(v), func(r *jsonread.Reader, v *T) { R(v).read(r) })
 }
 
-// readList reads a list; nil after an error.
+// readList reads a list. It returns nil after an error.
 func readList[T any](r *jsonread.Reader, pool *sync.Pool, read func(*jsonread.Reader, *T)) []T {
 	l := list[T]{pool: pool}
 	for a := r.Array(); a.Next(); {
@@ -249,20 +248,20 @@ func readList[T any](r *jsonread.Reader, pool *sync.Pool, read func(*jsonread.Re
 	return l.take(r)
 }
 
-// list gathers elements whose number is not known in pieces that are used again.
-// They are copied once, into memory of the right size, however many there are.
+// list collects elements of unknown number in pooled pieces. take copies them once into
+// memory of the right size.
 type list[T any] struct {
 	pool   *sync.Pool
 	pieces [][]T // all but the last are full
 }
 
-// pieceLen has pieces of at most 32 KB, up to which memory is cheap.
+// pieceLen makes pieces of at most 32 KB, which are cheap to allocate.
 const pieceLen = 128
 
-// The pieces of the types of which there are many.
+// Pools of pieces for the types with many elements.
 var blockPieces, wordPieces, linePieces, chunkPieces sync.Pool
 
-// next is another element, which is zero.
+// next returns a new zero element.
 func (l *list[T]) next() *T {
 	last := len(l.pieces) - 1
 	if last < 0 || len(l.pieces[last]) == pieceLen {
@@ -278,7 +277,7 @@ func (l *list[T]) next() *T {
 	return &l.pieces[last][n]
 }
 
-// take returns the elements and begins anew; nil after an error.
+// take returns the elements and empties the list. It returns nil after an error.
 func (l *list[T]) take(r *jsonread.Reader) (all []T) {
 	if r.Err() == nil {
 		all = slices.Concat(l.pieces...)
@@ -287,7 +286,7 @@ func (l *list[T]) take(r *jsonread.Reader) (all []T) {
 		}
 	}
 	for i, piece := range l.pieces {
-		clear(piece) // what they point to is not kept twice
+		clear(piece) // a pooled piece must not keep memory alive
 		l.pool.Put((*[pieceLen]T)(piece[:pieceLen]))
 		l.pieces[i] = nil
 	}

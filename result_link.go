@@ -16,9 +16,8 @@ import (
 	"github.com/reducto-go/reducto/internal/redact"
 )
 
-// Link is a presigned URL: whoever has it may read what it points to, for as
-// long as it is valid (the service names times between one hour and twelve). It
-// prints without its query. Convert it to a string to use it.
+// Link is a presigned URL. It grants access to its content until it expires, after one
+// to twelve hours. It prints without its query. Convert it to a string to use it.
 type Link string
 
 // source is the client and the job that a result came from. They are needed to
@@ -48,14 +47,14 @@ func (l Link) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redact.URL(
 // LogValue logs what Format prints.
 func (l Link) LogValue() slog.Value { return slog.StringValue(redact.URL(string(l))) }
 
-// content is the result member of an answer where it is not decoded into fields:
-// raw as it came, with the link if it is one.
+// content is the result member of an answer that is not decoded into fields. raw is the
+// JSON as it came; link is set if it is a link.
 type content struct {
 	raw  json.RawMessage
 	link Link
 }
 
-// missing explains content that is neither inline nor a link.
+// missing returns the error for content that is neither inline nor a link.
 func (c content) missing() error {
 	if members.IsNull(c.raw) {
 		return fmt.Errorf("%w: the result has no content", ErrExpired)
@@ -71,9 +70,9 @@ func (c content) id() string {
 	return id
 }
 
-// download reads what lies behind a link, and once, if storage refuses it before
-// anything was consumed, what lies behind a fresh one. started says whether the
-// consumer has passed anything on, after which nothing can be taken back.
+// download downloads a link. If storage refuses it before anything was consumed, it
+// gets a fresh link and tries once more. started reports whether the consumer has
+// received something, after which no retry is possible.
 func (s source) download(ctx context.Context, link Link, started func() bool, read func(io.Reader) error) error {
 	if s.client == nil {
 		return fmt.Errorf("%w: it lies behind %s", ErrDetached, link)
@@ -83,7 +82,7 @@ func (s source) download(ctx context.Context, link Link, started func() bool, re
 	if !ok || started() || s.jobID == "" || s.link == nil || refused.StatusCode/100 != 4 {
 		return err
 	}
-	// Not GetJob: it would follow the very link that is refused, without an end.
+	// GetJob would follow the refused link again, forever.
 	r, job, jobErr := s.client.jobCall("GetJob", s.jobID)
 	if jobErr == nil {
 		jobErr = s.client.do(ctx, r)
@@ -123,7 +122,7 @@ func (c *Client) fetch(ctx context.Context, r *call, link Link, started func() b
 		if errors.As(err, &urlErr) {
 			err = urlErr.Err
 			if strings.Contains(err.Error(), "Location") {
-				err = errors.New("storage answered with a redirect that cannot be followed") // its text has the URL
+				err = errors.New("storage answered with a redirect that cannot be followed") // the text of err has the URL
 			}
 		}
 		return &failure{
@@ -167,10 +166,10 @@ func (c *Client) fetch(ctx context.Context, r *call, link Link, started func() b
 			return nil
 		}
 		if got = c.cfg.maxResult - limited.left; started() {
-			got = 0 // the consumer says how far it came
+			got = 0 // the consumer tells how far it came
 		}
 		if tracked.err == nil && contextError(ctx) == nil && !errors.Is(err, io.ErrUnexpectedEOF) {
-			if started() { // it is the document that is wrong, and the consumer says where
+			if started() { // the document is invalid, and the consumer tells where
 				return &failure{err: err, nothing: true, after: -1}
 			}
 			f := fail(err)
@@ -191,7 +190,7 @@ func (c *Client) fetch(ctx context.Context, r *call, link Link, started func() b
 	return f
 }
 
-// after says how much of a body came before an error.
+// after adds to an error how much of the body was received.
 func after(got int64, err error) error {
 	if got <= 0 {
 		return err
@@ -199,7 +198,7 @@ func after(got int64, err error) error {
 	return fmt.Errorf("after %d bytes: %w", got, err)
 }
 
-// errorKeeper remembers the error of a reader whose consumer may hide it.
+// errorKeeper keeps the error of a reader, which the consumer may hide.
 type errorKeeper struct {
 	r   io.Reader
 	err error
@@ -213,15 +212,16 @@ func (k *errorKeeper) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// errLinkToLink is a link that leads to another link, which would have no end.
+// errLinkToLink is the error for a link that leads to another link. Following it might
+// never end.
 var errLinkToLink = errors.New("reducto: what lies behind the result's URL is another URL")
 
-// errStopped unwinds a reader whose consumer has had enough.
+// errStopped ends a reader whose consumer has stopped.
 var errStopped = errors.New("stopped")
 
-// readChunks reads what lies behind the URL of a parse result and yields each chunk
-// as soon as it is read, until yield says that it is enough. rest, unless it is nil,
-// receives everything else.
+// readChunks reads the downloaded content of a parse result and yields each chunk as
+// soon as it is read, until yield returns false. rest receives everything else, unless
+// it is nil.
 func readChunks(r *jsonread.Reader, rest *fullResult, yield func(*Chunk) bool) error {
 	reader := newBlockReader(r)
 	return readLinked(r, rest, func() {
@@ -232,8 +232,8 @@ func readChunks(r *jsonread.Reader, rest *fullResult, yield func(*Chunk) bool) e
 	})
 }
 
-// readBlocks is readChunks for the blocks of all chunks, of which it keeps nothing
-// else. next is called before each chunk.
+// readBlocks is readChunks for the blocks of all chunks. It skips everything else. It
+// calls next before each chunk.
 func readBlocks(r *jsonread.Reader, next func(), yield func(*Block) bool) error {
 	reader := newBlockReader(r)
 	return readLinked(r, nil, func() {
@@ -249,14 +249,14 @@ func readBlocks(r *jsonread.Reader, next func(), yield func(*Block) bool) error 
 						r.Fail(errStopped)
 					}
 				}
-			default: // optional, of any form
+			default: // optional members, of any form
 				r.Skip()
 			}
 		}
 	})
 }
 
-// linkedMembers are what a content object has besides its chunks.
+// linkedMembers are the members of a content object other than its chunks.
 type linkedMembers struct {
 	Type   string          `json:"type,omitzero"`
 	OCR    *OCRResult      `json:"ocr,omitzero"`
@@ -268,8 +268,8 @@ var (
 	answerFields  = jsonread.FieldsOf[linkedMembers]("chunks", "result")
 )
 
-// linkedReader reads what lies behind a URL in any of its forms: the content object,
-// the whole answer around it, or the bare list of chunks.
+// linkedReader reads downloaded content in all its forms: the content object, the whole
+// answer around it, or the bare list of chunks.
 type linkedReader struct {
 	r     *jsonread.Reader
 	rest  *fullResult

@@ -11,8 +11,8 @@ import (
 	"github.com/reducto-go/reducto/internal/members"
 )
 
-// SplitRequest finds out which pages of a document belong to which of your
-// categories. Input and SplitDescription are required.
+// SplitRequest is a request to assign the pages of a document to your categories.
+// Input and SplitDescription are required.
 type SplitRequest struct {
 	// Input is the document, or a list of them. FromJob uses an earlier parse.
 	Input Input `json:"input"`
@@ -26,15 +26,15 @@ type SplitRequest struct {
 	SplitRules string `json:"split_rules,omitzero"`
 	// Settings chooses how to split.
 	Settings SplitSettings `json:"settings,omitzero"`
-	// Async is for SplitAsync: the webhook and its metadata, priority.
+	// Async holds the options of SplitAsync: webhook, metadata, priority.
 	Async Async `json:"-"`
 }
 
-// SplitCategory is a kind of section that a document may have.
+// SplitCategory is a category of sections in a document.
 type SplitCategory struct {
-	// Name is what the result calls it.
+	// Name is the name of the category in the result.
 	Name string `json:"name"`
-	// Description says how to recognise it.
+	// Description says how to recognise such a section.
 	Description string `json:"description"`
 	// PartitionKey divides the category further: one part for each value of this
 	// property in the document, such as "account number". Default: not divided.
@@ -122,19 +122,18 @@ func (c *Client) Split(ctx context.Context, req SplitRequest) (*SplitResult, err
 	return callSync[*SplitResult](ctx, c, "Split", "/split", JobTypeSplit, &req)
 }
 
-// SplitAsync submits a document to be split into sections. See ParseAsync for its
-// errors.
+// SplitAsync submits a document for splitting. See ParseAsync for its errors.
 func (c *Client) SplitAsync(ctx context.Context, req SplitRequest, opts ...SubmitOption) (*Handle[*SplitResult], error) {
 	return submit[*SplitResult](ctx, c, "SplitAsync", "/split_async", JobTypeSplit, &req, req.Async, opts)
 }
 
 // SplitResult is a document divided into the sections that were described.
 type SplitResult struct {
-	// JobID is the job that made it. Newer servers only.
+	// JobID is the id of the job. Newer servers only.
 	JobID string `json:"job_id,omitzero"`
 	// Duration is the processing time in seconds. Newer servers only.
 	Duration float64 `json:"duration,omitzero"`
-	// Usage is what the job consumed.
+	// Usage is the usage of the job.
 	Usage ParseUsage `json:"usage"`
 	// Splits are the sections, one for each category that was found.
 	Splits []Split `json:"-"`
@@ -190,10 +189,10 @@ type SplitPage struct {
 	deep bool // it came as an object, not as a number
 }
 
-// PageNumbers has the section's pages as numbers, from 1.
+// PageNumbers returns the page numbers of the section, from 1.
 func (s Split) PageNumbers() []int { return pageNumbers(s.Pages) }
 
-// PageNumbers has the partition's pages as numbers, from 1.
+// PageNumbers returns the page numbers of the partition, from 1.
 func (p SplitPartition) PageNumbers() []int { return pageNumbers(p.Pages) }
 
 func pageNumbers(pages []SplitPage) []int {
@@ -243,7 +242,7 @@ type splitContent struct {
 	Extra          Extra            `json:"-"`
 }
 
-// ResponseType is "split".
+// ResponseType returns "split".
 func (r *SplitResult) ResponseType() string { return responseSplit }
 
 func (r *SplitResult) bind(s source) {
@@ -253,8 +252,8 @@ func (r *SplitResult) bind(s source) {
 	r.src = s
 }
 
-// resolve gets splits that lie behind a URL. Getting a job calls it, so that the
-// fields are always filled.
+// resolve downloads splits behind a URL. GetJob and Wait call it, so the fields are
+// always set.
 func (r *SplitResult) resolve(ctx context.Context) error {
 	if r.content.link == "" || r.inner != nil {
 		return nil

@@ -19,23 +19,22 @@ import (
 	"github.com/reducto-go/reducto/internal/wireid"
 )
 
-// Async is what every asynchronous submission can say about itself.
+// Async holds the options of an asynchronous submission.
 type Async struct {
-	// Webhook is where the end of the job is announced. Zero: the client's default
-	// (WithWebhook); NoWebhook() for none.
+	// Webhook is the webhook to call when the job ends. Use NoWebhook for none.
+	// Default: the client's (WithWebhook).
 	Webhook Webhook
-	// Metadata comes back in the webhook's body as it was sent: anything that
-	// marshals to JSON. With a SubmitHook that adds to it (a webhook secret does) it
-	// must marshal to an object or be nil, and must not use the keys "secret" and
-	// "submission_id", which belong to this library. The value is never written to.
+	// Metadata is any value that marshals to JSON. The webhook's body returns it
+	// unchanged. If a SubmitHook adds metadata, as a webhook secret does, the value must
+	// be nil or marshal to an object. The keys "secret" and "submission_id" are then
+	// reserved. The library never modifies the value.
 	Metadata any
-	// Priority asks for priority processing, where the account has a budget for it.
+	// Priority asks for priority processing, if the account has a budget for it.
 	// Default: false.
 	Priority bool
-	// SubmissionID identifies this submission; empty: a new UUIDv7. Give the one of
-	// an UnknownOutcomeError to send the same submission again: a receiver that
-	// knows it processes only one of the jobs. At most 128 letters, digits, '-' and
-	// '_'.
+	// SubmissionID identifies the submission: at most 128 letters, digits, '-' and '_'.
+	// To submit again after an UnknownOutcomeError, set the id of that error. A receiver
+	// then processes only one of the jobs. Default: a new UUIDv7.
 	SubmissionID string
 }
 
@@ -44,31 +43,31 @@ func (a Async) IsZero() bool {
 	return a.Webhook.IsZero() && a.Metadata == nil && !a.Priority && a.SubmissionID == ""
 }
 
-// asyncWire is the async object of the parse, extract, split and pipeline
-// endpoints. Edit spells the same things in another way.
+// asyncWire is the async object of the parse, extract, split and pipeline endpoints.
+// The edit endpoint has another form.
 type asyncWire struct {
 	Metadata json.RawMessage `json:"metadata,omitempty"`
 	Priority bool            `json:"priority,omitempty"`
 	Webhook  *webhookWire    `json:"webhook,omitempty"`
 }
 
-// SubmitHook takes part in every asynchronous submission of a Client. A webhook
-// secret is one: it adds itself to the metadata. An inbox is one: it records the
-// submission before it is sent.
+// SubmitHook takes part in every asynchronous submission of a Client. For example, a
+// webhook secret adds itself to the metadata, and an inbox records the submission
+// before it is sent.
 //
-// Hooks run once a submission, however often it is tried, and neither for
-// synchronous calls nor for Do. They run on the caller's goroutine.
+// Hooks run once for each submission, not for each attempt. They do not run for
+// synchronous calls and Do. They run on the caller's goroutine.
 type SubmitHook interface {
-	// BeforeSubmit runs in the order in which the hooks were given. It may add
-	// metadata, and may refuse the submission with an error: nothing is sent then.
+	// BeforeSubmit may add metadata. If it returns an error, nothing is sent. Hooks run
+	// in the order in which they were given.
 	BeforeSubmit(ctx context.Context, s *Submission) error
-	// AfterSubmit runs in the reverse order, for every hook whose BeforeSubmit
-	// succeeded, with the outcome. Its context is detached from the caller's and
-	// lasts two seconds. It cannot fail the submission, for the job may exist.
+	// AfterSubmit receives the outcome if BeforeSubmit of this hook succeeded. Hooks run
+	// in reverse order. The context is detached from the caller's and lasts two seconds.
+	// AfterSubmit cannot fail the submission, because the job may exist.
 	AfterSubmit(ctx context.Context, s *Submission, r SubmitResult)
 }
 
-// SubmitOutcome is what became of a submission.
+// SubmitOutcome is the outcome of a submission.
 type SubmitOutcome int
 
 // The outcomes of a submission.
@@ -77,11 +76,11 @@ const (
 	SubmitOutcomeAccepted SubmitOutcome = iota + 1
 	// SubmitOutcomeRejected: there is certainly no job.
 	SubmitOutcomeRejected
-	// SubmitOutcomeUnknown: nobody can tell; see UnknownOutcomeError.
+	// SubmitOutcomeUnknown: there may be a job; see UnknownOutcomeError.
 	SubmitOutcomeUnknown
 )
 
-// String is the outcome's name in lower case.
+// String returns the name of the outcome in lower case.
 func (o SubmitOutcome) String() string {
 	switch o {
 	case SubmitOutcomeAccepted:
@@ -94,20 +93,20 @@ func (o SubmitOutcome) String() string {
 	return fmt.Sprintf("SubmitOutcome(%d)", int(o))
 }
 
-// SubmitResult tells a SubmitHook what became of a submission.
+// SubmitResult is the outcome of a submission, for SubmitHook.AfterSubmit.
 type SubmitResult struct {
 	// Outcome says whether there is a job.
 	Outcome SubmitOutcome
 	// JobID is the job's id if the outcome is SubmitOutcomeAccepted.
 	JobID string
-	// Sent is how many jobs there may be: the accepted one, and one for every attempt
-	// whose outcome is unknown. It is more than one only with WithResubmit.
+	// Sent is how many jobs may exist: the accepted one, and one for each attempt with an
+	// unknown outcome. It exceeds 1 only with WithResubmit.
 	Sent int
-	// Err is why there is none, or why it is unknown.
+	// Err is why no job exists or why the outcome is unknown.
 	Err error
 }
 
-// Submission is one asynchronous submission as its hooks see it.
+// Submission is an asynchronous submission, as its hooks see it.
 type Submission struct {
 	// ID identifies the submission: Async.SubmissionID, or a UUIDv7 made for it.
 	ID string
@@ -116,7 +115,7 @@ type Submission struct {
 	// Webhook is the webhook in effect: the request's, or the client's default.
 	Webhook Webhook
 
-	metadata []byte // what the user gave, as JSON; nil for nothing
+	metadata []byte // the user's, as JSON; nil for none
 	added    []member
 }
 
@@ -125,7 +124,7 @@ type member struct {
 	value json.RawMessage
 }
 
-// Keys of the metadata that belong to this library. A receiver strips them.
+// Metadata keys that this library reserves. A receiver removes them.
 const (
 	// MetadataSecret carries the webhook secret or token.
 	MetadataSecret = "secret"
@@ -133,7 +132,7 @@ const (
 	MetadataSubmissionID = "submission_id"
 )
 
-// secrets are the strings that hooks added, which no error may repeat.
+// secrets returns the strings that hooks added, which no error may repeat.
 func (s *Submission) secrets() []string {
 	var out []string
 	for _, m := range s.added {
@@ -147,10 +146,10 @@ func (s *Submission) secrets() []string {
 	return out
 }
 
-// AddMetadata adds a member to the submission's metadata, which comes back in
-// its webhook. It fails if the user's metadata is not an object, uses the key
-// itself or a reserved one, or if a hook added the key before. The value must
-// marshal to JSON.
+// AddMetadata adds a member to the submission's metadata, which its webhook returns.
+// The value must marshal to JSON. AddMetadata fails if the user's metadata is not an
+// object, or has the key or a reserved one. It also fails if a hook added the key
+// before.
 func (s *Submission) AddMetadata(key string, value any) error {
 	raw, err := json.Marshal(value)
 	if err != nil {
@@ -188,12 +187,12 @@ func (s *Submission) AddMetadata(key string, value any) error {
 	return nil
 }
 
-// Metadata is the user's metadata as JSON, without what hooks have added; nil if
-// there is none. Do not change it.
+// Metadata returns the user's metadata as JSON, without additions of hooks; nil if
+// there is none. Do not modify it.
 func (s *Submission) Metadata() json.RawMessage { return s.metadata }
 
-// TakesMetadata reports whether metadata can be added: whether the user gave none,
-// or an object.
+// TakesMetadata reports whether metadata can be added: the user's metadata is an
+// object or absent.
 func (s *Submission) TakesMetadata() bool { return s.metadata == nil || s.metadata[0] == '{' }
 
 // HasMetadata reports whether a hook has added metadata under the key.
@@ -201,8 +200,8 @@ func (s *Submission) HasMetadata(key string) bool {
 	return slices.ContainsFunc(s.added, func(m member) bool { return m.key == key })
 }
 
-// wireMetadata merges what hooks added into the user's own members, which travel
-// as the very bytes that they marshalled to.
+// wireMetadata appends the additions of hooks to the user's metadata, whose bytes it
+// does not change.
 func (s *Submission) wireMetadata() json.RawMessage {
 	if len(s.added) == 0 {
 		return s.metadata
@@ -234,8 +233,7 @@ func (s Submission) Format(f fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(f, "submission %s (%s)", s.ID, s.Type)
 }
 
-// afterSubmitTimeout bounds a hook that runs when the caller has been answered
-// by the service and may be gone.
+// afterSubmitTimeout bounds AfterSubmit, which runs even if the caller's context ended.
 const afterSubmitTimeout = 2 * time.Second
 
 // SubmitOption changes how one submission is sent.
@@ -243,23 +241,22 @@ type SubmitOption func(*submitConfig)
 
 type submitConfig struct{ resend bool }
 
-// WithResubmit has a submission sent again also where nobody can tell whether the
-// service took it on, as often as the client retries. There can be several jobs
-// then, and several bills. They share the submission id, by which a receiver of
-// this library processes only one of them.
+// WithResubmit retries a submission even if the outcome of an attempt is unknown. It
+// can create several jobs, which are all billed. They share the submission id, so a
+// receiver of this library processes only one of them.
 func WithResubmit() SubmitOption { return func(c *submitConfig) { c.resend = true } }
 
 // submission is a request of an asynchronous endpoint.
 type submission interface {
-	// check refuses what certainly cannot be accepted.
+	// check refuses a request that the service certainly would not accept.
 	check() error
-	// private has what the request holds that no error may repeat.
+	// private returns the secrets in the request, which no error may repeat.
 	private() []string
-	// wire is the body, given the async object in its common form.
+	// wire returns the body to send; the async object is nil for a synchronous call.
 	wire(*asyncWire) any
 }
 
-// submit is the way of every asynchronous submission.
+// submit sends an asynchronous submission. Every endpoint uses it.
 func submit[R Result](ctx context.Context, c *Client, op, path string, kind JobType, req submission, a Async, opts []SubmitOption) (*Handle[R], error) {
 	s, err := c.prepare(op, kind, req, a)
 	if err != nil {
@@ -288,7 +285,7 @@ func submitOptions(opts []SubmitOption) submitConfig {
 	return *cfg
 }
 
-// prepare validates everything that can be validated before hooks run.
+// prepare validates a submission before its hooks run.
 func (c *Client) prepare(op string, kind JobType, req submission, a Async) (*Submission, error) {
 	if err := req.check(); err != nil {
 		return nil, withOp(err, op)
@@ -324,16 +321,16 @@ func (c *Client) prepare(op string, kind JobType, req submission, a Async) (*Sub
 	return s, nil
 }
 
-// NewSubmissionID makes an id for Async.SubmissionID, for programs that write it down
-// before they submit: a UUIDv7, as submissions without one are given.
+// NewSubmissionID returns a new UUIDv7 for Async.SubmissionID. Use it to store the id
+// before you submit.
 func NewSubmissionID() string {
-	// It fails only if crypto/rand does, which ends the program instead.
+	// NewV7 fails only if crypto/rand fails, which ends the program.
 	return uuid.Must(uuid.NewV7()).String()
 }
 
 func (c *Client) submit(ctx context.Context, op, path string, s *Submission, req submission, priority bool, cfg submitConfig) (jobID string, err error) {
 	var result SubmitResult
-	var told int // hooks that are owed an AfterSubmit
+	var told int // hooks to call AfterSubmit of
 	defer func() { c.tellHooks(ctx, s, told, result) }()
 	reject := func(err error) error {
 		result = SubmitResult{Outcome: SubmitOutcomeRejected, Err: err}
@@ -348,7 +345,7 @@ func (c *Client) submit(ctx context.Context, op, path string, s *Submission, req
 		}
 		told = i + 1
 	}
-	var sent struct { // all that lives as long as the request
+	var sent struct { // one allocation for values that live as long as the request
 		call    call
 		async   asyncWire
 		webhook webhookWire
@@ -382,9 +379,8 @@ func (c *Client) submit(ctx context.Context, op, path string, s *Submission, req
 	return "", err
 }
 
-// tellHooks tells the first n hooks, in reverse, what became of the submission.
-// The job may exist whatever happens here, so a hook can neither fail nor panic
-// its way out, nor hold the caller longer than its time.
+// tellHooks calls AfterSubmit of the first n hooks in reverse order. The job may
+// exist, so a hook can neither fail the submission nor panic. Each has a time limit.
 func (c *Client) tellHooks(ctx context.Context, s *Submission, n int, r SubmitResult) {
 	if r.Outcome == 0 { // a hook or a Marshaler panicked on the way
 		r = SubmitResult{Outcome: SubmitOutcomeUnknown, Sent: 1, Err: errors.New("reducto: the submission was abandoned by a panic")}
@@ -408,8 +404,8 @@ func (c *Client) tellHooks(ctx context.Context, s *Submission, n int, r SubmitRe
 	}
 }
 
-// private are the permissions in a request: the queries of presigned URLs and the
-// passwords in others, and the document's password.
+// private returns the secrets in a request: the queries of presigned URLs, passwords
+// in other URLs, and the document's password.
 func private(in Input, p Password) []string {
 	var secrets []string
 	for _, ref := range in.refs {

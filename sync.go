@@ -8,7 +8,7 @@ import (
 	"github.com/reducto-go/reducto/internal/wireid"
 )
 
-// checkSync refuses what only an asynchronous call can obey.
+// checkSync refuses options that only an asynchronous call supports.
 func checkSync(op string, a Async, q QueuePriority) error {
 	switch {
 	case !a.IsZero():
@@ -19,8 +19,8 @@ func checkSync(op string, a Async, q QueuePriority) error {
 	return nil
 }
 
-// callSync is the way of every synchronous call. The service may answer with the id
-// of a job all the same, whose end is waited for then.
+// callSync makes a synchronous call. Every endpoint uses it. If the service answers
+// with the id of a job instead of a result, callSync waits for the job.
 func callSync[R Result](ctx context.Context, c *Client, op, path string, kind JobType, req submission) (R, error) {
 	var zero R
 	if err := req.check(); err != nil {
@@ -62,8 +62,7 @@ func callSync[R Result](ctx context.Context, c *Client, op, path string, kind Jo
 	return As[R](job)
 }
 
-// readSync reads the answer to a synchronous call: a result, or the id of the job
-// that was made instead.
+// readSync reads the answer to a synchronous call: a result, or the id of a job.
 func readSync(r *jsonread.Reader, kind JobType) (Result, string) {
 	switch r.Kind() {
 	case 'n':
@@ -92,8 +91,8 @@ func readSync(r *jsonread.Reader, kind JobType) (Result, string) {
 	return result, id
 }
 
-// acceptedID is the id in the answer that a job was made; empty for a result, which
-// has one of the members that tell them apart, whatever members both will have.
+// acceptedID returns the id of an answer that names only a job. It returns "" for a
+// result, which has at least one of the members that it looks for.
 func acceptedID(r *jsonread.Reader) (id string) {
 	seen, isResult := false, false
 	r.Walk(func(member []byte) bool {

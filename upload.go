@@ -27,11 +27,11 @@ const (
 	MaxUpload = 5_000_000_000
 )
 
-// Upload is an uploaded file. Use it with FromUpload, within 24 hours.
+// Upload is an uploaded file. Use it with FromUpload within 24 hours.
 type Upload struct {
 	// FileID is the service's reference to the file, such as reducto://….pdf.
 	FileID string `json:"file_id"`
-	// PresignedURL is where the bytes of a large file were sent; empty for others.
+	// PresignedURL is the URL to which a large file was sent; empty for others.
 	PresignedURL Link `json:"presigned_url,omitzero"`
 	// Size is the file's size in bytes.
 	Size int64 `json:"-"`
@@ -54,25 +54,24 @@ func (u Upload) Format(f fmt.State, verb rune) {
 // LogValue logs the upload without the signature of its URL.
 func (u Upload) LogValue() slog.Value { return logPrinted(u) }
 
-// UploadOptions change how a file is uploaded. The zero value is fine.
+// UploadOptions are the options of an upload. All are optional.
 type UploadOptions struct {
-	// Size is the number of bytes that the reader will yield. Zero: it is found out,
-	// by seeking where the reader can; otherwise the reader is copied to a temporary
-	// file first. With a Size, a reader that cannot seek is sent as it is read, and
-	// so only once: a connection that is lost on the way is not tried again. No more
-	// than Size bytes are read.
+	// Size is the number of bytes in the reader. If it is zero, Upload seeks to find the
+	// size, or copies a reader that cannot seek to a temporary file. If Size is set,
+	// Upload sends a reader that cannot seek directly, so it cannot retry. It reads at
+	// most Size bytes.
 	Size int64
-	// Extension tells the service what the file is, such as ".pdf", where its name
-	// does not. It is sent as it stands.
+	// Extension is the kind of the file, such as ".pdf". Set it if the file name has no
+	// extension. It is sent unchanged.
 	Extension string
-	// Progress is called as bytes are sent, with their number and the file's size.
-	// It begins anew when an attempt is repeated. It runs on another goroutine, but
-	// never twice at a time, and holds the transfer up for as long as it takes.
+	// Progress is called with the number of bytes sent and the size of the file. A retry
+	// starts at zero again. Calls come from another goroutine, one at a time, and block
+	// the transfer.
 	Progress func(sent, total int64)
 }
 
-// UploadFile uploads the file at path, under the name that it has there. It is
-// read as it is sent, and never held in memory.
+// UploadFile uploads the file at path under its name. It streams the file and does
+// not hold it in memory.
 func (c *Client) UploadFile(ctx context.Context, path string, o UploadOptions) (*Upload, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -89,10 +88,10 @@ func (c *Client) UploadFile(ctx context.Context, path string, o UploadOptions) (
 	return c.upload(ctx, "UploadFile", filepath.Base(path), f, o)
 }
 
-// Upload uploads what r yields, under a name that should have the file's
-// extension. Up to 100 MB it goes to the API, above that, up to 5 GB, to storage
-// by a presigned URL; it is not held in memory. An empty or too large file is
-// refused before anything is sent (ErrEmptyUpload, ErrUploadTooLarge).
+// Upload uploads the data of r. The name should have the extension of the file. Up to
+// 100 MB go to the API, up to 5 GB go to storage by a presigned URL. Upload does not
+// hold the file in memory. It refuses an empty or too large file before it sends
+// anything (ErrEmptyUpload, ErrUploadTooLarge).
 func (c *Client) Upload(ctx context.Context, name string, r io.Reader, o UploadOptions) (*Upload, error) {
 	return c.upload(ctx, "Upload", name, r, o)
 }
@@ -131,8 +130,8 @@ func (c *Client) upload(ctx context.Context, op, name string, r io.Reader, o Upl
 	return u, nil
 }
 
-// uploadDirect posts the file as a form. An upload that arrived twice costs
-// nothing and is gone after a day, so it is safe to repeat.
+// uploadDirect posts the file as a form. It is safe to repeat, because an upload costs
+// nothing and expires after a day.
 func (c *Client) uploadDirect(ctx context.Context, op, name string, src *uploadSource, o UploadOptions) (*Upload, error) {
 	var form bytes.Buffer
 	w := multipart.NewWriter(&form)
@@ -167,9 +166,8 @@ func (c *Client) uploadDirect(ctx context.Context, op, name string, src *uploadS
 	return u, nil
 }
 
-// uploadPresigned asks for a place in storage and puts the file there. If storage
-// refuses it, the permission may have expired meanwhile: it is asked for once
-// more.
+// uploadPresigned asks for a presigned URL and puts the file there. If storage refuses
+// the file, the URL may have expired, so it asks for another one, once.
 func (c *Client) uploadPresigned(ctx context.Context, op, name string, src *uploadSource, o UploadOptions) (*Upload, error) {
 	extension := o.Extension
 	if extension == "" {
@@ -225,8 +223,8 @@ func readUpload(u *Upload, presigned bool) func(*answer) error {
 	}
 }
 
-// put sends the file to storage: without the key, and without a content type,
-// which the URL's signature does not expect.
+// put sends the file to storage, without the API key and without a content type, which
+// the signature of the URL does not cover.
 func (c *Client) put(ctx context.Context, link Link, src *uploadSource) error {
 	r := storageCall(http.MethodPut, link)
 	r.spent = src.spent
@@ -269,8 +267,8 @@ func (c *Client) putOnce(ctx context.Context, r *call, link Link, src *uploadSou
 	return nil
 }
 
-// DeleteUpload deletes an uploaded file, by its FileID. One that is not there, or
-// not yours, is ErrNotFound. Newer servers only.
+// DeleteUpload deletes an uploaded file by its FileID. The error for a file that does
+// not exist or is not yours matches ErrNotFound. Newer servers only.
 func (c *Client) DeleteUpload(ctx context.Context, fileID string) error {
 	if fileID == "" || len(fileID) > 1024 {
 		return &RequestError{Op: "DeleteUpload", Field: "fileID", Reason: "it is empty or too long: use an Upload's FileID"}

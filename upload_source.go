@@ -10,8 +10,8 @@ import (
 	"sync"
 )
 
-// uploadSource is a file of known size that can be read from its beginning for
-// every attempt, if it is repeatable.
+// uploadSource is a file of known size. If it is repeatable, every attempt can read it
+// from its beginning.
 type uploadSource struct {
 	size       int64
 	repeatable bool
@@ -20,14 +20,14 @@ type uploadSource struct {
 	start func() (io.Reader, error)
 	close func()
 
-	// The transport may still read the body of an attempt that is over, so only the
-	// reader opened last may touch the file.
+	// The transport may still read the body of an earlier attempt, so only the latest
+	// reader may use the file.
 	mu     sync.Mutex
 	latest *uploadReader
 }
 
-// openUpload finds out how large r is and how it can be read again. A size that
-// is given is believed, and checked while reading.
+// openUpload finds the size of r and a way to read it again. It trusts a given size,
+// which uploadReader checks.
 func openUpload(ctx context.Context, r io.Reader, size int64) (*uploadSource, error) {
 	if b, ok := r.(*bytes.Buffer); ok {
 		r = bytes.NewReader(b.Bytes())
@@ -65,8 +65,7 @@ func openUpload(ctx context.Context, r io.Reader, size int64) (*uploadSource, er
 	return spool(ctx, r)
 }
 
-// spool copies r to a temporary file, whose size is known and which can be read
-// again. More than can be uploaded is not copied.
+// spool copies r to a temporary file. It copies no more than can be uploaded.
 func spool(ctx context.Context, r io.Reader) (*uploadSource, error) {
 	f, err := os.CreateTemp("", "reducto-upload-*")
 	if err != nil {
@@ -99,7 +98,7 @@ func (c *contextReader) Read(p []byte) (int, error) {
 	return c.r.Read(p)
 }
 
-// open begins reading anew; the reader before this one is over.
+// open returns a reader from the beginning. Earlier readers fail from now on.
 func (s *uploadSource) open() (io.Reader, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -121,8 +120,8 @@ func (s *uploadSource) spent() bool {
 	return !s.repeatable && s.latest != nil && s.latest.sent > 0
 }
 
-// uploadReader yields exactly the announced number of bytes, or a *RequestError:
-// a file that cannot be read is not a connection that failed.
+// uploadReader reads exactly size bytes or returns a *RequestError, so that a file
+// that cannot be read does not look like a lost connection.
 type uploadReader struct {
 	src  *uploadSource
 	r    io.Reader
@@ -136,8 +135,8 @@ func (u *uploadReader) Read(p []byte) (n int, err error) {
 		return 0, errors.New("reducto: this attempt is over")
 	}
 	defer func() {
-		// The reader and the callback are the user's, the goroutine is not: a panic
-		// here could not be recovered by anybody else.
+		// The user's reader and callback run on a goroutine of net/http, where the user
+		// cannot recover a panic.
 		if p := recover(); p != nil {
 			n, err = 0, &RequestError{Op: "Upload", Field: "reader", Reason: fmt.Sprintf("it, or Progress, panicked: %v", p)}
 		}

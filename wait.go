@@ -10,15 +10,15 @@ import (
 )
 
 const (
-	// The first pause of a wait and the bound to which pauses grow. A page takes a
-	// few seconds, a batch job hours.
+	// A wait polls after pollMin first and after at most pollMax later. A page takes a
+	// few seconds, a batch job takes hours.
 	pollMin = time.Second
 	pollMax = 30 * time.Second
-	// visibleWithin is how long a new job may be unknown to the service's readers.
+	// visibleWithin is how long the service may answer 404 for a new job.
 	visibleWithin = 60 * time.Second
 )
 
-// WaitOption changes how a wait polls.
+// WaitOption configures a wait.
 type WaitOption func(*waitConfig)
 
 type waitConfig struct {
@@ -26,9 +26,9 @@ type waitConfig struct {
 	update   func(*Job)
 }
 
-// WithPollInterval sets the first pause between two looks at the job, and the
-// longest to which pauses grow. Default: 1 s and 30 s. What is not positive, or
-// out of order, is raised to what is.
+// WithPollInterval sets the first and the longest interval between two polls. The
+// interval grows from the first to the longest. Values that are not positive or out
+// of order are raised. Default: 1 s and 30 s.
 func WithPollInterval(first, longest time.Duration) WaitOption {
 	return func(c *waitConfig) {
 		c.min = max(first, time.Millisecond)
@@ -36,8 +36,8 @@ func WithPollInterval(first, longest time.Duration) WaitOption {
 	}
 }
 
-// WithOnUpdate calls f with every state of a job that a wait sees, on the waiting
-// goroutine.
+// WithOnUpdate calls f with each state of a job that a wait gets. It runs on the
+// waiting goroutine.
 func WithOnUpdate(f func(*Job)) WaitOption { return func(c *waitConfig) { c.update = f } }
 
 func waiting(opts []WaitOption) waitConfig {
@@ -56,8 +56,8 @@ func (c *waitConfig) saw(job *Job) {
 	}
 }
 
-// pause is the pause after the given round, which counts from 1: growing by half
-// each time, a fifth of it random, and never shorter than the service asked for.
+// pause returns the interval after the given round, which counts from 1. It grows by
+// half each round, has 20 % jitter, and is not shorter than the service asked for.
 func (c *waitConfig) pause(round int, asked time.Duration) time.Duration {
 	d := c.min
 	for range round - 1 {
@@ -73,16 +73,16 @@ func (c *waitConfig) pause(round int, asked time.Duration) time.Duration {
 	return d
 }
 
-// Wait waits for a job's end and returns the job. It looks at once, then in
-// growing pauses. It survives rate limits, failures of the service and lost
-// connections until ctx ends, so give it one that does.
+// Wait waits until a job ends and returns it. It polls at once, then in growing
+// intervals. It continues after rate limits, server errors and lost connections until
+// ctx ends, so use a context with a deadline.
 //
-// A job that failed or was cancelled is returned with a *JobError. If ctx ends
-// first, the error is a *WaitError and the job, if it was seen at all, its last
-// state. A key that is refused ends the wait (ErrUnauthorized, ErrForbidden). So
-// does a job that the service does not know (ErrNotFound) or knows no longer
-// (ErrExpired), and a completed job without a result, which is ErrExpired too. An
-// unknown status counts as running.
+// If the job failed or was cancelled, Wait returns it with a *JobError. If ctx ends
+// first, Wait returns the last known state of the job, which may be nil, and a
+// *WaitError. These errors end the wait at once: a refused key (ErrUnauthorized,
+// ErrForbidden), an unknown job (ErrNotFound), an expired or deleted job
+// (ErrExpired), and a completed job without a result (ErrExpired). Wait treats an
+// unknown status as running.
 func (c *Client) Wait(ctx context.Context, jobID string, opts ...WaitOption) (*Job, error) {
 	return c.wait(ctx, jobID, time.Time{}, opts)
 }
@@ -94,7 +94,7 @@ func (c *Client) wait(ctx context.Context, jobID string, submitted time.Time, op
 	cfg := waiting(opts)
 	w := &waitedJob{id: jobID, submitted: submitted}
 	for round := 1; ; round++ {
-		asked, done, err := c.look(ctx, w, &cfg)
+		asked, done, err := c.poll(ctx, w, &cfg)
 		if done {
 			return w.last, err
 		}
@@ -104,15 +104,15 @@ func (c *Client) wait(ctx context.Context, jobID string, submitted time.Time, op
 	}
 }
 
-// waitedJob is what a wait knows of a job.
+// waitedJob is a job that a wait polls.
 type waitedJob struct {
 	id        string
-	submitted time.Time // zero if that was not now and here
-	last      *Job      // nil before it was seen
-	failed    error     // why it could not be seen the last time
+	submitted time.Time // zero if this process did not submit it
+	last      *Job      // nil before the first successful poll
+	failed    error     // of the last poll
 }
 
-// stopped is the error of a wait that ended before the job.
+// stopped returns the error of a wait that ended before the job.
 func (w *waitedJob) stopped(reason error) error {
 	if w.failed != nil {
 		reason = &causedError{err: reason, cause: w.failed}
@@ -120,9 +120,9 @@ func (w *waitedJob) stopped(reason error) error {
 	return &WaitError{JobID: w.id, Last: w.last, Err: reason}
 }
 
-// look gets the job once and tells whether that ends the wait. If it does not,
-// asked is how long the service wants to be left alone.
-func (c *Client) look(ctx context.Context, w *waitedJob, cfg *waitConfig) (asked time.Duration, done bool, err error) {
+// poll gets the job once. done reports whether that ends the wait; otherwise asked is
+// the delay that the service asked for.
+func (c *Client) poll(ctx context.Context, w *waitedJob, cfg *waitConfig) (asked time.Duration, done bool, err error) {
 	r, job, err := c.jobCall("Wait", w.id)
 	if err != nil {
 		return 0, true, err
@@ -160,7 +160,7 @@ func (c *Client) look(ctx context.Context, w *waitedJob, cfg *waitConfig) (asked
 	return 0, true, nil
 }
 
-// passes reports whether a download failed in a way that may pass.
+// passes reports whether a failed download may succeed later.
 func passes(err error) bool {
 	if _, lost := errors.AsType[*ConnectionError](err); lost {
 		return !errors.Is(err, ErrTooLarge)
@@ -169,14 +169,14 @@ func passes(err error) bool {
 	return ok && (api.StatusCode >= 500 || api.StatusCode == http.StatusTooManyRequests)
 }
 
-// survives tells a failure that will pass from one that will not.
+// survives reports whether the wait continues after a failure.
 func (w *waitedJob) survives(f *failure) bool {
 	if f.transient {
 		return true
 	}
 	refused, ok := errors.AsType[*RequestError](f.err)
 	if ok && refused.Field == "API key" {
-		return true // the function that gives the key may do so again
+		return true // the function may return the key next time
 	}
 	api, ok := errors.AsType[*APIError](f.err)
 	if !ok || api.StatusCode != http.StatusNotFound {
@@ -189,11 +189,11 @@ func (w *waitedJob) survives(f *failure) bool {
 	return !w.submitted.IsZero() && time.Since(w.submitted) < visibleWithin
 }
 
-// WaitEach waits for many jobs and yields each as it ends, with the error that
-// Wait would have returned for it. The job is never nil: of one that could not be
-// had it has the ID. Every id is yielded exactly once, also if ctx ends; ids that
-// are given twice count once. Running jobs cost one list call a round, whatever
-// their number; leaving the loop ends the wait.
+// WaitEach waits for many jobs. It yields each job when it ends, with the error that
+// Wait would return. The job is never nil: without an answer it has only its JobID.
+// WaitEach yields every id exactly once, even if ctx ends, and counts repeated ids
+// once. It needs one list request a round for all running jobs. Leaving the loop ends
+// the wait.
 func (c *Client) WaitEach(ctx context.Context, jobIDs []string, opts ...WaitOption) iter.Seq2[*Job, error] {
 	return func(yield func(*Job, error) bool) {
 		g := &waitGroup{client: c, cfg: waiting(opts)}
@@ -224,9 +224,9 @@ type waitGroup struct {
 
 type groupJob struct {
 	waitedJob
-	// A job that is not on the list is asked for by itself, in growing intervals.
+	// A job that is not on the list is polled by itself, in growing intervals.
 	misses, nextMiss int
-	ended            bool // the list says so
+	ended            bool // by the list
 }
 
 func (g *waitGroup) run(ctx context.Context, yield func(*Job, error) bool) {
@@ -250,8 +250,8 @@ func (g *waitGroup) run(ctx context.Context, yield func(*Job, error) bool) {
 	}
 }
 
-// list marks the jobs that have ended. Only an error that will not pass is
-// returned. One job needs no list.
+// list marks the jobs that have ended. It returns permanent errors only. For one job
+// it makes no request.
 func (g *waitGroup) list(ctx context.Context) (asked time.Duration, err error) {
 	if len(g.jobs) == 1 {
 		g.jobs[0].ended = true
@@ -299,7 +299,7 @@ func (g *waitGroup) list(ctx context.Context) (asked time.Duration, err error) {
 	}
 	for _, j := range wanted {
 		if g.round >= j.nextMiss {
-			j.ended = true // or unknown: only the job itself can tell
+			j.ended = true // maybe: GetJob decides
 			j.nextMiss = g.round + 1<<min(j.misses, 5)
 			j.misses++
 		}
@@ -313,7 +313,7 @@ func (g *waitGroup) collect(ctx context.Context, yield func(*Job, error) bool) (
 		if !j.ended {
 			continue
 		}
-		wait, done, err := g.client.look(ctx, &j.waitedJob, &g.cfg)
+		wait, done, err := g.client.poll(ctx, &j.waitedJob, &g.cfg)
 		asked = max(asked, wait)
 		if !done {
 			continue
@@ -333,13 +333,13 @@ func (g *waitGroup) collect(ctx context.Context, yield func(*Job, error) bool) (
 			return false, 0
 		}
 		if wait > 0 {
-			break // the service asked to be left alone
+			break // the service asked for a delay
 		}
 	}
 	return true, asked
 }
 
-// abandon yields what is left, each with the reason.
+// abandon yields the remaining jobs, each with the reason.
 func (g *waitGroup) abandon(reason error, yield func(*Job, error) bool) {
 	for _, j := range g.jobs {
 		err := reason

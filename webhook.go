@@ -12,12 +12,9 @@ import (
 	"github.com/reducto-go/reducto/internal/redact"
 )
 
-// Webhook is where the service announces that a job has ended. Build one with
-// DirectWebhook, SvixWebhook or NoWebhook; the zero value means the client's
-// default (WithWebhook).
-//
-// A direct webhook's URL is part of its protection, so a Webhook prints without
-// the URL's query.
+// Webhook selects how the service notifies you when a job ends. Make one with
+// DirectWebhook, SvixWebhook or NoWebhook. The zero value means the client's default
+// (WithWebhook). It prints without the query of its URL, which may be a secret.
 type Webhook struct {
 	mode     string
 	url      string
@@ -30,36 +27,35 @@ const (
 	webhookDisabled = "disabled"
 )
 
-// DirectWebhook has the service POST {"status","job_id","metadata"} to url:
-// unsigned, tried four times at most. The URL must be http or https and reachable
-// from the internet; Reducto recommends https.
+// DirectWebhook makes the service POST {"status","job_id","metadata"} to url. The
+// request is unsigned, and the service tries it at most four times. The URL must be
+// http or https and reachable from the internet. Reducto recommends https.
 // See https://docs.reducto.ai/workflows/direct-webhooks.
 func DirectWebhook(url string) Webhook { return Webhook{mode: webhookDirect, url: url} }
 
-// SvixWebhook has the service announce the end through Svix, signed, to the
-// endpoints configured in Reducto's portal; channels limits it to these, none
-// means all of them. See https://docs.reducto.ai/workflows/svix-webhooks.
+// SvixWebhook makes the service send signed notifications through Svix to the
+// endpoints that are configured in Reducto's portal. Channels limit the endpoints; no
+// channel means all. See https://docs.reducto.ai/workflows/svix-webhooks.
 func SvixWebhook(channels ...string) Webhook {
 	return Webhook{mode: webhookSvix, channels: slices.Clone(channels)}
 }
 
-// NoWebhook has the service announce nothing, also where the client has a
-// default.
+// NoWebhook disables notifications, even if the client has a default webhook.
 func NoWebhook() Webhook { return Webhook{mode: webhookDisabled} }
 
-// IsZero reports whether w leaves the choice to the client's default.
+// IsZero reports whether w means the client's default.
 func (w Webhook) IsZero() bool { return w.mode == "" }
 
-// Enabled reports whether w announces anything.
+// Enabled reports whether w sends notifications.
 func (w Webhook) Enabled() bool { return w.mode == webhookDirect || w.mode == webhookSvix }
 
-// Mode is "direct", "svix", "disabled" or, for the zero value, empty.
+// Mode returns "direct", "svix", "disabled" or, for the zero value, "".
 func (w Webhook) Mode() string { return w.mode }
 
-// URL is where a direct webhook goes; empty for the others.
+// URL returns the URL of a direct webhook; empty for others.
 func (w Webhook) URL() string { return w.url }
 
-// String shows the mode and, for a direct webhook, the URL without its query.
+// String returns the mode and, for a direct webhook, the URL without its query.
 func (w Webhook) String() string {
 	switch w.mode {
 	case webhookDirect:
@@ -70,7 +66,7 @@ func (w Webhook) String() string {
 	return strings.TrimSpace(w.mode + " " + strings.Join(w.channels, ","))
 }
 
-// Format prints String with every verb, so that %+v does not show more.
+// Format prints String with every verb.
 func (w Webhook) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, w.String()) }
 
 // LogValue logs String.
@@ -142,7 +138,7 @@ func isPublic(base *url.URL) bool {
 	return false
 }
 
-// wire is for an enabled webhook.
+// wire returns the JSON form of an enabled webhook.
 func (w Webhook) wire() webhookWire {
 	return webhookWire{Mode: w.mode, URL: w.url, Channels: w.channels}
 }

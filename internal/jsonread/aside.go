@@ -4,8 +4,8 @@ package jsonread
 
 import "syscall"
 
-// mapAside is memory for n bytes outside of the collector's heap, nil if there is
-// none.
+// mapAside allocates n bytes outside of the heap. It returns nil if that fails. See
+// gathered for the reason.
 func mapAside(n int) []byte {
 	b, err := syscall.Mmap(-1, 0, n, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
 	if err != nil {
@@ -14,7 +14,7 @@ func mapAside(n int) []byte {
 	return b[:0]
 }
 
-// unmapAside gives back what mapAside made, and was not appended to beyond that.
+// unmapAside frees memory of mapAside. It must not have grown.
 func unmapAside(b []byte) {
-	_ = syscall.Munmap(b[:cap(b)]) // it fails only for what is none
+	_ = syscall.Munmap(b[:cap(b)]) // fails only for other memory
 }

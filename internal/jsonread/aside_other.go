@@ -2,7 +2,7 @@
 
 package jsonread
 
-// Here a long string is gathered in the heap.
+// This system has no mmap: long strings are collected in the heap.
 
 func mapAside(int) []byte { return nil }
 

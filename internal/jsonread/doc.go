@@ -1,8 +1,8 @@
 // Package jsonread reads large JSON documents of a known form in one pass, as they
 // arrive.
 //
-// A Reader passes over its source once, through a window of some 64 KB. Whoever
-// reads a type writes a function that says what becomes of each member:
+// A Reader reads its source once, through a window of about 64 KB. To read a type,
+// write a function that handles each member:
 //
 //	var pointFields = jsonread.FieldsOf[Point]()
 //
@@ -19,28 +19,28 @@
 //		}
 //	}
 //
-// The first error stays with the Reader and ends every loop; it names the members
-// that lead to it. What such a function does not handle is handled here, as package
-// members does it for encoding/json:
+// The first error stays with the Reader and ends every loop. It names the path of
+// members to the wrong value. The Reader handles the rest as package members does for
+// encoding/json:
 //
-//   - A member without a field is kept, as it came, in the map given to Object.
-//   - An optional member (omitzero) that does not fit its field is kept there too. So is
-//     an explicit zero, which would be left out when the struct is encoded.
-//   - A member that is null is passed over, and leaves the field as it is. Elsewhere,
-//     as in a list, Object alone takes a null, as an object without members.
-//   - Names match exactly, and a name that an object has twice is an error.
+//   - It keeps a member without a field, as it came, in the map given to Object.
+//   - It also keeps an optional member (omitzero) there that does not fit its field, and
+//     an explicit zero, which encoding the struct would leave out.
+//   - It skips a member that is null and does not change the field. In other places,
+//     such as a list, only Object accepts null, as an object without members.
+//   - Names match exactly. A name that an object has twice is an error.
 //
-// Apart from names, a Reader takes what encoding/json takes, refuses what it
-// refuses, and gives the same values bit for bit: numbers and strings by the strict
-// grammar, invalid UTF-8 and lone surrogates as U+FFFD, 10000 levels of nesting. The
-// tests hold it to that with tables and by fuzzing.
+// Apart from names, a Reader accepts and refuses the same documents as encoding/json
+// and returns the same values: the strict grammar of numbers and strings, U+FFFD for
+// invalid UTF-8 and lone surrogates, 10000 levels of nesting. Tables and fuzzing test
+// this.
 //
 // # Where the form is known late
 //
-// Mark keeps what follows in the window, and Rewind returns to it. So a member that
-// decides about others can be looked for before they are read. A mark costs the
-// memory of what was passed over, which is why a reader of what can be had once more
-// may refuse to keep more than the window has room for (Forgetful).
+// Mark keeps the following input in the window, and Rewind returns to it. A caller can
+// thus look for a member that decides about others before it reads them. A mark costs
+// the memory of the skipped input. A reader that can download again may limit a mark
+// to the size of the window (Forgetful).
 //
 // # Why it is fast
 //
@@ -57,11 +57,10 @@
 //
 // # What is large
 //
-// A string of many MB has to lie in one piece in the end, and nobody knows before how
-// long it is. It is gathered in parts, most of them outside of the collector's heap,
-// and then moved, part by part, so that it is hardly ever in memory twice: where the
-// system has no such memory, and where a value is kept as it came and Go has to clear
-// the memory for it.
+// A string of many MB must lie in one piece, but its length is unknown before its end.
+// The Reader collects it in parts, most of them outside of the heap, and moves them one
+// by one. The string is in memory twice only on systems without mmap, and if a value
+// is kept as it came, because Go clears that memory first.
 //
 // # What was tried and rejected
 //

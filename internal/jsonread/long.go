@@ -7,15 +7,15 @@ import (
 )
 
 const (
-	// partSize is the size of the parts that a long string is gathered in. The end of a
-	// part has room for what one window can add.
+	// partSize is the size of the parts that collect a long string. The end of a part has
+	// room for what one window can add.
 	partSize = 256 << 10
-	// maxParts is how many of them come from the pool. What is beyond them lies aside.
+	// maxParts is how many parts come from the pool. Further parts lie outside the heap.
 	maxParts = 1 << 20 / partSize
 )
 
-// long reads the rest of a string whose beginning fills scratch, and puts it into
-// *like, unless it is equal to that already.
+// long reads the rest of a string whose beginning fills scratch. It stores the string
+// in *like, unless that is equal.
 func (r *Reader) long(like *string) {
 	var g gathered
 	defer g.free()
@@ -51,7 +51,7 @@ func (r *Reader) long(like *string) {
 	*like = b.String()
 }
 
-// begun is the length of a character at the end of s of which more is to come.
+// begun returns the length of an incomplete character at the end of s.
 func begun(s []byte) int {
 	for n := 1; n < utf8.UTFMax && n <= len(s); n++ {
 		if utf8.RuneStart(s[len(s)-n]) {
@@ -64,11 +64,14 @@ func begun(s []byte) int {
 	return 0
 }
 
-// gathered is the beginning of something of which nobody knows yet how long it will
-// be. In the end it is copied into one piece of memory, part by part, and each part is
-// given back as soon as it was: so that there is never much more than what it is. What
-// is left to the collector comes back too late for that, which is why most parts of
-// what has many MB lie outside of its heap, where the system lets them.
+// gathered collects the beginning of a value of unknown length in parts. moveTo copies
+// them into one piece of memory and frees each part at once, so that a large value is
+// hardly ever in memory twice.
+//
+// Most parts of a large value lie outside of the heap (mmap), because the collector
+// frees parts in the heap too late. Measured with a block of 50 MB: Blocks peaks at
+// 56 MB above idle with mmap, and at 103 MB without it. The goal is 58 MB. Load of one
+// chunk of 30 MB needs 0.8 times the document with mmap, 1.13 times without it.
 type gathered struct {
 	parts []part
 	size  int
@@ -93,10 +96,10 @@ func (g *gathered) add(text []byte) {
 	}
 }
 
-// Variables for tests, which count what is made and what is given back.
+// Variables, so that tests can count allocations.
 var newAside, freeAside = mapAside, unmapAside
 
-// next is an empty part.
+// next returns an empty part.
 func (g *gathered) next() part {
 	if len(g.parts) >= maxParts {
 		if text := newAside(partSize); text != nil {
@@ -106,17 +109,17 @@ func (g *gathered) next() part {
 	return part{newPart(), false}
 }
 
-// moveTo has all parts written, one after the other, and gives them back.
+// moveTo writes all parts in order and frees them.
 func (g *gathered) moveTo(write func(text []byte)) {
 	for i, p := range g.parts {
-		g.parts[i] = part{} // the collector does not like pointers to what is no more
+		g.parts[i] = part{} // no pointer to freed memory stays
 		write(p.text)
 		p.free()
 	}
 	g.parts, g.size = g.parts[:0], 0
 }
 
-// free gives back what was gathered.
+// free frees all parts.
 func (g *gathered) free() { g.moveTo(func([]byte) {}) }
 
 func (p *part) free() {
@@ -127,12 +130,12 @@ func (p *part) free() {
 	}
 }
 
-// Parts are used again: to clear and collect one costs as much as to fill it.
+// The pool saves the cost of clearing a part, which is as high as that of filling it.
 var partPool = sync.Pool{New: func() any { return new([partSize]byte) }}
 
 func newPart() []byte { return partPool.Get().(*[partSize]byte)[:0] }
 
-// freePart gives back what was a part, unless it had to grow.
+// freePart returns a part to the pool, unless it had to grow.
 func freePart(b []byte) {
 	if cap(b) == partSize {
 		partPool.Put((*[partSize]byte)(b[:partSize]))

@@ -14,14 +14,14 @@ import (
 type Fields struct {
 	names    []string
 	between  []string // `,"name":`
-	optional uint64   // what does not fit is kept
-	zero     uint64   // an explicit zero is kept: encoding would leave it out
-	raw      uint64   // null is not passed over
+	optional uint64   // a value that does not fit is kept
+	zero     uint64   // an explicit zero is kept, which encoding would leave out
+	raw      uint64   // null is not skipped
 }
 
-// FieldsOf has the names of T's json tags. An omit option makes a member optional.
-// further are names that T has no fields for. Their nulls are not passed over, unless
-// they end with ",omitzero": these are optional strings.
+// FieldsOf returns the names of T's json tags. An omit option makes a member optional.
+// further are names without a field; their nulls are not skipped. A further name with
+// the suffix ",omitzero" is an optional string.
 func FieldsOf[T any](further ...string) *Fields {
 	f := &Fields{}
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[T]()) {
@@ -56,14 +56,13 @@ func FieldsOf[T any](further ...string) *Fields {
 	return f
 }
 
-// TakesZero returns f for a reader that takes an explicit zero of a member itself.
+// TakesZero returns f for a reader that keeps an explicit zero of a member itself.
 func (f *Fields) TakesZero(name string) *Fields {
 	f.zero &^= 1 << f.find([]byte(name), 0)
 	return f
 }
 
-// find is the index of a name; -1 if there is none. It tries next and those that
-// follow first.
+// find returns the index of a name, or -1. It starts at next.
 func (f *Fields) find(name []byte, next int8) int8 {
 	for i := range f.names {
 		at := int(next) + i
@@ -79,24 +78,24 @@ func (f *Fields) find(name []byte, next int8) int8 {
 
 // Object is an object that is being read.
 type Object struct {
-	// Name is the member whose value comes next. The loop reads it, all of it. An
-	// error that comes of it is given the name that is here then, unless it is empty.
+	// Name is the member whose value comes next. The loop must read the whole value. An
+	// error of the value is labelled with Name, unless the loop has made it empty.
 	Name string
 
 	r      *Reader
 	fields *Fields
 	extra  *map[string]json.RawMessage
-	found  map[string]json.RawMessage // what extra receives, and who else was there
+	found  map[string]json.RawMessage // the unknown members so far
 	seen   uint64
 	depth  int32
-	index  int8 // the member's; -1 for none that is known
-	next   int8 // that of the member that is expected
+	index  int8 // of the member; -1 if it is unknown
+	next   int8 // of the expected member
 	open   bool
 	more   bool // a member was read
 }
 
-// Object begins to read an object whose members f names. extra receives the others,
-// and those that do not fit; nil drops them. A null has no members.
+// Object starts to read an object with the members in f. extra receives other members
+// and optional ones that do not fit; nil drops them. A null has no members.
 func (r *Reader) Object(f *Fields, extra *map[string]json.RawMessage) Object {
 	o := Object{r: r, fields: f, extra: extra}
 	if r.err != nil {
@@ -116,8 +115,8 @@ func (r *Reader) Object(f *Fields, extra *map[string]json.RawMessage) Object {
 	return o
 }
 
-// Next goes to the next member that has a field and a value. False means that there
-// is none, or an error.
+// Next advances to the next member that has a field and a value. It returns false at
+// the end and after an error.
 func (o *Object) Next() bool {
 	r := o.r
 	for {
@@ -174,7 +173,7 @@ func (o *Object) Next() bool {
 	}
 }
 
-// isZero reports whether the value that comes next, of which c is the first byte, is
+// isZero reports whether the value that comes next, which starts with c, is
 // false, 0, "" or {}. It need not be valid.
 func (r *Reader) isZero(c byte) bool {
 	switch c {
@@ -203,11 +202,11 @@ func (r *Reader) isZero(c byte) bool {
 	return false
 }
 
-// name reads a member's name, of which c is the first byte, or the comma before it,
-// and the colon. It returns the name if there is no field for it.
+// name reads the name of a member and the colon. c is the first byte of the name, or
+// the comma before it. name returns the name if it has no field.
 func (o *Object) name(c byte) (unknown string) {
 	r := o.r
-	o.index = -1 // an error here is none of the member before
+	o.index = -1 // an error here does not belong to the member before
 	if o.more {
 		if c != ',' {
 			r.unexpected()
@@ -235,7 +234,7 @@ func (o *Object) name(c byte) (unknown string) {
 	return unknown
 }
 
-// expect makes i the field that was met, and has the one after it expected.
+// expect makes i the current field and the one after it the expected field.
 func (o *Object) expect(i int8) {
 	o.index, o.Name = i, o.fields.names[i]
 	if o.next = i + 1; int(o.next) == len(o.fields.names) {
@@ -243,7 +242,7 @@ func (o *Object) expect(i int8) {
 	}
 }
 
-// keep puts the value that comes next where the unknown members are.
+// keep stores the next value among the unknown members.
 func (o *Object) keep(name string) {
 	r := o.r
 	if _, twice := o.found[name]; twice {
@@ -264,11 +263,11 @@ func (o *Object) keep(name string) {
 	o.found[name] = r.Raw()
 }
 
-// forgive keeps the value of an optional member that did not fit, and which is the
-// error. It puts the member's name before any other, which ends the object.
+// forgive handles an error in a member. If an optional member did not fit, forgive
+// keeps its value. Otherwise it adds the name to the error and ends the object.
 func (o *Object) forgive() {
 	r := o.r
-	if o.index < 0 { // it is of no member that is known
+	if o.index < 0 { // not in a known member
 		o.open = false
 		return
 	}
@@ -292,7 +291,7 @@ type Array struct {
 	open, more bool
 }
 
-// Array begins to read an array.
+// Array starts to read an array.
 func (r *Reader) Array() Array {
 	a := Array{r: r}
 	if r.err != nil {
@@ -307,8 +306,8 @@ func (r *Reader) Array() Array {
 	return a
 }
 
-// Next goes to the next element, which the loop reads, all of it. False means that
-// there is none, or an error.
+// Next advances to the next element. The loop must read the whole element. Next
+// returns false at the end and after an error.
 func (a *Array) Next() bool {
 	r := a.r
 	if r.err != nil || !a.open {
@@ -341,8 +340,8 @@ var startsValue = [256]bool{
 	'0': true, '1': true, '2': true, '3': true, '4': true, '5': true, '6': true, '7': true, '8': true, '9': true,
 }
 
-// Retry reads what fits nowhere once more: where the error since m is a value that
-// does not fit, it makes it the value at m that does not fit.
+// Retry turns the error of a nested value that does not fit into an error of the whole
+// value at m. An optional member is then kept as it is.
 func (r *Reader) Retry(m Mark) {
 	err := r.err
 	if _, misfit := errors.AsType[*MisfitError](err); !misfit {

@@ -2,37 +2,34 @@ package jsonread
 
 import "strings"
 
-// Parts is a text of which strings that come later are parts, mostly one after the
-// other. The zero value has none.
+// Parts is a text that contains later strings, mostly one after the other. Those
+// strings share its memory. The zero value contains none.
 type Parts struct {
 	text   string
-	at     int // where the part that was found last ends
-	search int // how many more bytes may be searched
+	at     int // the end of the last part
+	search int // how many bytes may still be searched
 }
 
 const (
-	// maxShared is the longest text that parts share memory with: who keeps one part
-	// keeps all of it.
+	// maxShared is the longest text to share. A part that is kept keeps the whole text.
 	maxShared = 16 << 10
-	// partGap is how much may be between two parts: white space, the marks of a heading.
+	// partGap is the largest gap between two parts: white space, the marks of a heading.
 	partGap = 8
-	// partStart is what a part that comes later is searched by. Shorter ones are not,
-	// for they are anywhere.
+	// partStart is the length of the prefix that is searched beyond the gap. Shorter
+	// parts would occur anywhere.
 	partStart = 32
 )
 
-// PartsOf returns a text to be found in. One that is long is not searched.
+// PartsOf returns the Parts of text. A long text is not shared.
 func PartsOf(text string) Parts {
 	if len(text) > maxShared {
 		return Parts{}
 	}
-	// All searches together pass over a text once, so that one of which nothing is a
-	// part costs little.
+	// All searches together read the text once, so a text without parts costs little.
 	return Parts{text: text, search: len(text)}
 }
 
-// StringOf reads a string. It needs no memory if it is a part of p that follows the
-// one before.
+// StringOf reads a string. It allocates nothing if the string is the next part of p.
 func (r *Reader) StringOf(p *Parts) string {
 	if !r.atString() {
 		return ""
@@ -52,7 +49,7 @@ func (r *Reader) StringOf(p *Parts) string {
 	return string(view)
 }
 
-// find is the index of a part; -1 if it was not found.
+// find returns the index of a part, or -1.
 func (p *Parts) find(part []byte) int {
 	if len(part) == 0 || len(part) > len(p.text)-p.at {
 		return -1

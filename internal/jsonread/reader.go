@@ -18,11 +18,10 @@ const (
 	// maxDepth is the nesting that encoding/json allows.
 	maxDepth = 10000
 
-	// maxGrow is by how much the window grows at once because of the size that was
-	// announced, which need not be true.
+	// maxGrow bounds the growth of the window by the announced size, which may be wrong.
 	maxGrow = 8 << 20
 
-	// headSize is how much of the document's beginning Head can show.
+	// headSize is the size of the beginning that Head returns.
 	headSize = 8 << 10
 
 	// scratchSize is for strings with escapes, of which most are shorter.
@@ -35,25 +34,25 @@ type Reader struct {
 	end    bool      // src has no more
 	size   int64     // of the document, if it is known
 	buf    []byte    // the window
-	memory *memory   // what is used again; nil where the document is small
-	pos    int       // what was read of it
+	memory *memory   // from the pool; nil for a small document
+	pos    int       // the next byte in the window
 	base   int64     // the offset of the window in the document
 
-	mark      int  // index from which on the window must be kept; -1 for none
-	forgetful bool // a mark is given up where the window would have to grow for it
+	mark      int  // index of the first byte to keep; -1 for none
+	forgetful bool // a mark is dropped instead of growing the window
 
-	spills  bool     // what is marked is gathered where the window would have to grow for it
-	spilled gathered // what came before the mark
+	spills  bool     // marked input is moved to spilled instead of growing the window
+	spilled gathered // the input before the mark
 
 	err      error  // the first error
-	rejected bool   // it is about the value before the position, not about what follows
-	srcErr   error  // of the source, if it failed
-	stack    []byte // the brackets that are open
+	rejected bool   // err is about the value before the position, not the next one
+	srcErr   error  // of the source
+	stack    []byte // the open brackets
 
 	scratch []byte // a string that is being unescaped
-	high    bool   // it has bytes that are no ASCII
-	lastRaw span   // the string that was read last, as it is in the window
-	last    string // and its value
+	high    bool   // the string has bytes beyond ASCII
+	lastRaw span   // the position of the last string
+	last    string // its value
 
 	keepHead bool
 	head     []byte
@@ -65,8 +64,8 @@ type Reader struct {
 
 type span struct{ from, to int64 }
 
-// New returns a Reader of what src gives. size is how much that will be, as far as
-// it is known; it saves memory where it is little.
+// New returns a Reader of src. size is the size of the document, or -1 if it is
+// unknown. A known small size saves memory.
 func New(src io.Reader, size int64) *Reader {
 	window := int64(windowSize)
 	if size >= 0 {
@@ -82,33 +81,33 @@ func New(src io.Reader, size int64) *Reader {
 	return r
 }
 
-// Close gives the memory back. The Reader must not be used any more; what it has
-// returned stays, but for the result of View.
+// Close frees the memory of the Reader, which must not be used any more. All values
+// that it returned stay valid, except the result of View.
 func (r *Reader) Close() {
 	if r.memory != nil {
 		memories.Put(r.memory)
 	}
 	freePart(r.scratch)
-	r.spilled.free() // if something panicked
+	r.spilled.free() // after a panic
 	r.src, r.end, r.buf, r.memory, r.scratch, r.head = nil, true, nil, nil, nil, nil
 }
 
-// memory is what a Reader needs for itself.
+// memory holds the buffers of a Reader.
 type memory struct {
 	window  [windowSize]byte
 	scratch [scratchSize]byte
 	head    [headSize]byte
 }
 
-// memories are used again: one costs as much as a document of its size.
+// memories pools buffers: allocating one costs as much as reading it full.
 var memories = sync.Pool{New: func() any { return new(memory) }}
 
-// FromBytes returns a Reader of data, which it does not change or keep.
+// FromBytes returns a Reader of data. It does not modify or keep data.
 func FromBytes(data []byte) *Reader {
 	return &Reader{buf: data, mark: -1, end: true, stack: make([]byte, 0, 16)}
 }
 
-// KeepHead makes Head possible.
+// KeepHead makes the Reader keep the beginning for Head.
 func (r *Reader) KeepHead() { r.keepHead = true }
 
 // Head is the beginning of the document, up to 8 KB, as far as it was read; after
@@ -129,38 +128,38 @@ func (r *Reader) Err() error { return r.err }
 // SourceErr is the error of the source, if it failed.
 func (r *Reader) SourceErr() error { return r.srcErr }
 
-// Fail makes err the error, unless there is one, and so ends every loop.
+// Fail sets the error, unless there is one. An error ends every loop.
 func (r *Reader) Fail(err error) {
 	if r.err == nil {
 		r.err = err
 	}
 }
 
-// Reject makes err, unless it is nil, the error of the value that was just read,
-// unless there is one.
+// Reject sets the error of the value that was just read, unless err is nil or there is
+// an error.
 func (r *Reader) Reject(err error) {
 	if r.err == nil && err != nil {
 		r.err, r.rejected = err, true
 	}
 }
 
-// Label puts a label before the error, if there is one.
+// Label adds a prefix to the error, if there is one.
 func (r *Reader) Label(label string) {
 	if r.err != nil {
 		r.err = fmt.Errorf("%s: %w", label, r.err)
 	}
 }
 
-// SyntaxError is what makes a document no JSON.
+// SyntaxError is the error for a document that is not valid JSON.
 type SyntaxError struct {
 	what   string
-	Offset int64 // how many bytes come before it
+	Offset int64 // of the wrong byte
 }
 
 // Error implements error.
 func (e *SyntaxError) Error() string { return fmt.Sprintf("%s at byte %d", e.what, e.Offset) }
 
-// MisfitError is a value of another form than what it is read into.
+// MisfitError is the error for a value of an unexpected form.
 type MisfitError struct{ err error }
 
 // Error implements error.
@@ -169,8 +168,8 @@ func (e *MisfitError) Error() string { return e.err.Error() }
 // Unwrap returns the reason.
 func (e *MisfitError) Unwrap() error { return e.err }
 
-// Misfit makes it the error that the value that comes next does not fit, unless
-// there is an error. An Object passes it over where the member is optional.
+// Misfit sets the error that the next value does not fit, unless there is an error. An
+// Object keeps the value instead if the member is optional.
 func (r *Reader) Misfit(err error) { r.Fail(&MisfitError{err}) }
 
 func (r *Reader) misfit(want string) {
@@ -195,7 +194,7 @@ func (r *Reader) misfit(want string) {
 	r.Misfit(errors.New(got + " where " + want + " is expected"))
 }
 
-// unexpected makes what stands at the position the error: a byte or the end.
+// unexpected sets an error for the byte at the position, or for the end.
 func (r *Reader) unexpected() {
 	if r.err != nil {
 		return
@@ -210,8 +209,8 @@ func (r *Reader) unexpected() {
 	}
 }
 
-// more reads more into the window, in which it keeps what was not yet read and what
-// is marked. False means that there is no more.
+// more reads more input into the window. It keeps unread and marked input. It returns
+// false at the end.
 func (r *Reader) more() bool {
 	if r.end {
 		return false
@@ -240,7 +239,7 @@ func (r *Reader) more() bool {
 	}
 	if len(r.buf) == cap(r.buf) {
 		grow := len(r.buf)
-		if r.mark >= 0 { // all that follows may have to be kept
+		if r.mark >= 0 { // the whole rest may have to be kept
 			grow = max(grow, int(min(r.size-r.base-int64(len(r.buf))+1, maxGrow)))
 		}
 		r.buf = slices.Grow(r.buf, grow) // which clears nothing
@@ -265,7 +264,7 @@ func (r *Reader) more() bool {
 	return false
 }
 
-// saveHead copies what Head needs of a window that is about to move.
+// saveHead copies the beginning for Head before the window moves.
 func (r *Reader) saveHead() {
 	if r.keepHead && r.base == 0 && r.head == nil {
 		if r.memory != nil {
@@ -275,8 +274,8 @@ func (r *Reader) saveHead() {
 	}
 }
 
-// fill has n bytes from the position on in the window, or as many as there are, and
-// returns how many.
+// fill reads until the window has n unread bytes, or the input ends. It returns the
+// number of unread bytes.
 func (r *Reader) fill(n int) int {
 	for len(r.buf)-r.pos < n && r.more() {
 	}
@@ -287,10 +286,10 @@ func (r *Reader) fill(n int) int {
 type Mark struct {
 	offset int64
 	depth  int
-	outer  bool // it keeps the window
+	outer  bool // the outermost mark
 }
 
-// Mark keeps what follows until Release or Rewind is called with it. Marks nest.
+// Mark keeps the following input until Release or Rewind ends the mark. Marks nest.
 func (r *Reader) Mark() Mark {
 	m := Mark{offset: r.Offset(), depth: len(r.stack), outer: r.mark < 0}
 	if m.outer {
@@ -306,8 +305,8 @@ func (r *Reader) Release(m Mark) {
 	}
 }
 
-// Rewind returns to m and ends it. If what followed was too much to be kept
-// (Forgetful), the error is ErrForgotten; one that there was is otherwise gone.
+// Rewind returns to m, clears the error and ends the mark. If a Forgetful reader has
+// dropped the input, Rewind returns false and the error is ErrForgotten.
 func (r *Reader) Rewind(m Mark) bool {
 	kept := r.mark >= 0 && m.offset >= r.base+int64(r.mark)
 	if kept {
@@ -321,8 +320,8 @@ func (r *Reader) Rewind(m Mark) bool {
 	return kept
 }
 
-// ErrForgotten is the error of a Rewind that a Forgetful reader cannot do.
+// ErrForgotten is the error of Rewind if a Forgetful reader has dropped the input.
 var ErrForgotten = errors.New("jsonread: what has to be read again was not kept")
 
-// Forgetful has marks keep no more than what the window has room for.
+// Forgetful limits marks to the size of the window.
 func (r *Reader) Forgetful() { r.forgetful = true }

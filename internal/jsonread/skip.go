@@ -10,22 +10,22 @@ import (
 	"github.com/reducto-go/reducto/internal/members"
 )
 
-// Skip passes over a value, which must be valid JSON.
+// Skip skips a value, which must be valid JSON.
 func (r *Reader) Skip() {
 	if r.err == nil {
 		r.skip(len(r.stack), false)
 	}
 }
 
-// SkipString passes over a string; everything else does not fit.
+// SkipString skips a string. Any other value does not fit.
 func (r *Reader) SkipString() {
 	if r.atString() {
 		r.skipString()
 	}
 }
 
-// skip reads on until only depth brackets are open: a value, or, if after says so,
-// what comes after one.
+// skip skips a value, or, if after is true, the input after one, until only depth
+// brackets are open.
 func (r *Reader) skip(depth int, after bool) {
 	if after {
 		goto next
@@ -97,7 +97,7 @@ name:
 	goto value
 }
 
-// skipString passes over the string at the position, however long it is.
+// skipString skips the string at the position.
 func (r *Reader) skipString() {
 	var dropped [8]byte
 	r.pos++
@@ -126,9 +126,9 @@ func (r *Reader) skipString() {
 	}
 }
 
-// Walk reads an object of any members, a name twice included, and calls visit before
-// each value, which visit may read or leave. It stops there when visit says so; name
-// is gone once something is read.
+// Walk reads an object with any members, even repeated ones. It calls visit before each
+// value, which visit may read. It stops if visit returns false. name is valid until
+// visit reads something.
 func (r *Reader) Walk(visit func(name []byte) bool) {
 	if r.err != nil {
 		return
@@ -138,7 +138,7 @@ func (r *Reader) Walk(visit func(name []byte) bool) {
 		return
 	}
 	r.push('{')
-	var name []byte // not in the window, which may move before visit has it
+	var name []byte // a copy, because the window may move
 	for first := true; r.err == nil; first = false {
 		c := r.peek()
 		if c == '}' {
@@ -174,13 +174,13 @@ func (r *Reader) Walk(visit func(name []byte) bool) {
 	r.unexpected()
 }
 
-// Broken says that the document is no JSON, or ends early, or its source failed.
+// Broken reports whether the document is invalid JSON, ends early, or its source failed.
 func (r *Reader) Broken() bool {
 	_, syntax := errors.AsType[*SyntaxError](r.err)
 	return syntax || r.err != nil && r.srcErr != nil || errors.Is(r.err, io.ErrUnexpectedEOF)
 }
 
-// Raw reads a value as it is.
+// Raw returns the next value as it is.
 func (r *Reader) Raw() json.RawMessage {
 	if r.err != nil {
 		return nil
@@ -206,7 +206,7 @@ func (r *Reader) Raw() json.RawMessage {
 	return append(raw, r.buf[r.mark:r.pos]...)
 }
 
-// Since is what was read since m, as it is; nil after an error.
+// Since returns the input since m as it is; nil after an error.
 func (r *Reader) Since(m Mark) json.RawMessage {
 	if r.err != nil {
 		return nil
@@ -214,8 +214,8 @@ func (r *Reader) Since(m Mark) json.RawMessage {
 	return bytes.Clone(r.buf[m.offset-r.base : r.pos])
 }
 
-// Decode reads a value as encoding/json does, for what is rare. What does not fit
-// leaves *v zero.
+// Decode reads a value with encoding/json. Use it for rare values. A value that does
+// not fit leaves *v zero.
 func Decode[T any](r *Reader, v *T) {
 	r.Kind()
 	m := r.Mark()
@@ -236,7 +236,7 @@ func Decode[T any](r *Reader, v *T) {
 	}
 }
 
-// End wants nothing to follow but white space.
+// End sets an error if anything but white space follows.
 func (r *Reader) End() {
 	if r.err != nil {
 		return
@@ -248,8 +248,8 @@ func (r *Reader) End() {
 	}
 }
 
-// Rest reads the rest of a document, in which something did not fit, and returns
-// what makes it no JSON. The error stays.
+// Rest reads the rest of a document after an error. It returns an error if the document
+// is not valid JSON. The error of the Reader stays.
 func (r *Reader) Rest() error {
 	err := r.err
 	if r.Broken() {

@@ -7,13 +7,14 @@ import (
 	"unicode/utf8"
 )
 
-// maxToken is how long a string may be that is read within the window.
+// maxToken is the longest string that is read within the window.
 const maxToken = windowSize / 2
 
 // String reads a string.
 func (r *Reader) String() string { return r.StringLike("") }
 
-// StringLike reads a string. It returns like, and needs no memory, if it is equal.
+// StringLike reads a string. If the string equals like, it returns like and allocates
+// nothing.
 func (r *Reader) StringLike(like string) string {
 	if !r.atString() {
 		return ""
@@ -37,8 +38,7 @@ func (r *Reader) StringLike(like string) string {
 	return s
 }
 
-// View reads a string that is looked at, but not kept: it is gone with the next
-// call.
+// View reads a string. The result is valid until the next call.
 func (r *Reader) View() []byte {
 	if !r.atString() {
 		return nil
@@ -55,8 +55,8 @@ func (r *Reader) View() []byte {
 	return view
 }
 
-// ShortString reads a string that shares its memory with others, if it is short:
-// what is kept of one keeps 4 KB.
+// ShortString reads a string. Short strings share blocks of 4 KB, so one that is kept
+// keeps its block.
 func (r *Reader) ShortString() string {
 	view := r.View()
 	if len(view) > 64 {
@@ -71,7 +71,7 @@ func (r *Reader) ShortString() string {
 	return r.short.String()[from:]
 }
 
-// atString says whether a string comes next.
+// atString reports whether a string comes next. Otherwise it sets an error.
 func (r *Reader) atString() bool {
 	if r.err != nil {
 		return false
@@ -83,8 +83,7 @@ func (r *Reader) atString() bool {
 	return false
 }
 
-// repeats passes over a string that is byte for byte the one before it, if that is
-// still in the window.
+// repeats skips a string that equals the last one, if that is still in the window.
 func (r *Reader) repeats() bool {
 	n := int(r.lastRaw.to - r.lastRaw.from)
 	if n > maxToken {
@@ -175,7 +174,7 @@ func (r *Reader) run(dst *[]byte) bool {
 	return false
 }
 
-// escaped is what the escapes of one letter stand for.
+// escaped maps the letter of an escape to its character.
 var escaped = [256]byte{
 	'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t',
 }
@@ -200,7 +199,7 @@ func (r *Reader) rest(like *string) (view []byte, short bool) {
 	return r.valid(r.scratch), true
 }
 
-// escape reads the escape at the position and appends what it stands for.
+// escape reads the escape at the position and appends its character.
 func (r *Reader) escape(dst *[]byte) bool {
 	if r.fill(2) < 2 {
 		r.pos = len(r.buf)
@@ -255,8 +254,8 @@ func (r *Reader) unit() (rune, bool) {
 	return u, true
 }
 
-// pair is the character that a surrogate, which was read, makes with the escape that
-// follows; if it makes none, that is left, and U+FFFD stands for the surrogate.
+// pair returns the character of the surrogate first and the escape that follows. If
+// they are no pair, it returns U+FFFD and does not read the escape.
 func (r *Reader) pair(first rune) rune {
 	if r.fill(6) < 6 || r.buf[r.pos] != '\\' || r.buf[r.pos+1] != 'u' {
 		return utf8.RuneError
@@ -273,7 +272,7 @@ func (r *Reader) pair(first rune) rune {
 	return c
 }
 
-// valid replaces each byte that is no UTF-8 by U+FFFD.
+// valid replaces each byte that is not UTF-8 by U+FFFD.
 func (r *Reader) valid(s []byte) []byte {
 	if !r.high || utf8.Valid(s) {
 		return s
