@@ -103,6 +103,7 @@ type Chunk struct {
 	Enriched *string `json:"enriched,omitzero"`
 	// EnrichmentSuccess says whether enrichment succeeded.
 	EnrichmentSuccess bool `json:"enrichment_success,omitzero"`
+	unsuccessful      bool // the service said so
 	// Blocks are the chunk's parts in reading order.
 	Blocks []Block `json:"blocks"`
 	// Extra has the members that this version of the library does not know.
@@ -173,7 +174,13 @@ func (v Block) MarshalJSON() ([]byte, error) { return members.Encode(v) }
 func (v *Chunk) UnmarshalJSON(data []byte) error { return decodeBytes(data, v, readChunk) }
 
 // MarshalJSON writes unknown members too.
-func (v Chunk) MarshalJSON() ([]byte, error) { return members.Encode(v) }
+func (v Chunk) MarshalJSON() ([]byte, error) {
+	success := members.Member{Name: "enrichment_success"}
+	if v.unsuccessful && !v.EnrichmentSuccess {
+		success.Value = json.RawMessage("false")
+	}
+	return members.Encode(v, success)
+}
 
 // UnmarshalJSON keeps unknown members.
 func (v *OCRWord) UnmarshalJSON(data []byte) error { return decodeBytes(data, v, readWord) }
@@ -197,7 +204,7 @@ var (
 	boxFields      = jsonread.FieldsOf[BoundingBox]()
 	granularFields = jsonread.FieldsOf[GranularConfidence]()
 	blockFields    = jsonread.FieldsOf[Block]()
-	chunkFields    = jsonread.FieldsOf[Chunk]()
+	chunkFields    = jsonread.FieldsOf[Chunk]().TakesZero("enrichment_success")
 	wordFields     = jsonread.FieldsOf[OCRWord]()
 	ocrFields      = jsonread.FieldsOf[OCRResult]()
 )
@@ -307,7 +314,9 @@ func (c *blockReader) chunk(v *Chunk) {
 				v.Enriched = &text
 			}
 		case "enrichment_success":
+			// The service writes false in every chunk, so a field keeps it, not Extra.
 			v.EnrichmentSuccess = r.Bool()
+			v.unsuccessful = !v.EnrichmentSuccess && r.Err() == nil
 		case "blocks":
 			for a := r.Array(); a.Next(); {
 				c.block(c.blocks.next())
@@ -397,8 +406,14 @@ func (v Block) LogValue() slog.Value { return logPrinted(v) }
 
 // Format prints the chunk without the signatures of its blocks' URLs.
 func (v Chunk) Format(f fmt.State, verb rune) {
-	type fields Chunk
-	printFields(f, verb, fields(v))
+	type fields struct {
+		Content, Embed    string
+		Enriched          *string
+		EnrichmentSuccess bool
+		Blocks            []Block
+		Extra             Extra
+	}
+	printFields(f, verb, fields{v.Content, v.Embed, v.Enriched, v.EnrichmentSuccess, v.Blocks, v.Extra})
 }
 
 // LogValue logs the chunk without the signatures of its blocks' URLs.

@@ -43,13 +43,13 @@ func (r *ChartResult) MarshalJSON() ([]byte, error) {
 	return r.encode(r, nil)
 }
 
-var chartFields = jsonread.FieldsOf[ChartResult]("response_type")
+var chartFields = jsonread.FieldsOf[ChartResult]("response_type,omitzero")
 
 func (r *ChartResult) read(in *jsonread.Reader) {
 	for o := in.Object(chartFields, r.Extra.members()); o.Next(); {
 		switch o.Name {
 		case "response_type":
-			r.responseType = readName(in)
+			r.responseType = in.String()
 		case "job_id":
 			r.JobID = in.String()
 		case "duration":

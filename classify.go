@@ -255,13 +255,13 @@ func (r *ClassifyResult) MarshalJSON() ([]byte, error) {
 	return r.encode(r, raw)
 }
 
-var classifyFields = jsonread.FieldsOf[ClassifyResult]("response_type", "result")
+var classifyFields = jsonread.FieldsOf[ClassifyResult]("response_type,omitzero", "result")
 
 func (r *ClassifyResult) read(in *jsonread.Reader) {
 	for o := in.Object(classifyFields, r.Extra.members()); o.Next(); {
 		switch o.Name {
 		case "response_type":
-			r.responseType = readName(in)
+			r.responseType = in.String()
 		case "job_id":
 			r.JobID = in.String()
 		case "response_confidence":

@@ -238,13 +238,13 @@ func (r *EditResult) MarshalJSON() ([]byte, error) {
 	return r.encode(r, nil)
 }
 
-var editFields = jsonread.FieldsOf[EditResult]("response_type")
+var editFields = jsonread.FieldsOf[EditResult]("response_type,omitzero")
 
 func (r *EditResult) read(in *jsonread.Reader) {
 	for o := in.Object(editFields, r.Extra.members()); o.Next(); {
 		switch o.Name {
 		case "response_type":
-			r.responseType = readName(in)
+			r.responseType = in.String()
 		case "job_id":
 			r.JobID = in.String()
 		case "document_url":

@@ -15,6 +15,10 @@ import (
 
 // Extra holds the members of an answer that this version of the library does not know,
 // by name, as they came. They are encoded with the value again.
+//
+// It also holds optional members that do not fit their field: a value of an unexpected
+// form, and an explicit zero such as "conf": "". A field cannot tell a zero from an
+// absent member. If you set the field, Extra's member is not encoded.
 type Extra map[string]json.RawMessage
 
 // members returns the map that receives unknown members.
@@ -38,6 +42,9 @@ type Time struct {
 
 // timeLayouts are tried in this order. Each accepts fractions of a second.
 var timeLayouts = []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02 15:04:05Z07:00"}
+
+// IsZero reports whether t is the zero time and was not read from JSON.
+func (t Time) IsZero() bool { return t.text == "" && t.Time.IsZero() }
 
 // UnmarshalJSON reads a time with a zone or, as UTC, without one.
 func (t *Time) UnmarshalJSON(data []byte) error {

@@ -380,13 +380,13 @@ func (r *ExtractResult) UnmarshalJSON(data []byte) error {
 	return decodeAnew(data, r)
 }
 
-var extractFields = jsonread.FieldsOf[ExtractResult]("response_type", "result", "citations")
+var extractFields = jsonread.FieldsOf[ExtractResult]("response_type,omitzero", "result", "citations")
 
 func (r *ExtractResult) read(in *jsonread.Reader) {
 	for o := in.Object(extractFields, r.Extra.members()); o.Next(); {
 		switch o.Name {
 		case "response_type":
-			r.responseType = readName(in)
+			r.responseType = in.String()
 		case "job_id":
 			r.JobID = in.String()
 		case "studio_link":

@@ -342,13 +342,13 @@ func (r *ParseResult) UnmarshalJSON(data []byte) error {
 	return decodeAnew(data, r)
 }
 
-var parseFields = jsonread.FieldsOf[ParseResult]("response_type", "result")
+var parseFields = jsonread.FieldsOf[ParseResult]("response_type,omitzero", "result")
 
 func (r *ParseResult) read(in *jsonread.Reader) {
 	for o := in.Object(parseFields, r.Extra.members()); o.Next(); {
 		switch o.Name {
 		case "response_type":
-			r.responseType = readName(in)
+			r.responseType = in.String()
 		case "job_id":
 			r.JobID = in.String()
 		case "duration":

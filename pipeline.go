@@ -220,7 +220,7 @@ type pipelineSteps struct {
 }
 
 var (
-	pipelineFields = jsonread.FieldsOf[PipelineResult]("response_type", "result")
+	pipelineFields = jsonread.FieldsOf[PipelineResult]("response_type,omitzero", "result")
 	stepFields     = jsonread.FieldsOf[struct{}]("parse", "extract", "split", "edit")
 )
 
@@ -228,7 +228,7 @@ func (r *PipelineResult) read(in *jsonread.Reader) {
 	for o := in.Object(pipelineFields, r.Extra.members()); o.Next(); {
 		switch o.Name {
 		case "response_type":
-			r.responseType = readName(in)
+			r.responseType = in.String()
 		case "job_id":
 			r.JobID = in.String()
 		case "usage":

@@ -174,15 +174,6 @@ func findResponseType(r *jsonread.Reader, anywhere bool) (name string, named boo
 	return name, named
 }
 
-// readName reads a response_type. It returns "" for a value that is no string.
-func readName(r *jsonread.Reader) string {
-	if r.Kind() == '"' {
-		return r.String()
-	}
-	r.Skip()
-	return ""
-}
-
 // readContent keeps a value as it is and detects a link.
 func readContent(r *jsonread.Reader) content {
 	raw, in := readWith(r, "type", "url", "result_id")

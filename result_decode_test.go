@@ -292,7 +292,14 @@ type refChunk struct {
 }
 
 func (v *refChunk) UnmarshalJSON(data []byte) error { return members.Decode(data, v) }
-func (v refChunk) MarshalJSON() ([]byte, error)     { return members.Encode(v) }
+
+func (v refChunk) MarshalJSON() ([]byte, error) {
+	success := members.Member{Name: "enrichment_success"}
+	if string(v.Extra["enrichment_success"]) == "false" {
+		success.Value = v.Extra["enrichment_success"]
+	}
+	return members.Encode(v, success)
+}
 
 type refWord struct {
 	Text       string   `json:"text"`
@@ -348,7 +355,10 @@ func (v *refParse) UnmarshalJSON(data []byte) error {
 	if err := members.Decode(data, v); err != nil {
 		return err
 	}
-	name, _ := text(v.Extra.take("response_type"))
+	name, _ := text(v.Extra["response_type"])
+	if name != "" || members.IsNull(v.Extra["response_type"]) {
+		v.Extra.take("response_type")
+	}
 	raw := v.Extra.take("result")
 	if in := object(raw); in != nil && members.Kind(in["chunks"]) == '[' {
 		var full refFull

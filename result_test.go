@@ -342,22 +342,6 @@ func TestNamesAreMatchedExactly(t *testing.T) {
 	assert.Equal(t, Extra{"Left": []byte("1")}, chunks[0].Blocks[0].BBox.Extra)
 }
 
-// Unset and zero are the same where the service's default is zero.
-func TestZeroMembersAreLeftOut(t *testing.T) {
-	t.Parallel()
-	var c Chunk
-	require.NoError(t, json.Unmarshal([]byte(`{"content":"a","embed":"","enrichment_success":false,"blocks":[]}`), &c))
-	raw, err := json.Marshal(c)
-	require.NoError(t, err)
-	assert.JSONEq(t, `{"content":"a","embed":"","blocks":[]}`, string(raw))
-	// A pointer keeps what zero means.
-	var u ParseUsage
-	require.NoError(t, json.Unmarshal([]byte(`{"num_pages":0,"credits":0,"non_empty_cell_count":0}`), &u))
-	raw, err = json.Marshal(u)
-	require.NoError(t, err)
-	assert.JSONEq(t, `{"num_pages":0,"credits":0,"non_empty_cell_count":0}`, string(raw))
-}
-
 func TestNilResultsMarshalAsNull(t *testing.T) {
 	t.Parallel()
 	for _, r := range []any{

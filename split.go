@@ -290,13 +290,13 @@ func (r *SplitResult) UnmarshalJSON(data []byte) error {
 	return decodeAnew(data, r)
 }
 
-var splitFields = jsonread.FieldsOf[SplitResult]("response_type", "result")
+var splitFields = jsonread.FieldsOf[SplitResult]("response_type,omitzero", "result")
 
 func (r *SplitResult) read(in *jsonread.Reader) {
 	for o := in.Object(splitFields, r.Extra.members()); o.Next(); {
 		switch o.Name {
 		case "response_type":
-			r.responseType = readName(in)
+			r.responseType = in.String()
 		case "job_id":
 			r.JobID = in.String()
 		case "duration":

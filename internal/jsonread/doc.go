@@ -24,7 +24,8 @@
 // encoding/json:
 //
 //   - It keeps a member without a field, as it came, in the map given to Object.
-//   - It also keeps an optional member (omitzero) there that does not fit its field.
+//   - It also keeps an optional member (omitzero) there that does not fit its field, and
+//     an explicit zero, which encoding the struct would leave out.
 //   - It skips a member that is null and does not change the field. In other places,
 //     such as a list, only Object accepts null, as an object without members.
 //   - Names match exactly. A name that an object has twice is an error.

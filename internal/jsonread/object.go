@@ -15,11 +15,13 @@ type Fields struct {
 	names    []string
 	between  []string // `,"name":`
 	optional uint64   // a value that does not fit is kept
+	zero     uint64   // an explicit zero is kept, which encoding would leave out
 	raw      uint64   // null is not skipped
 }
 
 // FieldsOf returns the names of T's json tags. An omit option makes a member optional.
-// further are names without a field; their nulls are not skipped.
+// further are names without a field; their nulls are not skipped. A further name with
+// the suffix ",omitzero" is an optional string.
 func FieldsOf[T any](further ...string) *Fields {
 	f := &Fields{}
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[T]()) {
@@ -29,11 +31,20 @@ func FieldsOf[T any](further ...string) *Fields {
 		}
 		if strings.Contains(options, "omit") {
 			f.optional |= 1 << len(f.names)
+			if members.LosesZero(field.Type) {
+				f.zero |= 1 << len(f.names)
+			}
 		}
 		f.names = append(f.names, name)
 	}
 	for _, name := range further {
-		f.raw |= 1 << len(f.names)
+		if before, found := strings.CutSuffix(name, ",omitzero"); found {
+			name = before
+			f.optional |= 1 << len(f.names)
+			f.zero |= 1 << len(f.names)
+		} else {
+			f.raw |= 1 << len(f.names)
+		}
 		f.names = append(f.names, name)
 	}
 	if len(f.names) == 0 || len(f.names) > 64 {
@@ -42,6 +53,12 @@ func FieldsOf[T any](further ...string) *Fields {
 	for _, name := range f.names {
 		f.between = append(f.between, `,"`+name+`":`)
 	}
+	return f
+}
+
+// TakesZero returns f for a reader that keeps an explicit zero of a member itself.
+func (f *Fields) TakesZero(name string) *Fields {
+	f.zero &^= 1 << f.find([]byte(name), 0)
 	return f
 }
 
@@ -147,9 +164,42 @@ func (o *Object) Next() bool {
 				r.literal("null")
 				continue
 			}
+			if o.fields.zero&(1<<o.index) != 0 && o.extra != nil && r.isZero(c) {
+				o.keep(o.Name)
+				continue
+			}
 			return true
 		}
 	}
+}
+
+// isZero reports whether the value that comes next, which starts with c, is
+// false, 0, "" or {}. It need not be valid.
+func (r *Reader) isZero(c byte) bool {
+	switch c {
+	case 'f':
+		return true
+	case '"':
+		return r.fill(2) >= 2 && r.buf[r.pos+1] == '"'
+	case '{':
+		for n := 1; n <= members.MaxGap && r.fill(n+1) > n; n++ {
+			switch r.buf[r.pos+n] {
+			case ' ', '\n', '\r', '\t':
+			default:
+				return r.buf[r.pos+n] == '}'
+			}
+		}
+	case '-', '0':
+		for n := 1; r.fill(n+1) > n; n++ {
+			switch b := r.buf[r.pos+n]; {
+			case b == '0', b == '.':
+			default:
+				return b < '1' || b > '9' // an exponent changes nothing
+			}
+		}
+		return true
+	}
+	return false
 }
 
 // name reads the name of a member and the colon. c is the first byte of the name, or

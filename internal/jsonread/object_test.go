@@ -74,7 +74,7 @@ func TestObjects(t *testing.T) {
 		`{}`:   {},
 		`null`: {},
 		` { "x" : 1.5 , "label" : "a" , "count" : -7 , "on" : true } `: {X: 1.5, Label: "a", Count: -7, On: true},
-		`{"label":"a","x":2,"on":false,"count":3}`:                     {X: 2, Label: "a", Count: 3},
+		`{"label":"a","x":2,"on":true,"count":3}`:                      {X: 2, Label: "a", Count: 3, On: true},
 		`{"x":null,"label":null,"count":null,"tags":null,"next":null}`: {},
 		`{"x": null,"label": "a","next": null}`:                        {Label: "a"},
 		`{"kind":null}`:                                                {Label: "null"},
@@ -84,13 +84,16 @@ func TestObjects(t *testing.T) {
 		`{"X":1,"new":{"a": [1,2]},"":null,"n\u0065w2":1.50}`: {Extra: raw("X", "1", "new", `{"a": [1,2]}`, "", "null", "new2", "1.50")},
 		"{\"\xff\":1}": {Extra: raw("\ufffd", "1")},
 		// So is what is optional and does not fit; the rest is read.
-		`{"count":"a","x":1}`:                       {X: 1, Extra: raw("count", `"a"`)},
-		`{"count":1.5,"on":"yes","x":1}`:            {X: 1, Extra: raw("count", `1.5`, "on", `"yes"`)},
-		`{"tags":[1, "a"],"x":1}`:                   {X: 1, Extra: raw("tags", `[1, "a"]`)},
-		`{"many":{"a":1},"x":1}`:                    {X: 1, Extra: raw("many", `{"a":1}`)},
-		`{"many":[{"x":1},{"x":"a"}],"x":1}`:        {X: 1, Extra: raw("many", `[{"x":1},{"x":"a"}]`)},
-		`{"many":[null,{"x":1}],"tags":["a",null]}`: {Many: []point{{}, {X: 1}}, Tags: []string{"a", ""}},
-		`{"next":{"next":{"count":1e3}}}`:           {Next: &point{Next: &point{Extra: raw("count", "1e3")}}},
+		`{"count":"a","x":1}`:                          {X: 1, Extra: raw("count", `"a"`)},
+		`{"count":1.5,"on":"yes","x":1}`:               {X: 1, Extra: raw("count", `1.5`, "on", `"yes"`)},
+		`{"on":false,"x":0,"count":-0.0E2,"label":""}`: {Extra: raw("on", "false", "count", "-0.0E2")},
+		`{"on":"","count":false,"x":1}`:                {X: 1, Extra: raw("on", `""`, "count", "false")},
+		`{"count":0.5,"tags":[],"next":{}}`:            {Tags: []string{}, Next: &point{}, Extra: raw("count", "0.5")},
+		`{"tags":[1, "a"],"x":1}`:                      {X: 1, Extra: raw("tags", `[1, "a"]`)},
+		`{"many":{"a":1},"x":1}`:                       {X: 1, Extra: raw("many", `{"a":1}`)},
+		`{"many":[{"x":1},{"x":"a"}],"x":1}`:           {X: 1, Extra: raw("many", `[{"x":1},{"x":"a"}]`)},
+		`{"many":[null,{"x":1}],"tags":["a",null]}`:    {Many: []point{{}, {X: 1}}, Tags: []string{"a", ""}},
+		`{"next":{"next":{"count":1e3}}}`:              {Next: &point{Next: &point{Extra: raw("count", "1e3")}}},
 	} {
 		eachWay([]byte(text), func(way string, r *Reader) {
 			var got point

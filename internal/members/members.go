@@ -6,7 +6,8 @@
 // exactly, and an object that has a member twice is an error: both are ways in
 // which two readers of one document come to different conclusions. An optional
 // member (omitzero) whose value does not fit its field is treated as unknown, so
-// that it is kept, and the rest can be read.
+// that it is kept, and the rest can be read. So is an explicit zero of an optional
+// member, which Encode would leave out.
 package members
 
 import (
@@ -67,9 +68,28 @@ func layoutOf(t reflect.Type) *layout {
 	return actual.(*layout)
 }
 
+// LosesZero reports whether an optional field of the type t has the same value for an
+// explicit zero as for an absent member. A pointer, a slice and a map do not. A pointer
+// to a struct has no room for an empty object: Encode would fill it.
+func LosesZero(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.Slice, reflect.Map, reflect.Interface:
+		return false
+	case reflect.Pointer:
+		return t.Elem().Kind() == reflect.Struct
+	}
+	return true
+}
+
 // Decode reads the object in data, which must be valid JSON, into the struct
 // that v points to. A null leaves *v as it is.
-func Decode(data []byte, v any) error {
+func Decode(data []byte, v any) error { return decode(data, v, false) }
+
+// DecodeAny is Decode for a struct of which all members are optional, whatever their
+// tags say.
+func DecodeAny(data []byte, v any) error { return decode(data, v, true) }
+
+func decode(data []byte, v any, anyForm bool) error {
 	if IsNull(data) {
 		return nil
 	}
@@ -77,16 +97,19 @@ func Decode(data []byte, v any) error {
 	l := layoutOf(target.Type())
 	seen := make([]bool, len(l.fields))
 	var extra map[string]json.RawMessage
+	keep := func(name string, value []byte) {
+		if extra == nil {
+			extra = map[string]json.RawMessage{}
+		}
+		extra[name] = bytes.Clone(value)
+	}
 	err := Each(data, func(name string, value []byte) error {
 		i, known := l.byName[name]
 		if !known {
 			if _, twice := extra[name]; twice {
 				return &DuplicateError{name}
 			}
-			if extra == nil {
-				extra = map[string]json.RawMessage{}
-			}
-			extra[name] = bytes.Clone(value)
+			keep(name, value)
 			return nil
 		}
 		if seen[i] {
@@ -97,20 +120,22 @@ func Decode(data []byte, v any) error {
 			return nil
 		}
 		f := target.FieldByIndex(l.fields[i].index)
+		optional := l.extra != nil && (l.fields[i].omitZero || anyForm)
 		err := json.Unmarshal(value, f.Addr().Interface())
 		if err == nil {
+			if optional && LosesZero(f.Type()) && IsZero(value) {
+				f.SetZero()
+				keep(name, value)
+			}
 			return nil
 		}
 		_, twice := errors.AsType[*DuplicateError](err)
-		if twice || !l.fields[i].omitZero || l.extra == nil {
+		if twice || !optional {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 		// An optional member of another form than today's must not cost the rest.
 		f.SetZero()
-		if extra == nil {
-			extra = map[string]json.RawMessage{}
-		}
-		extra[name] = bytes.Clone(value)
+		keep(name, value)
 		return nil
 	})
 	if err != nil {
@@ -130,13 +155,22 @@ type Member struct {
 }
 
 // Encode is the inverse of Decode: first, in this order, the given members, the
-// struct's own, and the unknown ones sorted by name.
+// struct's own, and the unknown ones sorted by name. A member of the struct that is
+// zero gives way to an unknown one of its name, and otherwise takes its place.
 func Encode(v any, first ...Member) ([]byte, error) {
 	source := reflect.ValueOf(v)
 	if source.Kind() == reflect.Pointer {
 		source = source.Elem()
 	}
 	l := layoutOf(source.Type())
+	var extra reflect.Value
+	if l.extra != nil {
+		extra = source.FieldByIndex(l.extra)
+	}
+	kept := func(name string) bool {
+		return extra.IsValid() && extra.Len() > 0 && extra.MapIndex(reflect.ValueOf(name)).IsValid()
+	}
+	var written []string // of those that are unknown too
 	var b bytes.Buffer
 	b.WriteByte('{')
 	add := func(name string, value []byte) {
@@ -151,12 +185,19 @@ func Encode(v any, first ...Member) ([]byte, error) {
 	for _, m := range first {
 		if m.Value != nil {
 			add(m.Name, m.Value)
+			if kept(m.Name) {
+				written = append(written, m.Name)
+			}
 		}
 	}
 	for _, f := range l.fields {
 		value := source.FieldByIndex(f.index)
-		if f.omitZero && isZero(value) {
+		known := kept(f.name)
+		if (f.omitZero || known) && isZero(value) {
 			continue
+		}
+		if known {
+			written = append(written, f.name)
 		}
 		raw, err := json.Marshal(value.Interface())
 		if err != nil {
@@ -164,14 +205,16 @@ func Encode(v any, first ...Member) ([]byte, error) {
 		}
 		add(f.name, raw)
 	}
-	if l.extra != nil {
-		extra := source.FieldByIndex(l.extra)
+	if extra.IsValid() {
 		names := make([]string, 0, extra.Len())
 		for _, k := range extra.MapKeys() {
 			names = append(names, k.String())
 		}
 		slices.Sort(names)
 		for _, name := range names {
+			if slices.Contains(written, name) {
+				continue
+			}
 			raw := extra.MapIndex(reflect.ValueOf(name)).Bytes()
 			if !json.Valid(raw) {
 				return nil, fmt.Errorf("%s: not valid JSON", name)

@@ -78,6 +78,26 @@ func IsNull(data []byte) bool {
 	return i == len(data) || string(bytes.TrimRight(data[i:], " \t\r\n")) == "null"
 }
 
+// MaxGap is how much white space a {} may have to be taken for a zero.
+const MaxGap = 64
+
+// IsZero reports whether the value in data is false, 0, "" or {}.
+func IsZero(data []byte) bool {
+	switch data[0] {
+	case 'f':
+		return true
+	case '"':
+		return data[1] == '"'
+	case '{':
+		i := space(data, 1)
+		return i <= MaxGap && data[i] == '}'
+	case '-', '0':
+		mantissa, _, _ := bytes.Cut(bytes.ToLower(data), []byte("e"))
+		return !bytes.ContainsAny(mantissa, "123456789")
+	}
+	return false
+}
+
 func unquote(quoted []byte) (string, error) {
 	inner := quoted[1 : len(quoted)-1]
 	for _, c := range inner {
