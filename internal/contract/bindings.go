@@ -158,7 +158,7 @@ func showFull(*world) (map[string]any, error) {
 		return nil, err
 	}
 	custom, err := r.Custom(ctx)
-	return map[string]any{"type": r.Link() == "", "chunks": chunks, "ocr": ocr, "custom": custom}, err
+	return map[string]any{"type": "full", "chunks": chunks, "ocr": ocr, "custom": custom}, err
 }
 
 func showLink(*world) (map[string]any, error) {
@@ -166,7 +166,7 @@ func showLink(*world) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return map[string]any{"type": r.Link() != "", "url": r.Link(), "result_id": r.ResultID()}, nil
+	return map[string]any{"type": "url", "url": r.Link(), "result_id": r.ResultID()}, nil
 }
 
 func showSplits(*world) (map[string]any, error) {
