@@ -31,8 +31,6 @@ func enum(values ...string) node {
 	return node{"type": "string", "enum": list}
 }
 
-func ref(name string) node { return node{"$ref": schemaPrefix + name} }
-
 func anyOf(arms ...any) node { return node{"anyOf": arms} }
 
 // announced is the newest document that is here with what is known of the servers
