@@ -25,6 +25,7 @@ type binding struct {
 type memberSet struct {
 	examples map[string][]any
 	shown    map[string]reflect.Type
+	bodies   int // how many bodies there were, if the members are those of bodies
 }
 
 func (m *memberSet) add(name string, value any) {
@@ -52,22 +53,32 @@ func structOf[T any]() binding {
 // text is a schema of strings, which are a type of their own.
 func text[T ~string]() binding { return binding{types: []reflect.Type{reflect.TypeFor[T]()}} }
 
-// decoded is a schema whose type reads some members by itself. The seed has these;
-// the type has to know them all.
-func decoded[T any](seed string) binding {
+// decoded is a schema whose type reads some members by itself. The seeds have these,
+// in each form; the type has to know them all.
+func decoded[T any](seeds ...string) binding {
 	t := reflect.TypeFor[T]()
 	return binding{types: []reflect.Type{t}, members: func(w *world) (memberSet, error) {
-		v := reflect.New(t)
-		if err := json.Unmarshal([]byte(seed), v.Interface()); err != nil {
-			return memberSet{}, err
+		var all memberSet
+		for _, seed := range seeds {
+			v := reflect.New(t)
+			if err := json.Unmarshal([]byte(seed), v.Interface()); err != nil {
+				return memberSet{}, err
+			}
+			if extra := v.Elem().FieldByName("Extra"); extra.IsValid() && extra.Len() > 0 {
+				return memberSet{}, fmt.Errorf("%s does not know %v", t, extra.MapKeys())
+			}
+			if err := w.fillStruct(v.Elem()); err != nil {
+				return memberSet{}, err
+			}
+			found, err := encoded(v.Interface())
+			if err != nil {
+				return memberSet{}, err
+			}
+			for name, values := range found.examples {
+				all.add(name, values[0])
+			}
 		}
-		if extra := v.Elem().FieldByName("Extra"); extra.IsValid() && extra.Len() > 0 {
-			return memberSet{}, fmt.Errorf("%s does not know %v", t, extra.MapKeys())
-		}
-		if err := w.fillStruct(v.Elem()); err != nil {
-			return memberSet{}, err
-		}
-		return encoded(v.Interface())
+		return all, nil
 	}}
 }
 
@@ -79,6 +90,10 @@ func body(endpoint string, path ...string) binding {
 			for _, step := range path {
 				b, _ = b[step].(node)
 			}
+			if b == nil {
+				continue
+			}
+			found.bodies++
 			for name, value := range b {
 				found.add(name, value)
 			}
@@ -105,6 +120,10 @@ func webhookOf(mode, endpoint string, path ...string) binding {
 			if b["mode"] != mode {
 				continue
 			}
+			if b == nil {
+				continue
+			}
+			found.bodies++
 			for name, value := range b {
 				found.add(name, value)
 			}

@@ -192,6 +192,9 @@ func (c *comparison) compareMember(r role, at string, o *object, member string, 
 	if t == nil {
 		c.counts.shown++
 		c.compareForm(r, at, schemas, exampleForm(known.examples[member]))
+		if o.required[member] && len(known.examples[member]) < known.bodies {
+			c.missing("requirement of %s field %s", r, at)
+		}
 		return nil
 	}
 	c.counts.typed++

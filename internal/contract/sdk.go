@@ -70,20 +70,29 @@ func loadSDK(dir string) (*document, error) {
 	if err != nil {
 		return nil, err
 	}
-	declared := newDeclarations()
+	files := map[string]string{}
 	for _, path := range paths {
 		text, err := os.ReadFile(filepath.Clean(path))
 		if err != nil {
 			return nil, err
 		}
-		if err := declared.read(filepath.Base(path), string(text)); err != nil {
+		files[filepath.Base(path)] = string(text)
+	}
+	return readSDK(about.Name, about.Version, files)
+}
+
+// readSDK makes a document of declaration files.
+func readSDK(name, version string, files map[string]string) (*document, error) {
+	d := newDeclarations()
+	for _, file := range slices.Sorted(maps.Keys(files)) {
+		if err := d.read(file, files[file]); err != nil {
 			return nil, err
 		}
 	}
-	if err := declared.resolve(); err != nil {
+	if err := d.resolve(); err != nil {
 		return nil, err
 	}
-	return declared.document(about.Name, nodeScope+" v"+about.Version)
+	return d.document(name, nodeScope+" v"+version)
 }
 
 // document has the declarations in the form of an OpenAPI document.

@@ -22,7 +22,7 @@ func (c *comparison) compareForm(r role, at string, schemas []node, f *form) {
 		return
 	}
 	for _, kind := range slices.Sorted(maps.Keys(d.arms)) {
-		if !f.partial && !f.takes(kind) {
+		if !f.takes(kind) {
 			c.missing("%s field %s as %s", r, at, kind)
 		}
 	}
