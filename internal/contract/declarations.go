@@ -511,6 +511,9 @@ func (r *tsReader) class() error {
 		if err != nil {
 			r.at = start
 			r.member()
+			if r.promises(start) {
+				return err
+			}
 			continue
 		}
 		if _, overload := r.d.methods[class+"."+name]; !overload {
@@ -555,10 +558,15 @@ func (r *tsReader) method() (name string, m method, err error) {
 	if m.result, err = r.union(); err != nil {
 		return "", m, err
 	}
-	if !slices.ContainsFunc(r.tokens[start:r.at], func(t tsToken) bool { return t.text == "APIPromise" }) {
+	if !r.promises(start) {
 		return "", m, r.unexpected("no promise")
 	}
 	return name, m, r.want(";")
+}
+
+// promises reports whether what was read from start on has an answer of the API.
+func (r *tsReader) promises(start int) bool {
+	return slices.ContainsFunc(r.tokens[start:min(r.at, len(r.tokens))], func(t tsToken) bool { return t.text == "APIPromise" })
 }
 
 // member skips up to the semicolon of a member, over braces.
