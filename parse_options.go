@@ -87,8 +87,8 @@ const (
 	AgenticScopeTable AgenticScopeName = "table"
 	// AgenticScopeFigure is the scope of FigureAgentic.
 	AgenticScopeFigure AgenticScopeName = "figure"
-	// AgenticScopeLayout is a scope that only newer servers accept. The API does not
-	// document its options. Set it with OtherAgentic.
+	// AgenticScopeLayout is a scope without documented options. Older servers refuse
+	// it. Set it with OtherAgentic.
 	AgenticScopeLayout AgenticScopeName = "layout"
 )
 
