@@ -110,10 +110,13 @@ func (c *comparison) compareEndpoints() {
 					c.missing("request field %s?%s", o.endpoint, name)
 				}
 			case "query":
-				if !sent[name] {
+				examples := sent.examples[name]
+				delete(sent.examples, name)
+				if examples == nil {
 					c.missing("request field %s?%s", o.endpoint, name)
+					break
 				}
-				delete(sent, name)
+				c.compareParameter(o.endpoint+"?"+name, p, examples, sent.bodies)
 			default:
 				c.missing("request field %s (%v) %s", o.endpoint, p["in"], name)
 			}
@@ -121,7 +124,7 @@ func (c *comparison) compareEndpoints() {
 				c.compareValues(o.endpoint+"?"+name, []node{s}, nil)
 			}
 		}
-		for name := range sent {
+		for _, name := range sent.names() {
 			c.extra("request field %s?%s", o.endpoint, name)
 		}
 		for _, m := range c.w.used[o.endpoint] {
@@ -136,6 +139,17 @@ func (c *comparison) compareEndpoints() {
 		if !seen[endpoint] {
 			c.extra("endpoint %s", endpoint)
 		}
+	}
+}
+
+// compareParameter compares a parameter of a query by what was sent.
+func (c *comparison) compareParameter(at string, p node, examples []any, requests int) {
+	c.counts.shown++
+	if s, ok := p["schema"].(node); ok {
+		c.compareForm(inRequest, at, []node{s}, exampleForm(examples))
+	}
+	if p["required"] == true && len(examples) < requests {
+		c.missing("requirement of request field %s", at)
 	}
 }
 

@@ -112,6 +112,21 @@ func TestChangesOfTypesAreReported(t *testing.T) {
 			"missing request field Chunking.chunk_size as null",
 		}},
 
+		"a parameter becomes a text": {func(d *document) {
+			for _, p := range list(d.root["paths"].(node)["/jobs"].(node)["get"].(node)["parameters"]) {
+				if p := p.(node); p["name"] == "limit" {
+					p["schema"] = node{"type": "string"}
+				}
+			}
+		}, []string{"missing request field GET /jobs?limit as string", "extra request field GET /jobs?limit as integer"}},
+		"a parameter becomes required": {func(d *document) {
+			for _, p := range list(d.root["paths"].(node)["/jobs"].(node)["get"].(node)["parameters"]) {
+				if p := p.(node); p["name"] == "cursor" {
+					p["required"] = true
+				}
+			}
+		}, []string{"missing requirement of request field GET /jobs?cursor"}},
+
 		"an enum value gets a hyphen": {func(d *document) {
 			mode := properties(d, "Chunking")["chunk_mode"].(node)
 			for i, v := range list(mode["enum"]) {
