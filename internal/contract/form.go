@@ -34,9 +34,8 @@ func (f *form) takes(kind string) bool {
 const numeric = "numeric"
 
 var (
-	anyForm    = &form{nilable: true}
-	textForm   = &form{kinds: []string{"string"}}
-	objectForm = &form{kinds: []string{"object"}, values: anyForm, nilable: true}
+	anyForm  = &form{nilable: true}
+	textForm = &form{kinds: []string{"string"}}
 )
 
 // forms are the types that encode themselves, and the interfaces.
