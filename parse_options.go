@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"math"
 	"unicode/utf8"
 
@@ -70,10 +71,26 @@ type Enhance struct {
 }
 
 // AgenticScope is what Enhance.Agentic is applied to: TextAgentic, TableAgentic
-// or FigureAgentic.
+// or FigureAgentic. Use OtherAgentic for a scope that has no type here.
 type AgenticScope interface {
-	agenticScope() string
+	agenticScope() AgenticScopeName
 }
+
+// AgenticScopeName names an AgenticScope. It is an open set.
+type AgenticScopeName string
+
+// The agentic scopes.
+const (
+	// AgenticScopeText is the scope of TextAgentic.
+	AgenticScopeText AgenticScopeName = "text"
+	// AgenticScopeTable is the scope of TableAgentic.
+	AgenticScopeTable AgenticScopeName = "table"
+	// AgenticScopeFigure is the scope of FigureAgentic.
+	AgenticScopeFigure AgenticScopeName = "figure"
+	// AgenticScopeLayout is a scope without documented options. Older servers refuse
+	// it. Set it with OtherAgentic.
+	AgenticScopeLayout AgenticScopeName = "layout"
+)
 
 // TextAgentic goes over text once more.
 type TextAgentic struct {
@@ -116,15 +133,26 @@ type FigureAgentic struct {
 	ReturnOverlays bool `json:"return_overlays,omitzero"`
 }
 
-func (TextAgentic) agenticScope() string   { return "text" }
-func (TableAgentic) agenticScope() string  { return "table" }
-func (FigureAgentic) agenticScope() string { return "figure" }
+// OtherAgentic is an agentic scope that has no type in this library. Use it for
+// AgenticScopeLayout, or for a scope that is newer than this library.
+type OtherAgentic struct {
+	// Scope names the scope. Required.
+	Scope AgenticScopeName
+	// Options are the other members of the scope, such as "prompt", as encoding/json
+	// encodes them. Default: none.
+	Options map[string]any
+}
+
+func (TextAgentic) agenticScope() AgenticScopeName    { return AgenticScopeText }
+func (TableAgentic) agenticScope() AgenticScopeName   { return AgenticScopeTable }
+func (FigureAgentic) agenticScope() AgenticScopeName  { return AgenticScopeFigure }
+func (a OtherAgentic) agenticScope() AgenticScopeName { return a.Scope }
 
 // MarshalJSON adds the scope that tells the API's three kinds apart.
 func (a TextAgentic) MarshalJSON() ([]byte, error) {
 	type fields TextAgentic
 	return json.Marshal(struct {
-		Scope string `json:"scope"`
+		Scope AgenticScopeName `json:"scope"`
 		fields
 	}{a.agenticScope(), fields(a)})
 }
@@ -133,7 +161,7 @@ func (a TextAgentic) MarshalJSON() ([]byte, error) {
 func (a TableAgentic) MarshalJSON() ([]byte, error) {
 	type fields TableAgentic
 	return json.Marshal(struct {
-		Scope string `json:"scope"`
+		Scope AgenticScopeName `json:"scope"`
 		fields
 	}{a.agenticScope(), fields(a)})
 }
@@ -142,15 +170,39 @@ func (a TableAgentic) MarshalJSON() ([]byte, error) {
 func (a FigureAgentic) MarshalJSON() ([]byte, error) {
 	type fields FigureAgentic
 	return json.Marshal(struct {
-		Scope string `json:"scope"`
+		Scope AgenticScopeName `json:"scope"`
 		fields
 	}{a.agenticScope(), fields(a)})
 }
 
+// MarshalJSON writes the scope and the options into one object.
+func (a OtherAgentic) MarshalJSON() ([]byte, error) {
+	all := make(map[string]any, len(a.Options)+1)
+	maps.Copy(all, a.Options)
+	all["scope"] = a.Scope
+	return json.Marshal(all)
+}
+
+func (a OtherAgentic) check(field string) error {
+	if a.Scope == "" {
+		return refuse(field+".Scope", "it is empty: use the name of a scope, such as AgenticScopeLayout")
+	}
+	if _, ok := a.Options["scope"]; ok {
+		return refuse(field+".Options", `they have a member "scope": use the field Scope`)
+	}
+	return nil
+}
+
 func (e Enhance) check(field string) error {
 	for i, a := range e.Agentic {
+		at := fmt.Sprintf("%s.Agentic[%d]", field, i)
 		if a == nil {
-			return refuse(fmt.Sprintf("%s.Agentic[%d]", field, i), "it is nil: use TextAgentic, TableAgentic or FigureAgentic")
+			return refuse(at, "it is nil: use TextAgentic, TableAgentic, FigureAgentic or OtherAgentic")
+		}
+		if other, ok := a.(interface{ check(string) error }); ok {
+			if err := other.check(at); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -46,6 +46,8 @@ func TestAgenticJSON(t *testing.T) {
 		`{"scope":"figure"}`:                                     FigureAgentic{},
 		`{"scope":"figure","advanced_chart_agent":true}`:         FigureAgentic{AdvancedChartAgent: true},
 		`{"scope":"figure","prompt":"p","return_overlays":true}`: FigureAgentic{Prompt: "p", ReturnOverlays: true},
+		`{"scope":"layout"}`:                                     OtherAgentic{Scope: AgenticScopeLayout},
+		`{"scope":"hand-writing","prompt":"p","levels":[1,2]}`:   &OtherAgentic{Scope: "hand-writing", Options: map[string]any{"prompt": "p", "levels": []int{1, 2}}},
 	} {
 		raw, err := json.Marshal(Enhance{Agentic: []AgenticScope{scope}})
 		require.NoError(t, err)

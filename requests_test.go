@@ -422,6 +422,8 @@ func TestRequestsRefused(t *testing.T) {
 		"negative table size":  {&ParseRequest{Input: input, Spreadsheet: Spreadsheet{SplitLargeTables: SplitLargeTables{Size: SplitEvery(-1)}}}, "Spreadsheet.SplitLargeTables.Size", "below 0"},
 		"negative table row":   {&ParseRequest{Input: input, Spreadsheet: Spreadsheet{SplitLargeTables: SplitLargeTables{Size: TableSize{Row: -1}}}}, "Spreadsheet.SplitLargeTables.Size", "below 0"},
 		"negative columns":     {&ParseRequest{Input: input, Spreadsheet: Spreadsheet{SplitLargeTables: SplitLargeTables{Size: TableSize{Column: -1}}}}, "Spreadsheet.SplitLargeTables.Size", "below 0"},
+		"agentic no scope":     {&ParseRequest{Input: input, Enhance: Enhance{Agentic: []AgenticScope{OtherAgentic{}}}}, "Enhance.Agentic[0].Scope", "AgenticScopeLayout"},
+		"agentic two scopes":   {&ParseRequest{Input: input, Enhance: Enhance{Agentic: []AgenticScope{&OtherAgentic{Scope: "a", Options: map[string]any{"scope": "b"}}}}}, "Enhance.Agentic[0].Options", "field Scope"},
 		"nil agentic":          {&ParseRequest{Input: input, Enhance: Enhance{Agentic: []AgenticScope{TextAgentic{}, nil}}}, "Enhance.Agentic[1]", "TextAgentic"},
 		"extract: parsing":     {&ExtractRequest{Input: input, Parsing: options(func(o *ParseOptions) { o.Settings.PageRange = Pages(0) })}, "Parsing.Settings.PageRange", "numbered from 1"},
 		"extract: page 0":      {&ExtractRequest{Input: input, Instructions: instructions, Settings: ExtractSettings{PageRange: Pages(0)}}, "Settings.PageRange", "numbered from 1"},

@@ -12,6 +12,35 @@ import (
 	"github.com/reducto-go/reducto/reductotest"
 )
 
+// A scope that has no type here reaches the service as it is, and the service decides.
+func TestOtherAgenticScopesAreSent(t *testing.T) {
+	bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
+		u, err := client.Upload(t.Context(), "a.txt", strings.NewReader("a"), reducto.UploadOptions{})
+		require.NoError(t, err)
+		req := func(scope reducto.AgenticScopeName) reducto.ParseRequest {
+			return reducto.ParseRequest{Input: reducto.FromUpload(u), Enhance: reducto.Enhance{Agentic: []reducto.AgenticScope{
+				reducto.TextAgentic{}, reducto.OtherAgentic{Scope: scope, Options: map[string]any{"prompt": "two columns"}},
+			}}}
+		}
+		_, err = client.Parse(t.Context(), req(reducto.AgenticScopeLayout))
+		require.NoError(t, err)
+		var api *reducto.APIError
+		_, err = client.Parse(t.Context(), req("margin-notes"))
+		require.ErrorAs(t, err, &api)
+		assert.Equal(t, 422, api.StatusCode)
+		var scopes []string
+		for _, r := range srv.RequestsTo("/parse") {
+			var body struct {
+				Enhance struct{ Agentic []map[string]string }
+			}
+			require.NoError(t, json.Unmarshal(r.Body, &body))
+			assert.Equal(t, "two columns", body.Enhance.Agentic[1]["prompt"])
+			scopes = append(scopes, body.Enhance.Agentic[1]["scope"])
+		}
+		assert.Equal(t, []string{"layout", "margin-notes"}, scopes)
+	})
+}
+
 func TestSynchronousCalls(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
 		ctx := t.Context()

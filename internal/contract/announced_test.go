@@ -31,8 +31,6 @@ func enum(values ...string) node {
 	return node{"type": "string", "enum": list}
 }
 
-func ref(name string) node { return node{"$ref": schemaPrefix + name} }
-
 func anyOf(arms ...any) node { return node{"anyOf": arms} }
 
 // announced is the newest document that is here with what is known of the servers
@@ -73,7 +71,8 @@ func announced(t testing.TB) *document {
 		"ClassifyConfig.priority":              boolean,
 		"Enhance.advanced_chart_agent":         boolean,
 		"ExtractSettings.force_url_result":     boolean,
-		"ExtractSettings.page_range":           anyOf(ref("PageRange"), null),
+		"ExtractSettings.page_range":           d.schemas()["Settings"].(node)["properties"].(node)["page_range"].(node),
+		"SingleJob.type":                       enum("Parse", "Extract", "Split", "Edit", "Pipeline", "Classify", "Chart"),
 		"Settings.extract_document_properties": boolean,
 		"Settings.model":                       anyOf(enum("r-1", "legacy"), null),
 		"SplitSettings.auto_partition":         boolean,

@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/reducto-go/reducto"
@@ -14,17 +16,35 @@ import (
 // binding says what of the library a schema is.
 type binding struct {
 	types   []reflect.Type // the Go types that have its members, for their fields' types
-	members func(*world) ([]string, error)
+	members func(*world) (memberSet, error)
 }
+
+// memberSet has the members of a schema that the library has, with examples of their
+// values as encoding/json decodes them. Where an accessor shows a member, shown has
+// its type.
+type memberSet struct {
+	examples map[string][]any
+	shown    map[string]reflect.Type
+	bodies   int // how many bodies there were, if the members are those of bodies
+}
+
+func (m *memberSet) add(name string, value any) {
+	if m.examples == nil {
+		m.examples = map[string][]any{}
+	}
+	m.examples[name] = append(m.examples[name], value)
+}
+
+func (m memberSet) names() []string { return slices.Sorted(maps.Keys(m.examples)) }
 
 // structOf is a schema that a struct encodes to: its members are those that a
 // maximal value has.
 func structOf[T any]() binding {
 	t := reflect.TypeFor[T]()
-	return binding{types: []reflect.Type{t}, members: func(w *world) ([]string, error) {
+	return binding{types: []reflect.Type{t}, members: func(w *world) (memberSet, error) {
 		v, err := w.maximal(t)
 		if err != nil {
-			return nil, err
+			return memberSet{}, err
 		}
 		return encoded(v.Interface())
 	}}
@@ -33,38 +53,52 @@ func structOf[T any]() binding {
 // text is a schema of strings, which are a type of their own.
 func text[T ~string]() binding { return binding{types: []reflect.Type{reflect.TypeFor[T]()}} }
 
-// decoded is a schema whose type reads some members by itself. The seed has these;
-// the type has to know them all.
-func decoded[T any](seed string) binding {
+// decoded is a schema whose type reads some members by itself. The seeds have these,
+// in each form; the type has to know them all.
+func decoded[T any](seeds ...string) binding {
 	t := reflect.TypeFor[T]()
-	return binding{types: []reflect.Type{t}, members: func(w *world) ([]string, error) {
-		v := reflect.New(t)
-		if err := json.Unmarshal([]byte(seed), v.Interface()); err != nil {
-			return nil, err
+	return binding{types: []reflect.Type{t}, members: func(w *world) (memberSet, error) {
+		var all memberSet
+		for _, seed := range seeds {
+			v := reflect.New(t)
+			if err := json.Unmarshal([]byte(seed), v.Interface()); err != nil {
+				return memberSet{}, err
+			}
+			if extra := v.Elem().FieldByName("Extra"); extra.IsValid() && extra.Len() > 0 {
+				return memberSet{}, fmt.Errorf("%s does not know %v", t, extra.MapKeys())
+			}
+			if err := w.fillStruct(v.Elem()); err != nil {
+				return memberSet{}, err
+			}
+			found, err := encoded(v.Interface())
+			if err != nil {
+				return memberSet{}, err
+			}
+			for name, values := range found.examples {
+				all.add(name, values[0])
+			}
 		}
-		if extra := v.Elem().FieldByName("Extra"); extra.IsValid() && extra.Len() > 0 {
-			return nil, fmt.Errorf("%s does not know %v", t, extra.MapKeys())
-		}
-		if err := w.fillStruct(v.Elem()); err != nil {
-			return nil, err
-		}
-		return encoded(v.Interface())
+		return all, nil
 	}}
 }
 
 // body is a schema of what is sent to an endpoint, or of what lies in it at a path.
 func body(endpoint string, path ...string) binding {
-	return binding{members: func(w *world) ([]string, error) {
-		var names []string
+	return binding{members: func(w *world) (memberSet, error) {
+		var found memberSet
 		for _, b := range w.bodies(endpoint) {
 			for _, step := range path {
 				b, _ = b[step].(node)
 			}
-			for name := range b {
-				names = append(names, name)
+			if b == nil {
+				continue
+			}
+			found.bodies++
+			for name, value := range b {
+				found.add(name, value)
 			}
 		}
-		return names, nil
+		return found, nil
 	}}
 }
 
@@ -77,8 +111,8 @@ func bodyOf[T any](endpoint string) binding {
 
 // webhookOf is what lies in a body at a path if the webhook there has that mode.
 func webhookOf(mode, endpoint string, path ...string) binding {
-	return binding{members: func(w *world) ([]string, error) {
-		var names []string
+	return binding{members: func(w *world) (memberSet, error) {
+		var found memberSet
 		for _, b := range w.bodies(endpoint) {
 			for _, step := range path {
 				b, _ = b[step].(node)
@@ -86,31 +120,36 @@ func webhookOf(mode, endpoint string, path ...string) binding {
 			if b["mode"] != mode {
 				continue
 			}
-			for name := range b {
-				names = append(names, name)
+			if b == nil {
+				continue
+			}
+			found.bodies++
+			for name, value := range b {
+				found.add(name, value)
 			}
 		}
-		return names, nil
+		return found, nil
 	}}
 }
 
 // seen is a schema whose members the library shows by fields and methods of another
 // type. Each has to show something.
 func seen(show func(*world) (map[string]any, error), types ...reflect.Type) binding {
-	return binding{types: types, members: func(w *world) ([]string, error) {
+	return binding{types: types, members: func(w *world) (memberSet, error) {
 		shown, err := show(w)
 		if err != nil {
-			return nil, err
+			return memberSet{}, err
 		}
-		var names []string
+		found := memberSet{shown: map[string]reflect.Type{}}
 		for name, value := range shown {
 			v := reflect.ValueOf(value)
 			if !v.IsValid() || v.IsZero() || v.Kind() == reflect.Slice && v.Len() == 0 {
-				return nil, fmt.Errorf("%s is not shown", name)
+				return memberSet{}, fmt.Errorf("%s is not shown", name)
 			}
-			names = append(names, name)
+			found.add(name, value)
+			found.shown[name] = v.Type()
 		}
-		return names, nil
+		return found, nil
 	}}
 }
 
@@ -131,32 +170,32 @@ func accepted(method string) binding {
 }
 
 // unsent is a schema of requests that the library never sends.
-var unsent = binding{members: func(*world) ([]string, error) { return nil, nil }}
+var unsent = binding{members: func(*world) (memberSet, error) { return memberSet{}, nil }}
 
-func encoded(v any) ([]string, error) {
+func encoded(v any) (memberSet, error) {
 	raw, err := json.Marshal(v)
 	if err != nil {
-		return nil, err
+		return memberSet{}, err
 	}
-	var members node
-	if err := json.Unmarshal(raw, &members); err != nil {
-		return nil, err
+	var values node
+	if err := json.Unmarshal(raw, &values); err != nil {
+		return memberSet{}, err
 	}
-	var names []string
-	for name := range members {
-		names = append(names, name)
+	var found memberSet
+	for name, value := range values {
+		found.add(name, value)
 	}
-	return names, nil
+	return found, nil
 }
 
-// field is the type of the Go field for a member, nil if there is none.
-func (b binding) field(member string) reflect.Type {
+// field is the Go field for a member.
+func (b binding) field(member string) (reflect.StructField, bool) {
 	for _, t := range b.types {
-		if f := fieldType(t, member); f != nil {
-			return f
+		if f, ok := fieldOf(t, member); ok {
+			return f, true
 		}
 	}
-	return nil
+	return reflect.StructField{}, false
 }
 
 // refused shows what an error makes of the validator's complaints.

@@ -9,14 +9,15 @@ import (
 
 // Seeds have the members that a type reads by itself.
 const (
-	parseSeed    = `{"response_type":"parse","job_id":"j","duration":1,"usage":{"num_pages":1},"result":{"type":"full","chunks":[{"content":"a","embed":"a","blocks":[]}],"ocr":{"words":[],"lines":[]},"custom":{"a":1}}}`
-	linkedSeed   = `{"response_type":"parse","job_id":"j","duration":1,"usage":{"num_pages":1},"result":{"type":"url","url":"https://example.com/a","result_id":"r1"}}`
-	extractSeed  = `{"response_type":"extract","usage":{"num_pages":1,"num_fields":1},"result":[1],"citations":[1]}`
-	v3Seed       = `{"response_type":"v3_extract","usage":{"num_pages":1,"num_fields":1},"result":{"a":1}}`
-	splitSeed    = `{"response_type":"split","usage":{"num_pages":1},"result":{"section_mapping":{"a":[1]},"splits":[{"name":"a","pages":[1]}]}}`
-	editSeed     = `{"response_type":"edit","document_url":"https://example.com/a"}`
-	classifySeed = `{"response_type":"classify","job_id":"j","result":{"category":"invoice"}}`
-	pipelineSeed = `{"response_type":"pipeline","job_id":"j","usage":{"num_pages":1},"result":{"parse":` + parseSeed + `,"extract":` + extractSeed + `,"split":` + splitSeed + `,"edit":` + editSeed + `}}`
+	parseSeed         = `{"response_type":"parse","job_id":"j","duration":1,"usage":{"num_pages":1},"result":{"type":"full","chunks":[{"content":"a","embed":"a","blocks":[]}],"ocr":{"words":[],"lines":[]},"custom":{"a":1}}}`
+	linkedSeed        = `{"response_type":"parse","job_id":"j","duration":1,"usage":{"num_pages":1},"result":{"type":"url","url":"https://example.com/a","result_id":"r1"}}`
+	extractSeed       = `{"response_type":"extract","usage":{"num_pages":1,"num_fields":1},"result":[1],"citations":[1]}`
+	linkedExtractSeed = `{"response_type":"extract","usage":{"num_pages":1,"num_fields":1},"result":{"type":"url","url":"https://example.com/a","result_id":"r1"},"citations":{"type":"url","url":"https://example.com/b","result_id":"r2"}}`
+	v3Seed            = `{"response_type":"v3_extract","usage":{"num_pages":1,"num_fields":1},"result":{"a":1}}`
+	splitSeed         = `{"response_type":"split","usage":{"num_pages":1},"result":{"section_mapping":{"a":[1]},"splits":[{"name":"a","pages":[1]}]}}`
+	editSeed          = `{"response_type":"edit","document_url":"https://example.com/a"}`
+	classifySeed      = `{"response_type":"classify","job_id":"j","result":{"category":"invoice"}}`
+	pipelineSeed      = `{"response_type":"pipeline","job_id":"j","usage":{"num_pages":1},"result":{"parse":` + parseSeed + `,"extract":` + extractSeed + `,"split":` + splitSeed + `,"edit":` + editSeed + `}}`
 )
 
 // both are the schemas that mean the same wherever they stand.
@@ -88,7 +89,7 @@ var bindings = [2]map[string]binding{
 		"SingleJob":                structOf[reducto.JobSummary](),
 		"UploadResponse":           structOf[reducto.Upload](),
 
-		"ParseResponse":      decoded[reducto.ParseResult](parseSeed),
+		"ParseResponse":      decoded[reducto.ParseResult](parseSeed, linkedSeed),
 		"FullResult":         seen(showFull),
 		"UrlResult":          seen(showLink),
 		"ParseChunk":         structOf[reducto.Chunk](),
@@ -99,7 +100,7 @@ var bindings = [2]map[string]binding{
 		"OCRLine":            structOf[reducto.OCRLine](),
 		"ParseUsage":         structOf[reducto.ParseUsage](),
 
-		"ExtractResponse":      decoded[reducto.ExtractResult](extractSeed),
+		"ExtractResponse":      decoded[reducto.ExtractResult](extractSeed, linkedExtractSeed),
 		"V3ExtractResponse":    decoded[reducto.ExtractResult](v3Seed),
 		"ExtractUsage":         structOf[reducto.ExtractUsage](),
 		"ExtractSplitResponse": structOf[reducto.SplitExtract](),
@@ -158,7 +159,7 @@ func showFull(*world) (map[string]any, error) {
 		return nil, err
 	}
 	custom, err := r.Custom(ctx)
-	return map[string]any{"type": r.Link() == "", "chunks": chunks, "ocr": ocr, "custom": custom}, err
+	return map[string]any{"type": "full", "chunks": chunks, "ocr": ocr, "custom": custom}, err
 }
 
 func showLink(*world) (map[string]any, error) {
@@ -166,7 +167,7 @@ func showLink(*world) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return map[string]any{"type": r.Link() != "", "url": r.Link(), "result_id": r.ResultID()}, nil
+	return map[string]any{"type": "url", "url": r.Link(), "result_id": r.ResultID()}, nil
 }
 
 func showSplits(*world) (map[string]any, error) {

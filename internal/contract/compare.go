@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/reducto-go/reducto"
 )
 
 // difference is something that only one of the two has.
@@ -24,15 +26,19 @@ func (d difference) String() string {
 // counts are how many things were compared.
 type counts struct {
 	endpoints, requestFields, responseFields, values int
+	typed, shown                                     int // fields whose types were compared: by Go type, by examples
 }
 
 func (c counts) String() string {
-	return fmt.Sprintf("%d endpoints, %d request fields, %d response fields, %d enum values",
-		c.endpoints, c.requestFields, c.responseFields, c.values)
+	return fmt.Sprintf("%d endpoints, %d request fields, %d response fields (%d with types, %d by examples), %d enum values",
+		c.endpoints, c.requestFields, c.responseFields, c.typed, c.shown, c.values)
 }
 
 func (c counts) plus(o counts) counts {
-	return counts{c.endpoints + o.endpoints, c.requestFields + o.requestFields, c.responseFields + o.responseFields, c.values + o.values}
+	return counts{
+		c.endpoints + o.endpoints, c.requestFields + o.requestFields, c.responseFields + o.responseFields, c.values + o.values,
+		c.typed + o.typed, c.shown + o.shown,
+	}
 }
 
 // comparison compares one document.
@@ -42,6 +48,7 @@ type comparison struct {
 	counts counts
 	found  []difference
 	listed map[string][]string // the values that the document has for a Go type
+	places []place
 }
 
 func (c *comparison) missing(format string, args ...any) {
@@ -103,10 +110,13 @@ func (c *comparison) compareEndpoints() {
 					c.missing("request field %s?%s", o.endpoint, name)
 				}
 			case "query":
-				if !sent[name] {
+				examples := sent.examples[name]
+				delete(sent.examples, name)
+				if examples == nil {
 					c.missing("request field %s?%s", o.endpoint, name)
+					break
 				}
-				delete(sent, name)
+				c.compareParameter(o.endpoint+"?"+name, p, examples, sent.bodies)
 			default:
 				c.missing("request field %s (%v) %s", o.endpoint, p["in"], name)
 			}
@@ -114,7 +124,7 @@ func (c *comparison) compareEndpoints() {
 				c.compareValues(o.endpoint+"?"+name, []node{s}, nil)
 			}
 		}
-		for name := range sent {
+		for _, name := range sent.names() {
 			c.extra("request field %s?%s", o.endpoint, name)
 		}
 		for _, m := range c.w.used[o.endpoint] {
@@ -132,6 +142,17 @@ func (c *comparison) compareEndpoints() {
 	}
 }
 
+// compareParameter compares a parameter of a query by what was sent.
+func (c *comparison) compareParameter(at string, p node, examples []any, requests int) {
+	c.counts.shown++
+	if s, ok := p["schema"].(node); ok {
+		c.compareForm(inRequest, at, []node{s}, exampleForm(examples))
+	}
+	if p["required"] == true && len(examples) < requests {
+		c.missing("requirement of request field %s", at)
+	}
+}
+
 func (c *comparison) compareObject(name string, r role) error {
 	o := c.objects[r][name]
 	b, ok := bindingOf(name, r)
@@ -140,7 +161,7 @@ func (c *comparison) compareObject(name string, r role) error {
 		c.counts.add(r, len(o.members))
 		return nil
 	}
-	var known []string
+	var known memberSet
 	if b.members != nil {
 		var err error
 		if known, err = b.members(c.w); err != nil {
@@ -150,17 +171,15 @@ func (c *comparison) compareObject(name string, r role) error {
 	for _, member := range slices.Sorted(maps.Keys(o.members)) {
 		c.counts.add(r, 1)
 		at := name + "." + member
-		if !slices.Contains(known, member) {
+		if known.examples[member] == nil {
 			c.missing("%s field %s", r, at)
 			continue
 		}
-		field := b.field(member)
-		c.compareValues(at, o.members[member], field)
-		if field != nil {
-			c.compareForms(r, at, o.members[member], field)
+		if err := c.compareMember(r, at, o, member, b, known); err != nil {
+			return err
 		}
 	}
-	for _, member := range known {
+	for _, member := range known.names() {
 		if o.members[member] == nil {
 			c.extra("%s field %s.%s", r, name, member)
 		}
@@ -168,6 +187,38 @@ func (c *comparison) compareObject(name string, r role) error {
 	// A named schema of texts has its values here.
 	if values, _ := c.doc.enums(c.named(name)); len(values) > 0 && len(b.types) > 0 {
 		c.compareTexts(name, values, b.types[0])
+	}
+	return nil
+}
+
+// compareMember compares a member that both have.
+func (c *comparison) compareMember(r role, at string, o *object, member string, b binding, known memberSet) error {
+	schemas := o.members[member]
+	field, ok := b.field(member)
+	t := field.Type
+	if shown := known.shown[member]; !ok && shown != nil {
+		t = shown
+	}
+	if member == "scope" {
+		t = reflect.TypeFor[reducto.AgenticScopeName]()
+	}
+	c.compareValues(at, schemas, t)
+	if t == nil {
+		c.counts.shown++
+		c.compareForm(r, at, schemas, exampleForm(known.examples[member]))
+		if o.required[member] && len(known.examples[member]) < known.bodies {
+			c.missing("requirement of %s field %s", r, at)
+		}
+		return nil
+	}
+	c.counts.typed++
+	f, err := formOf(t)
+	if err != nil {
+		return err
+	}
+	c.compareForm(r, at, schemas, f)
+	if ok {
+		c.compareNeed(r, at, o, member, field, f)
 	}
 	return nil
 }
@@ -207,6 +258,9 @@ func (c *comparison) compareTexts(at string, values []string, t reflect.Type) {
 		constants := c.w.source.constants[t.Name()]
 		known = func(v string) bool { return slices.Contains(constants, v) }
 		c.listed[t.Name()] = append(c.listed[t.Name()], values...)
+		if !strings.HasSuffix(at, ".scope") { // each of these schemas has one of the scopes
+			c.places = append(c.places, place{at, t.Name(), values})
+		}
 	} else {
 		known = c.fixed(at)
 	}
@@ -227,7 +281,7 @@ func (c *comparison) fixed(at string) func(string) bool {
 	switch member {
 	case "response_type":
 		return knownResult
-	case "scope", "mode":
+	case "mode":
 		// What the maximal requests had there.
 		return func(v string) bool { return c.sends(member, v) }
 	case "type":
@@ -272,6 +326,24 @@ func (c *comparison) compareConstants() {
 			}
 		}
 	}
+	for _, p := range c.places {
+		if len(p.values) == 0 {
+			c.extra("enum of %s, which is %s", p.at, p.typeName)
+			continue
+		}
+		for _, v := range c.w.source.constants[p.typeName] {
+			if slices.Contains(c.listed[p.typeName], v) && !slices.Contains(p.values, v) {
+				c.extra("enum value %s=%s", p.at, v)
+			}
+		}
+	}
+}
+
+// place is a member whose Go type has constants, and the values that the document
+// lists for it.
+type place struct {
+	at, typeName string
+	values       []string
 }
 
 // compareTypes reports the exported structs with members in JSON that are bound to

@@ -14,7 +14,7 @@ import (
 func TestTheLibrarySpeaksTheWholeAPI(t *testing.T) {
 	t.Parallel()
 	var out strings.Builder
-	ok, err := run(&out, ".", false, documentPaths(t))
+	ok, err := run(&out, ".", false, append(documentPaths(t), sdkPath(t)))
 	require.NoError(t, err)
 	assert.True(t, ok, "%s", out.String())
 	t.Log("\n" + out.String())
@@ -38,9 +38,6 @@ func TestThePageOfEndpointsIsUpToDate(t *testing.T) {
 // that names it and no other.
 func TestChangesAreReported(t *testing.T) {
 	t.Parallel()
-	properties := func(d *document, schema string) node {
-		return d.schemas()[schema].(node)["properties"].(node)
-	}
 	paths := func(d *document) node { return d.root["paths"].(node) }
 	for name, test := range map[string]struct {
 		change func(*document)
@@ -77,7 +74,7 @@ func TestChangesAreReported(t *testing.T) {
 		}, []string{"missing enum value AsyncParseConfig.queue_priority=night", "missing enum value QueuePriority=night"}},
 		"a const is new": {func(d *document) {
 			properties(d, "TextAgentic")["scope"] = node{"const": "word"}
-		}, []string{"missing enum value TextAgentic.scope=word"}},
+		}, []string{"missing enum value TextAgentic.scope=word", "extra enum value AgenticScopeName=text"}},
 		"an endpoint is new": {func(d *document) {
 			paths(d)["/translate"] = node{"post": node{"responses": node{}}}
 		}, []string{"missing endpoint POST /translate"}},
@@ -129,14 +126,17 @@ func TestChangesAreReported(t *testing.T) {
 		}, []string{"missing response field OCRWord.rotation as number"}},
 		"the elements of a list change": {func(d *document) {
 			properties(d, "ClassificationCategory")["criteria"] = node{"type": "array", "items": node{"type": "integer"}}
-		}, []string{"missing request field ClassificationCategory.criteria[] as integer"}},
+		}, []string{"missing request field ClassificationCategory.criteria[] as integer", "extra request field ClassificationCategory.criteria[] as string"}},
 		"the values of a map change": {func(d *document) {
 			properties(d, "ParseUsage")["credit_breakdown"] = node{"type": "object", "additionalProperties": node{"type": "string"}}
-		}, []string{"missing response field ParseUsage.credit_breakdown{} as string"}},
+		}, []string{"missing response field ParseUsage.credit_breakdown{} as string", "extra response field ParseUsage.credit_breakdown{} as number"}},
 		"a field gets another schema": {func(d *document) {
 			properties(d, "OCRResult")["lines"] = node{"type": "array", "items": node{"$ref": "#/components/schemas/ParseBlock"}}
 			properties(d, "ParseChunk")["blocks"] = node{"type": "array", "items": node{"$ref": "#/components/schemas/OCRLine"}}
-		}, []string{"missing response field OCRResult.lines[] as ParseBlock", "missing response field ParseChunk.blocks[] as OCRLine"}},
+		}, []string{
+			"missing response field OCRResult.lines[] as ParseBlock", "extra response field OCRResult.lines[] as OCRLine",
+			"missing response field ParseChunk.blocks[] as OCRLine", "extra response field ParseChunk.blocks[] as Block",
+		}},
 		"a form's part is new": {func(d *document) {
 			properties(d, "Body_upload_upload_post")["bucket_name"] = node{"type": "string"}
 		}, []string{"missing request field Body_upload_upload_post.bucket_name"}},
@@ -149,28 +149,40 @@ func TestChangesAreReported(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for _, path := range documentPaths(t) {
-				d, err := load(path)
-				require.NoError(t, err)
-				test.change(d)
-				// What was changed is read as a file would be.
-				raw, err := json.Marshal(d.root)
-				require.NoError(t, err)
-				version := d.version
-				d, err = parse(d.name, raw)
-				require.NoError(t, err)
-				d.version = version
-				got := lines(t, d)
-				if name == "another version" {
-					assert.Contains(t, strings.Join(got, "\n"), "extra enum value ParseModel=r-1", "reasons end where they say")
-					continue
-				}
-				require.Len(t, got, len(test.want), "%s: %q", d.name, got)
-				for _, want := range test.want {
-					assert.Contains(t, strings.Join(got, "\n"), want, d.name)
-				}
-			}
+			assertReported(t, test.change, test.want)
 		})
+	}
+}
+
+func properties(d *document, schema string) node {
+	return d.schemas()[schema].(node)["properties"].(node)
+}
+
+// assertReported changes each document and asserts that the check reports the change,
+// and nothing else.
+func assertReported(t *testing.T, change func(*document), wanted []string) {
+	t.Helper()
+	for _, path := range documentPaths(t) {
+		d, err := load(path)
+		require.NoError(t, err)
+		before := d.version
+		change(d)
+		// The changed document is read as a file is.
+		raw, err := json.Marshal(d.root)
+		require.NoError(t, err)
+		version := d.version
+		d, err = parse(d.name, raw)
+		require.NoError(t, err)
+		d.version = version
+		got := lines(t, d)
+		if version != before {
+			assert.Contains(t, strings.Join(got, "\n"), "extra enum value ParseModel=r-1", "reasons end where they say")
+			continue
+		}
+		require.Len(t, got, len(wanted), "%s: %q", d.name, got)
+		for _, want := range wanted {
+			assert.Contains(t, strings.Join(got, "\n"), want, d.name)
+		}
 	}
 }
 
@@ -185,7 +197,7 @@ func TestACheckThatFails(t *testing.T) {
 	assert.Contains(t, out.String(), "next.json: missing endpoint GET /tea: the document has it, the library lacks it\n")
 	assert.Contains(t, out.String(), "next.json: extra endpoint POST /parse:")
 	assert.Contains(t, out.String(), "stale reason, it explains nothing: reasons.txt:")
-	assert.Contains(t, out.String(), "\ncompared: 1 endpoints, 0 request fields, 0 response fields, 0 enum values, in 1 documents\n")
+	assert.Contains(t, out.String(), "\ncompared: 1 endpoints, 0 request fields, 0 response fields (0 with types, 0 by examples), 0 enum values, in 1 documents\n")
 
 	_, err = run(&out, ".", false, nil)
 	assert.ErrorContains(t, err, "no document")

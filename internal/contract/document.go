@@ -24,8 +24,15 @@ type document struct {
 	root    node
 }
 
-// load reads a document in JSON or YAML.
+// load reads a document in JSON or YAML, or the Node SDK in a directory.
 func load(path string) (*document, error) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		d, err := loadSDK(path)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		return d, nil
+	}
 	raw, err := os.ReadFile(filepath.Clean(path))
 	if err != nil {
 		return nil, err

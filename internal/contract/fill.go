@@ -130,19 +130,18 @@ func (w *world) fillAgentic(v reflect.Value) error {
 	return nil
 }
 
-// fieldType is the type of the field that has a member's name in JSON, nil if there
-// is none.
-func fieldType(t reflect.Type, member string) reflect.Type {
+// fieldOf is the field that has a member's name in JSON.
+func fieldOf(t reflect.Type, member string) (reflect.StructField, bool) {
 	if t.Kind() != reflect.Struct {
-		return nil
+		return reflect.StructField{}, false
 	}
 	for _, f := range reflect.VisibleFields(t) {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if f.IsExported() && name == member {
-			return f.Type
+			return f, true
 		}
 	}
-	return nil
+	return reflect.StructField{}, false
 }
 
 // textType is the type of the strings in t, and that of the names in it if it is a

@@ -2,123 +2,131 @@ package main
 
 import (
 	"encoding/json"
-	"maps"
+	"fmt"
+	"math"
 	"reflect"
 	"slices"
-	"strings"
 
 	"github.com/reducto-go/reducto"
 )
 
-// forms are the kinds of JSON that the types which read it by themselves take; nil
-// stands for any.
-var forms = map[reflect.Type][]string{
-	reflect.TypeFor[json.RawMessage]():      nil,
-	reflect.TypeFor[reducto.Input]():        nil,
-	reflect.TypeFor[reducto.PageRange]():    nil,
-	reflect.TypeFor[reducto.Result]():       nil,
-	reflect.TypeFor[reducto.TableSize]():    {"integer", "object"},
-	reflect.TypeFor[reducto.Time]():         {"string"},
-	reflect.TypeFor[reducto.SplitPage]():    {"integer", "object"},
-	reflect.TypeFor[reducto.AgenticScope](): {"object"},
+// form is what a Go type is in JSON.
+type form struct {
+	kinds   []string       // string, integer, number, boolean, array, object; nil: anything
+	items   *form          // what an array has
+	values  *form          // what a map has; nil: no map
+	structs []reflect.Type // what an object with fixed members can be
+	nilable bool           // it has a value for null that is not its zero in JSON
+	partial bool           // it was read from examples, which need not show everything
 }
 
-// formsOf are the kinds of JSON that a type takes besides null, and whether it takes
-// any.
-func formsOf(t reflect.Type) (kinds []string, anything bool) {
-	if kinds, ok := forms[t]; ok {
-		return kinds, kinds == nil
+func (f *form) anything() bool { return f.kinds == nil }
+
+// takes reports whether the form has a kind of JSON. A number may be whole.
+func (f *form) takes(kind string) bool {
+	return slices.Contains(f.kinds, kind) ||
+		kind == "integer" && slices.Contains(f.kinds, "number") ||
+		kind == numeric && (slices.Contains(f.kinds, "number") || slices.Contains(f.kinds, "integer"))
+}
+
+// numeric is the kind of numbers in a document that does not say whether they are
+// whole.
+const numeric = "numeric"
+
+var (
+	anyForm  = &form{nilable: true}
+	textForm = &form{kinds: []string{"string"}}
+)
+
+// forms are the types that encode themselves, and the interfaces.
+var forms = map[reflect.Type]*form{
+	reflect.TypeFor[json.RawMessage](): anyForm,
+	reflect.TypeFor[any]():             anyForm,
+	reflect.TypeFor[reducto.Input]():   {kinds: []string{"string", "array"}, items: textForm},
+	reflect.TypeFor[reducto.PageRange](): {
+		kinds: []string{"object", "array"}, structs: []reflect.Type{reflect.TypeFor[reducto.Span]()},
+		items: &form{kinds: []string{"integer", "object", "string"}, structs: []reflect.Type{reflect.TypeFor[reducto.Span]()}},
+	},
+	reflect.TypeFor[reducto.TableSize](): {kinds: []string{"integer", "object"}, structs: []reflect.Type{reflect.TypeFor[reducto.TableSize]()}},
+	reflect.TypeFor[reducto.Time]():      textForm,
+	reflect.TypeFor[reducto.SplitPage](): {kinds: []string{"integer", "object"}, structs: []reflect.Type{reflect.TypeFor[reducto.SplitPage]()}},
+	// Both have one more arm for what the documents do not have.
+	reflect.TypeFor[reducto.AgenticScope](): {kinds: []string{"object"}, structs: agentics},
+	reflect.TypeFor[reducto.Result]():       {kinds: []string{"object"}, structs: results, nilable: true},
+}
+
+// results are the results that a job can have.
+var results = []reflect.Type{
+	reflect.TypeFor[reducto.ParseResult](), reflect.TypeFor[reducto.ExtractResult](), reflect.TypeFor[reducto.SplitResult](),
+	reflect.TypeFor[reducto.EditResult](), reflect.TypeFor[reducto.PipelineResult](), reflect.TypeFor[reducto.ClassifyResult](),
+	reflect.TypeFor[reducto.ChartResult](),
+}
+
+// formOf is the form of a type.
+func formOf(t reflect.Type) (*form, error) {
+	if f, ok := forms[t]; ok {
+		return f, nil
 	}
 	switch t.Kind() {
 	case reflect.Pointer:
-		return formsOf(t.Elem())
-	case reflect.Bool:
-		return []string{"boolean"}, false
-	case reflect.Int, reflect.Int64:
-		return []string{"integer"}, false
-	case reflect.Float64:
-		return []string{"integer", "number"}, false
-	case reflect.String:
-		return []string{"string"}, false
-	case reflect.Slice:
-		return []string{"array"}, false
-	case reflect.Struct, reflect.Map:
-		return []string{"object"}, false
-	}
-	return nil, true
-}
-
-// compareForms reports the kinds of JSON that a document has for a member and that
-// the field's type does not take, and the schemas that are another type than it.
-func (c *comparison) compareForms(r role, at string, schemas []node, t reflect.Type) {
-	takes, anything := formsOf(t)
-	if anything {
-		return
-	}
-	arms := map[string][]node{}
-	for _, s := range schemas {
-		c.arms(s, arms, 0)
-	}
-	for _, kind := range slices.Sorted(maps.Keys(arms)) {
-		if !slices.Contains(takes, kind) {
-			c.missing("%s field %s as %s", r, at, kind)
-		}
-	}
-	for t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	switch t.Kind() {
-	case reflect.Slice:
-		for _, s := range arms["array"] {
-			if items, ok := s["items"].(node); ok {
-				c.compareForms(r, at+"[]", []node{items}, t.Elem())
-			}
-		}
-	case reflect.Map:
-		for _, s := range arms["object"] {
-			if inner, ok := s["additionalProperties"].(node); ok {
-				c.compareForms(r, at+"{}", []node{inner}, t.Elem())
-			}
-		}
-	case reflect.Struct:
-		for _, s := range arms["object"] {
-			name, _ := s["$ref"].(string)
-			name = strings.TrimPrefix(name, schemaPrefix)
-			if b, ok := bindingOf(name, r); ok && len(b.types) > 0 && !slices.Contains(b.types, t) {
-				c.missing("%s field %s as %s", r, at, name)
-			}
-		}
-	}
-}
-
-// arms sorts what a schema allows by the kind of JSON. An object that has a name
-// stays a reference.
-func (c *comparison) arms(s node, into map[string][]node, depth int) {
-	if depth > 100 {
-		return // a circle of references
-	}
-	if ref, ok := s["$ref"].(string); ok {
-		_, target, err := c.doc.schema(ref)
+		f, err := formOf(t.Elem())
 		if err != nil {
-			return
+			return nil, err
 		}
-		inner := map[string][]node{}
-		c.arms(target, inner, depth+1)
-		for kind, schemas := range inner {
-			if kind == "object" {
-				schemas = []node{s}
+		with := *f
+		with.nilable = true
+		return &with, nil
+	case reflect.Bool:
+		return &form{kinds: []string{"boolean"}}, nil
+	case reflect.Int, reflect.Int64:
+		return &form{kinds: []string{"integer"}}, nil
+	case reflect.Float64:
+		return &form{kinds: []string{"number"}}, nil
+	case reflect.String:
+		return textForm, nil
+	case reflect.Slice:
+		items, err := formOf(t.Elem())
+		return &form{kinds: []string{"array"}, items: items, nilable: true}, err
+	case reflect.Map:
+		values, err := formOf(t.Elem())
+		return &form{kinds: []string{"object"}, values: values, nilable: true}, err
+	case reflect.Struct:
+		return &form{kinds: []string{"object"}, structs: []reflect.Type{t}}, nil
+	}
+	return nil, fmt.Errorf("no form in JSON of the type %s: teach form.go one", t)
+}
+
+// exampleForm is the form that examples of a member have.
+func exampleForm(examples []any) *form {
+	f := &form{kinds: []string{}, partial: true}
+	var items []any
+	for _, e := range examples {
+		kind := ""
+		switch e := e.(type) {
+		case string:
+			kind = "string"
+		case bool:
+			kind = "boolean"
+		case float64:
+			kind = "number"
+			if e == math.Trunc(e) {
+				kind = "integer"
 			}
-			into[kind] = append(into[kind], schemas...)
+		case []any:
+			kind = "array"
+			items = append(items, e...)
+		case node:
+			kind = "object"
+		default:
+			f.nilable = true
+			continue
+		}
+		if !slices.Contains(f.kinds, kind) {
+			f.kinds = append(f.kinds, kind)
 		}
 	}
-	for _, key := range []string{"anyOf", "oneOf", "allOf"} {
-		for _, arm := range list(s[key]) {
-			if arm, ok := arm.(node); ok {
-				c.arms(arm, into, depth+1)
-			}
-		}
+	if len(items) > 0 {
+		f.items = exampleForm(items)
 	}
-	if kind, ok := s["type"].(string); ok && kind != "null" {
-		into[kind] = append(into[kind], s)
-	}
+	return f
 }

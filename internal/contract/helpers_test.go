@@ -48,6 +48,22 @@ func documentPaths(t testing.TB) []string {
 	return paths
 }
 
+// sdkPath is the official Node SDK, as npm installs it in conformance. Without it a
+// test skips, and in CI it fails.
+func sdkPath(t testing.TB) string {
+	t.Helper()
+	root, err := findRoot(".")
+	require.NoError(t, err)
+	dir := filepath.Join(root, "conformance", "node_modules", "reductoai")
+	if _, err := os.Stat(dir); err != nil {
+		if os.Getenv("CI") != "" || os.Getenv("REDUCTO_CI") != "" {
+			t.Fatalf("no Node SDK in %s, and in CI it must be there", dir)
+		}
+		t.Skipf("no Node SDK in %s: run npm ci --ignore-scripts in conformance", dir)
+	}
+	return dir
+}
+
 // documents are the API's documents.
 func documents(t testing.TB) []*document {
 	t.Helper()

@@ -1,12 +1,13 @@
-// Command contract compares this library with OpenAPI documents of the API. From the
-// repository's root:
+// Command contract compares this library with OpenAPI documents of the API, and with
+// the types that the official Node SDK declares. From the repository's root:
 //
-//	go run ./internal/contract ../shared/openapi/*
+//	go run ./internal/contract ../shared/openapi/* conformance/node_modules/reductoai
 //
 // It prints a line for every endpoint, request field, response field and enum value
 // that only one of the two has and that reasons.txt does not explain, and for every
 // reason that explains nothing any more; then it ends with exit code 1. What it
-// compared is what the library really sends, and what it makes of an answer.
+// compared is what the library really sends, and what it makes of an answer. Of each
+// field it also compares the type: the kinds of JSON, null, and whether it is required.
 //
 //	go run ./internal/contract -table > docs/endpoints.md
 //
@@ -24,7 +25,7 @@ func main() {
 	table := flag.Bool("table", false, "print the table of endpoints and methods, and compare nothing")
 	dir := flag.String("root", ".", "a directory in the repository")
 	flag.Usage = func() {
-		fmt.Fprintln(flag.CommandLine.Output(), "usage: contract [-table] [-root directory] document...")
+		fmt.Fprintln(flag.CommandLine.Output(), "usage: contract [-table] [-root directory] document or SDK...")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
@@ -52,7 +53,7 @@ func run(out io.Writer, dir string, table bool, paths []string) (bool, error) {
 		return true, writeTable(out, w)
 	}
 	if len(paths) == 0 {
-		return false, fmt.Errorf("no document: give the paths of OpenAPI documents, in JSON or YAML")
+		return false, fmt.Errorf("no document: give the paths of OpenAPI documents, in JSON or YAML, or of the Node SDK")
 	}
 	reasons, err := readReasons(reviewed)
 	if err != nil {

@@ -18,7 +18,7 @@ var reviewed string
 // reason explains the differences that match it.
 type reason struct {
 	line    int
-	scope   string // "*", a version, or "<" and the first version that it does not hold for
+	scope   string // "*", "node", a version, or "<" and the first version that it does not hold for
 	missing bool
 	subject string // a pattern in which * stands for anything but a slash
 	text    string
@@ -52,7 +52,7 @@ func readReasons(text string) ([]reason, error) {
 		if _, err := path.Match(r.pattern(), ""); err != nil {
 			return nil, fmt.Errorf("reasons.txt:%d: %q is no pattern", n, r.subject)
 		}
-		if _, err := before(strings.TrimPrefix(r.scope, "<"), "v0"); r.scope != "*" && err != nil {
+		if _, err := before(strings.TrimPrefix(r.scope, "<"), "v0"); r.scope != "*" && r.scope != nodeScope && err != nil {
 			return nil, fmt.Errorf("reasons.txt:%d: %w", n, err)
 		}
 		reasons = append(reasons, r)
@@ -69,9 +69,16 @@ func (r reason) explains(d difference) bool {
 	return ok && r.missing == d.missing
 }
 
-// applies reports whether the reason holds for a version of the API.
+// nodeScope is the scope of the Node SDK, and the beginning of its version.
+const nodeScope = "node"
+
+// applies reports whether the reason holds for a version of the API. The Node SDK is
+// older than what newer servers have.
 func (r reason) applies(version string) bool {
+	node := strings.HasPrefix(version, nodeScope+" ")
 	switch {
+	case r.scope == nodeScope || node:
+		return node && (r.scope == nodeScope || r.scope == "*" || r.scope[0] == '<')
 	case r.scope == "*":
 		return true
 	case r.scope[0] == '<':
@@ -79,6 +86,12 @@ func (r reason) applies(version string) bool {
 		return err == nil && older
 	}
 	return version == r.scope || strings.HasPrefix(version, r.scope+"-")
+}
+
+// needed reports whether the reason must explain something in a document. The SDK
+// declares less than the API's documents, so only its own reasons must.
+func (r reason) needed(version string) bool {
+	return r.applies(version) && (r.scope == nodeScope || !strings.HasPrefix(version, nodeScope+" "))
 }
 
 // before compares versions such as v1.11.57-53-gd264b2c6d by the numbers at their
@@ -126,7 +139,7 @@ func judge(version string, found []difference, reasons []reason) (unexplained []
 		}
 	}
 	for _, r := range reasons {
-		if r.applies(version) && !used[r.line] {
+		if r.needed(version) && !used[r.line] {
 			stale = append(stale, r)
 		}
 	}

@@ -50,6 +50,29 @@ v1.11.57-53 | missing | enum value Color=* | why
 	assert.Equal(t, reasons[:1], stale)
 }
 
+// The Node SDK has reasons of its own, which must explain something. Those of the
+// documents may.
+func TestReasonsForTheNodeSDK(t *testing.T) {
+	t.Parallel()
+	reasons, err := readReasons(`
+* | extra | endpoint A | why
+<v1.12 | extra | endpoint B | why
+v1.11.57-53 | extra | endpoint C | why
+node | extra | endpoint D | why
+node | extra | endpoint E | why
+`)
+	require.NoError(t, err)
+	found := []difference{{false, "endpoint A"}, {false, "endpoint B"}, {false, "endpoint C"}, {false, "endpoint D"}}
+	unexplained, stale := judge("node v0.16.0", found, reasons)
+	assert.Equal(t, found[2:3], unexplained)
+	assert.Equal(t, reasons[4:], stale)
+	_, stale = judge("node v0.16.0", found[3:], reasons)
+	assert.Equal(t, reasons[4:], stale)
+	unexplained, stale = judge("v1.11.57-53", found, reasons)
+	assert.Equal(t, found[3:], unexplained)
+	assert.Empty(t, stale)
+}
+
 func TestReasonsThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{

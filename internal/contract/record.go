@@ -5,12 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"maps"
 	"mime"
 	"mime/multipart"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"sync"
 
@@ -34,7 +32,7 @@ type answer struct {
 // sent is one request.
 type sent struct {
 	endpoint string // with the names of path parameters
-	query    []string
+	query    url.Values
 	body     any // JSON; the names of the parts of a form
 	raw      []byte
 }
@@ -52,7 +50,7 @@ func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 	}
-	s := sent{endpoint: req.Method + " " + template(req.URL), query: slices.Sorted(maps.Keys(req.URL.Query())), raw: raw}
+	s := sent{endpoint: req.Method + " " + template(req.URL), query: req.URL.Query(), raw: raw}
 	body, err := decodeBody(req.Header.Get("Content-Type"), raw)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.endpoint, err)

@@ -36,7 +36,9 @@ Every endpoint of the API and the methods that call it. This page is generated:
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", endpoint, strings.Join(methods, ", "), remarks[endpoint])
 	}
-	b.WriteString("\nAnything else can be called with `Client.Do`, which keeps authentication, retries and errors.\n")
+	b.WriteString("\nAnything else can be called with `Client.Do`, which keeps authentication, retries and errors.\n" +
+		"For example, Reducto's website names `POST /cite`, but no OpenAPI document and no official SDK has it.\n" +
+		"The library has no method for `POST /cite`. Call it with `Client.Do`.\n")
 	_, err := io.WriteString(out, b.String())
 	return err
 }

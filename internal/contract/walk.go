@@ -19,8 +19,13 @@ func (r role) String() string { return [...]string{"request", "response"}[r] }
 // object is a schema with members, or a named one without. An object without a name
 // of its own is called by the way to it: Owner.member.
 type object struct {
-	members map[string][]node // the schemas of each member: several where arms of a union have it
-	named   bool
+	members  map[string][]node // the schemas of each member: several where arms of a union have it
+	required map[string]bool   // in every arm that has the member
+	named    bool
+}
+
+func newObject(named bool) *object {
+	return &object{members: map[string][]node{}, required: map[string]bool{}, named: named}
 }
 
 // contract is all that a document says, as far as an operation reaches it.
@@ -57,7 +62,7 @@ func (c *contract) visit(s node, name string, r role) {
 			return
 		}
 		if c.objects[r][target] == nil {
-			c.objects[r][target] = &object{members: map[string][]node{}, named: true}
+			c.objects[r][target] = newObject(true)
 			c.visit(inner, target, r)
 		}
 		s = without(s, "$ref")
@@ -71,9 +76,11 @@ func (c *contract) visit(s node, name string, r role) {
 			}
 			o := c.objects[r][name]
 			if o == nil {
-				o = &object{members: map[string][]node{}}
+				o = newObject(false)
 				c.objects[r][name] = o
 			}
+			required := slices.Contains(list(s["required"]), any(member))
+			o.required[member] = required && (o.members[member] == nil || o.required[member])
 			o.members[member] = append(o.members[member], inner)
 			c.visit(inner, name+"."+member, r)
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
@@ -86,15 +87,24 @@ func (w *world) bodies(endpoint string) (bodies []node) {
 	return bodies
 }
 
-// query are the parameters sent to an endpoint.
-func (w *world) query(endpoint string) map[string]bool {
-	names := map[string]bool{}
+// query are the parameters sent to an endpoint, and examples of their values as the
+// API reads them: a text, a number or a boolean.
+func (w *world) query(endpoint string) memberSet {
+	var found memberSet
 	for _, s := range w.sent {
-		if s.endpoint == endpoint {
-			for _, name := range s.query {
-				names[name] = true
+		if s.endpoint != endpoint {
+			continue
+		}
+		found.bodies++
+		for name, texts := range s.query {
+			for _, text := range texts {
+				var value any
+				if json.Unmarshal([]byte(text), &value) != nil {
+					value = text
+				}
+				found.add(name, value)
 			}
 		}
 	}
-	return names
+	return found
 }
