@@ -9,7 +9,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/reducto-go/reducto/reductotest"
 	"github.com/reducto-go/reducto/webhook"
 	"github.com/reducto-go/reducto/webhook/inbox"
 	. "github.com/reducto-go/reducto/webhook/inbox/internal/inboxtest"
@@ -68,24 +67,6 @@ func TestHealthyReportsAReconcilerWithoutSuccess(t *testing.T) {
 		rest(time.Hour)
 		require.NoError(t, p.Healthy())
 		assert.Len(t, e.Records(inbox.StateDone), 1)
-	})
-}
-
-func TestHealthyReportsARefusedKey(t *testing.T) {
-	inBubble(t, func(t *testing.T, e *Env) {
-		p := e.Start(e.Work)
-		e.Srv.Fault("GET /", reductotest.Status(403).Always())
-		e.Seed(completed)
-		require.Equal(t, 200, seeded(e, p, JobA))
-		rest(30 * time.Minute)
-		require.ErrorContains(t, p.Healthy(), "the API refuses the client's key")
-		assert.Empty(t, e.Calls())
-		assert.LessOrEqual(t, e.Log.Count(slog.LevelError, "refuses the client's key"), 31)
-		assert.LessOrEqual(t, len(e.Srv.Requests()), 70, "it pauses")
-		e.Srv.ClearFaults()
-		rest(time.Hour)
-		require.NoError(t, p.Healthy())
-		assert.Len(t, e.Calls(), 2)
 	})
 }
 

@@ -79,33 +79,6 @@ func TestVolatileStoreThatCannotBeReadIsAnswered503(t *testing.T) {
 	})
 }
 
-// A store that hangs for ten seconds.
-func TestSlowStoreIsAnswered503InTime(t *testing.T) {
-	inBubble(t, func(t *testing.T, e *Env) {
-		p := e.Process(nothing)
-		flood := func(code int) {
-			var all sync.WaitGroup
-			for i := range 50 {
-				all.Go(func() {
-					time.Sleep(time.Duration(i) * 100 * time.Millisecond)
-					began := time.Now()
-					assert.Equal(t, code, Post(p, Genuine(fmt.Sprintf("job-%d", i))))
-					assert.LessOrEqual(t, time.Since(began), inbox.DefaultIntakeTimeout)
-				})
-			}
-			all.Wait()
-		}
-		p.Spy.Slow(10*time.Second, "Receive")
-		flood(http.StatusServiceUnavailable)
-		p.Spy.Slow(time.Second, "Receive") // not too slow
-		flood(http.StatusOK)
-		synctest.Wait()
-		for _, seconds := range e.Meter.Values("intake_seconds") {
-			assert.LessOrEqual(t, seconds, 4.0)
-		}
-	})
-}
-
 // concurrent says that a store can process two batches at a time.
 type concurrent struct{ inbox.Store }
 

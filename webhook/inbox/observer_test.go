@@ -5,8 +5,6 @@ import (
 	"errors"
 	"expvar"
 	"fmt"
-	"log/slog"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -126,39 +124,12 @@ func TestGaugesFollowTheRecords(t *testing.T) {
 	})
 }
 
-// misbehaving is an Observer and a slog.Handler.
+// misbehaving is an Observer.
 type misbehaving func()
 
-func (f misbehaving) Count(string, string, int64)               { f() }
-func (f misbehaving) Observe(string, float64)                   { f() }
-func (f misbehaving) Gauge(string, string, float64)             { f() }
-func (f misbehaving) Enabled(context.Context, slog.Level) bool  { return true }
-func (f misbehaving) Handle(context.Context, slog.Record) error { f(); return nil }
-func (f misbehaving) WithAttrs([]slog.Attr) slog.Handler        { return f }
-func (f misbehaving) WithGroup(string) slog.Handler             { return f }
-
-func TestObserverAndLoggerThatMisbehaveLoseMeasurements(t *testing.T) {
-	eachInBubble(t, map[string]misbehaving{
-		"panic":      func() { panic("observer") },
-		"exit":       runtime.Goexit,
-		"take time":  func() { time.Sleep(10 * time.Millisecond) },
-		"block long": func() { time.Sleep(time.Hour) },
-	}, func(t *testing.T, e *Env, f misbehaving) {
-		p := e.Start(e.Work, inbox.WithObserver(f), inbox.WithLogger(slog.New(f)))
-		began := time.Now()
-		for i := range 300 {
-			require.Equal(t, 200, seeded(e, p, fmt.Sprintf("job-%d", i)))
-		}
-		assert.Zero(t, time.Since(began), "no delivery waited")
-		rest(time.Minute)
-		assert.Len(t, e.Calls(), 300)
-		stats, err := p.Stats(t.Context())
-		require.NoError(t, err)
-		assert.Positive(t, stats.MeasurementsLost+stats.LogLost, "queues are bounded")
-		assert.EqualValues(t, 300, stats.Accepted)
-		require.NoError(t, p.Shutdown(t.Context()))
-	})
-}
+func (f misbehaving) Count(string, string, int64)   { f() }
+func (f misbehaving) Observe(string, float64)       { f() }
+func (f misbehaving) Gauge(string, string, float64) { f() }
 
 func TestShutdownReportsAnObserverThatBlocks(t *testing.T) {
 	inBubble(t, func(t *testing.T, e *Env) {

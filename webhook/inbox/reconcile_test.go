@@ -13,7 +13,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/reducto-go/reducto"
 	"github.com/reducto-go/reducto/reductotest"
 	"github.com/reducto-go/reducto/webhook"
 	"github.com/reducto-go/reducto/webhook/inbox"
@@ -71,31 +70,6 @@ func TestReconcilerFetchesFewJobsOneByOne(t *testing.T) {
 		rest(2 * time.Minute)
 		assert.Len(t, e.Calls(), tt.jobs)
 		assert.LessOrEqual(t, len(e.Srv.RequestsTo("GET /jobs")), tt.lists)
-	})
-}
-
-func TestReconcilerSlowsDownAfter429(t *testing.T) {
-	eachInBubble(t, map[string]string{"without Retry-After": "", "with a date": "date", "beyond the bound": "31536000"}, func(t *testing.T, e *Env, after string) {
-		e.Start(e.Work)
-		seed(e, 20)
-		rest(50 * time.Second)
-		fault := reductotest.Status(429)
-		if after == "date" {
-			after = time.Now().Add(2*time.Minute + 30*time.Second).UTC().Format(http.TimeFormat)
-		}
-		if after != "" {
-			fault = fault.Header("Retry-After", after)
-		}
-		e.Srv.Fault("GET /", fault.Always())
-		rest(40 * time.Second)
-		refused := len(e.Srv.Requests())
-		assert.Positive(t, refused)
-		assert.LessOrEqual(t, refused, map[bool]int{true: 10, false: 1}[after == ""])
-		e.Srv.ClearFaults()
-		rest(time.Hour)
-		assert.Len(t, e.Calls(), 20)
-		assert.Equal(t, 20, e.Meter.Counter("reconciled"))
-		assert.Positive(t, e.Meter.Counter("polls{rate_limited}"))
 	})
 }
 
@@ -282,15 +256,5 @@ func TestJobPendingForLongIsAnAlert(t *testing.T) {
 		assert.Greater(t, oldest, 11*3600.0)
 		nearest, _ := e.Meter.GaugeOf("nearest_expiry_seconds")
 		assert.Less(t, nearest, 3600.0)
-	})
-}
-
-func TestSubmissionsMetadataIsGivenToTheFunction(t *testing.T) {
-	inBubble(t, func(t *testing.T, e *Env) {
-		p := e.Start(e.Work)
-		e.Srv.WebhookFault(reductotest.Lose())
-		p.Submit(reducto.Async{Metadata: map[string]any{"order": 17}})
-		rest(10 * time.Minute)
-		assert.JSONEq(t, `{"order":17}`, string(e.Call().Metadata))
 	})
 }

@@ -3,9 +3,7 @@ package inbox_test
 import (
 	"context"
 	"errors"
-	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -148,37 +146,4 @@ func TestOldRecordsArePurged(t *testing.T) {
 		rest(time.Hour)
 		assert.Empty(t, e.Records())
 	})
-}
-
-// The race detector looks at many Inboxes that start and stop outside of a bubble.
-func TestRunAndShutdownOfManyInboxes(t *testing.T) { // not parallel: it counts
-	srv := reductotest.NewServer(t)
-	client := srv.Client()
-	secret, err := webhook.NewSecret(Secret)
-	require.NoError(t, err)
-	before := runtime.NumGoroutine()
-	var inboxes []*inbox.Inbox
-	for range 30 {
-		in, err := inbox.New(secret, NewSpy(inbox.NewMemoryStore()), nothing, inbox.WithLogger(NewLog(t).Logger()), inbox.WithObserver(NewMeter()))
-		require.NoError(t, err)
-		inboxes = append(inboxes, in)
-	}
-	assert.LessOrEqual(t, runtime.NumGoroutine(), before, "New starts none")
-	srv.SeedJob(reductotest.SeedJob{ID: JobA, Status: "Completed"})
-	var all sync.WaitGroup
-	for _, in := range inboxes {
-		all.Go(func() {
-			if err := in.Run(context.Background(), client); err != nil {
-				assert.ErrorContains(t, err, "the Inbox was shut down") // before it ran
-			}
-		})
-		require.Equal(t, 200, Post(in, Genuine(JobA)))
-	}
-	time.Sleep(20 * time.Millisecond)
-	for _, in := range inboxes {
-		all.Go(func() { assert.NoError(t, in.Shutdown(t.Context())) })
-	}
-	all.Wait()
-	client.CloseIdleConnections()
-	assert.Empty(t, leftovers(5*time.Second))
 }

@@ -156,21 +156,3 @@ func TestUnknownJobThatIsGoneIsNotProcessed(t *testing.T) {
 		assert.LessOrEqual(t, len(e.Srv.RequestsTo("GET /job")), 10, "for a minute it may not be visible yet")
 	})
 }
-
-// A 429 with Retry-After stops all workers. Without it they go on at their pace.
-func TestWorkersPauseAfter429(t *testing.T) {
-	inBubble(t, func(t *testing.T, e *Env) {
-		p := e.Process(e.Work)
-		p.Client = e.Srv.Client(reducto.WithMaxRetries(0))
-		p.Start()
-		e.Srv.Fault("GET /job", reductotest.Status(429).Header("Retry-After", "120").Always())
-		for i := range 100 {
-			require.Equal(t, 200, seeded(e, p, "job-"+string(rune('A'+i/26))+string(rune('a'+i%26))))
-		}
-		rest(100 * time.Second)
-		assert.LessOrEqual(t, len(e.Srv.RequestsTo("GET /job")), inbox.DefaultWorkers+1)
-		e.Srv.ClearFaults()
-		rest(time.Hour)
-		assert.Len(t, e.Calls(), 100)
-	})
-}

@@ -121,7 +121,6 @@ var scenarios = []scenario{
 	{number: 61, name: "SecretAppearsNowhere", story: secretsAppearNowhere(false)},
 	{number: 61, name: "TokenAppearsNowhere", story: secretsAppearNowhere(true)},
 	{number: 62, name: "LabelsComeFromFixedSets", story: labels},
-	{number: 63, name: "StoreThatPanicsStopsNothing", story: storePanics},
 	{number: 63, name: "WorkerSurvivesAStoreThatPanics", story: storePanicsInWorker},
 	{number: 63, name: "LoggerAndObserverCannotStopIntake", story: observersMisbehave},
 }

@@ -35,6 +35,7 @@ var others = []struct {
 	{46, "", nil, "no result is saved before the function is called"},
 	{47, "", nil, "no result is saved before the function is called"},
 	{55, "..", []string{"TestReconcilerListsManyPendingJobs"}, ""},
+	{63, "..", []string{"TestStoreThatPanicsHasFailed", "TestShutdownReportsAnObserverThatBlocks"}, ""},
 	{64, "../../internal/body", []string{"FuzzParse"}, "the parser comes before any store"},
 	{64, "../..", []string{"FuzzSecretVerify", "FuzzSignerVerify", "FuzzSvixVerify"}, "verifiers come before any store"},
 }

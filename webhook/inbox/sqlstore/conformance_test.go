@@ -20,10 +20,18 @@ func TestSQLite(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Harness { return sqliteHarness(t) })
 }
 
-// The same without what is done only where all is as usual.
+// The same without the fast way of Receive.
 func TestSQLiteCareful(t *testing.T) {
+	skipUnderRace(t)
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T) storetest.Harness { return sqliteHarness(t, sqlstore.Careful) })
+}
+
+// skipUnderRace leaves out what would run the same code once more, for minutes.
+func skipUnderRace(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector watches the other run of the suite")
+	}
 }
 
 func sqliteHarness(t *testing.T, opts ...sqlstore.Option) storetest.Harness {
@@ -72,8 +80,9 @@ func TestPostgreSQL(t *testing.T) {
 	runPostgres(t)
 }
 
-// The same without what is done only where all is as usual.
+// The same without the fast way of Receive.
 func TestPostgreSQLCareful(t *testing.T) {
+	skipUnderRace(t)
 	t.Parallel()
 	runPostgres(t, sqlstore.Careful)
 }

@@ -30,13 +30,17 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(1)
 	}
-	// Most tests wait, for a disk or a server: more of them can do that at a time than
-	// there are cores.
+	// Most tests wait for a disk or a server, so more run at a time than there are cores.
+	// With the race detector SQLite is too slow for that.
 	flag.Parse()
 	given := false
 	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	parallel := "6"
+	if raceEnabled {
+		parallel = "2"
+	}
 	if !given {
-		if err := flag.Set("test.parallel", "6"); err != nil {
+		if err := flag.Set("test.parallel", parallel); err != nil {
 			panic(err)
 		}
 	}
