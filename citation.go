@@ -18,8 +18,9 @@ type Citation struct {
 	ParentBlock *Block `json:"parentBlock,omitzero"`
 }
 
-// UnmarshalJSON keeps unknown members.
-func (v *Citation) UnmarshalJSON(data []byte) error { return members.Decode(data, v) }
+// UnmarshalJSON keeps unknown members, and known ones of an unexpected form: a citation
+// must not cost the value.
+func (v *Citation) UnmarshalJSON(data []byte) error { return members.DecodeAny(data, v) }
 
 // MarshalJSON writes unknown members too.
 func (v Citation) MarshalJSON() ([]byte, error) { return members.Encode(v) }
@@ -45,7 +46,8 @@ func (v Citation) LogValue() slog.Value { return logPrinted(v) }
 type Cited[T any] struct {
 	// Value is the field's value.
 	Value T `json:"value"`
-	// Citations are the citations; empty if they are not enabled.
+	// Citations are the citations; empty if they are not enabled. Citation.Extra holds
+	// the members of a citation that have an unexpected form.
 	Citations []Citation `json:"citations,omitzero"`
 }
 
@@ -53,10 +55,10 @@ type Cited[T any] struct {
 func (c *Cited[T]) UnmarshalJSON(data []byte) error {
 	var fresh Cited[T]
 	t := reflect.TypeFor[T]()
-	value, cites, cited := splitCited(data)
+	value, cites, cited := splitCitedFor(data, t)
 	if !cited {
 		value = data
-	} else if err := json.Unmarshal(cites, &fresh.Citations); err != nil {
+	} else if err := fresh.readCitations(cites); err != nil {
 		return err
 	}
 	if err := json.Unmarshal(uncite(value, t), &fresh.Value); err != nil {
@@ -64,6 +66,25 @@ func (c *Cited[T]) UnmarshalJSON(data []byte) error {
 	}
 	*c = fresh
 	return nil
+}
+
+// readCitations reads the citations that are objects. ExtractResult.Raw has the others.
+func (c *Cited[T]) readCitations(list json.RawMessage) error {
+	if members.Kind(list) != '[' {
+		return nil
+	}
+	c.Citations = []Citation{}
+	return members.Elements(list, func(item []byte) error {
+		if members.Kind(item) != '{' {
+			return nil
+		}
+		var citation Citation
+		if err := citation.UnmarshalJSON(item); err != nil {
+			return err
+		}
+		c.Citations = append(c.Citations, citation)
+		return nil
+	})
 }
 
 func (Cited[T]) isCited() {}
@@ -88,7 +109,45 @@ func splitCited(raw []byte) (value, cites json.RawMessage, ok bool) {
 		return nil, nil, false
 	}
 	// An object with further members counts only if the list has citations.
-	return value, cites, len(o) == 2 || isCitations(list)
+	return value, cites, len(o) == 2 || areCertain(list)
+}
+
+// areCertain reports whether every element of a list has a bbox of numbers.
+func areCertain(list []json.RawMessage) bool {
+	for _, item := range list {
+		if !isScalar(members.Kind(object(object(item)["bbox"])["left"])) {
+			return false
+		}
+	}
+	return len(list) > 0
+}
+
+// splitCitedFor is splitCited for a value of the type t. It accepts citations that are
+// no list if t cannot hold them.
+func splitCitedFor(raw []byte, t reflect.Type) (value, cites json.RawMessage, ok bool) {
+	if value, cites, ok = splitCited(raw); ok || mayHoldCitations(t) {
+		return value, cites, ok
+	}
+	o := object(raw)
+	value, hasValue := o["value"]
+	cites, hasCites := o["citations"]
+	return value, cites, hasValue && hasCites && len(o) == 2
+}
+
+// mayHoldCitations reports whether a value of the type t may have a member called value
+// or citations.
+func mayHoldCitations(t reflect.Type) bool {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch {
+	case t.Kind() == reflect.Map, t.Kind() == reflect.Interface, decodesItself(t):
+		return true
+	case t.Kind() == reflect.Struct:
+		fields := jsonFields(t)
+		return fields["value"] != nil || fields["citations"] != nil
+	}
+	return false
 }
 
 // wantsCitations reports whether type t contains a Cited.
@@ -133,7 +192,7 @@ func uncite(raw json.RawMessage, t reflect.Type) json.RawMessage {
 	if t.Implements(citedType) || t.Kind() == reflect.Interface {
 		return raw
 	}
-	if value, _, ok := splitCited(raw); ok && !ownsValue(t) {
+	if value, _, ok := splitCitedFor(raw, t); ok && !ownsValue(t) {
 		return uncite(value, t)
 	}
 	if decodesItself(t) {
@@ -213,8 +272,17 @@ func mapMembers(raw json.RawMessage, f func(name string, value []byte) json.RawM
 	return append(out, '}')
 }
 
-// join merges the citations of the form "extract", a tree parallel to the values, into
-// the values: every leaf becomes {"value","citations"}.
+// joinList merges the citations of the form "extract", a list parallel to the values,
+// into the values: every leaf becomes {"value","citations"}.
+func joinList(values, cites json.RawMessage) json.RawMessage {
+	var parallel []json.RawMessage
+	if members.Kind(values) != '[' || members.Kind(cites) != '[' || json.Unmarshal(cites, &parallel) != nil {
+		return join(values, cites)
+	}
+	return joinElements(values, parallel)
+}
+
+// join merges the citations of one value, a tree parallel to it, into the value.
 func join(value, cites json.RawMessage) json.RawMessage {
 	switch members.Kind(value) {
 	case '{':
@@ -233,19 +301,7 @@ func join(value, cites json.RawMessage) json.RawMessage {
 		if isCitations(parallel) {
 			return cited(value, cites)
 		}
-		out, i := []byte{'['}, 0
-		_ = members.Elements(value, func(item []byte) error {
-			if i > 0 {
-				out = append(out, ',')
-			}
-			if i < len(parallel) {
-				item = join(item, parallel[i])
-			}
-			out = append(out, item...)
-			i++
-			return nil
-		})
-		return append(out, ']')
+		return joinElements(value, parallel)
 	}
 	if members.Kind(cites) == '[' {
 		return cited(value, cites)
@@ -253,21 +309,56 @@ func join(value, cites json.RawMessage) json.RawMessage {
 	return value
 }
 
+func joinElements(value json.RawMessage, parallel []json.RawMessage) json.RawMessage {
+	out, i := []byte{'['}, 0
+	_ = members.Elements(value, func(item []byte) error {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		if i < len(parallel) {
+			item = join(item, parallel[i])
+		}
+		out = append(out, item...)
+		i++
+		return nil
+	})
+	return append(out, ']')
+}
+
 // isCitations reports whether a list has citations, rather than the citations of the
-// elements of a list. A citation is an object with a bbox of numbers. A user's field
-// called bbox has lists of citations instead.
+// elements of a list. A citation has a member that is a text, a number or a boolean. A
+// tree of citations has only objects and lists above its citations.
 func isCitations(list []json.RawMessage) bool {
-	if len(list) == 0 {
-		return false
-	}
+	found := false
 	for _, item := range list {
-		switch k := members.Kind(object(object(item)["bbox"])["left"]); {
-		case k == '-', '0' <= k && k <= '9':
-		default:
+		switch k := members.Kind(item); {
+		case isScalar(k):
+			found = true // of an unusual form
+		case k == '[':
 			return false
+		case k == '{':
+			o := object(item)
+			is := isScalar(members.Kind(object(o["bbox"])["left"]))
+			for _, member := range o {
+				is = is || isScalar(members.Kind(member))
+			}
+			if !is && len(o) > 0 {
+				return false
+			}
+			found = found || is
 		}
 	}
-	return true
+	return found
+}
+
+// isScalar reports whether a JSON value that starts with kind is a text, a number or a
+// boolean.
+func isScalar(kind byte) bool {
+	switch kind {
+	case '"', 't', 'f', '-':
+		return true
+	}
+	return '0' <= kind && kind <= '9'
 }
 
 func cited(value, cites json.RawMessage) json.RawMessage {

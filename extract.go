@@ -331,7 +331,7 @@ func (r *ExtractResult) Decode(ctx context.Context, v any) error {
 			return err
 		}
 		if !members.IsNull(cites) {
-			raw = join(raw, cites)
+			raw = joinList(raw, cites)
 		}
 	}
 	isList := members.Kind(raw) == '['

@@ -221,7 +221,9 @@ type pipelineSteps struct {
 
 var (
 	pipelineFields = jsonread.FieldsOf[PipelineResult]("response_type,omitzero", "result")
-	stepFields     = jsonread.FieldsOf[struct{}]("parse", "extract", "split", "edit")
+	stepFields     = jsonread.FieldsOf[struct {
+		Edit *EditResult `json:"edit,omitzero"`
+	}]("parse", "extract", "split")
 )
 
 func (r *PipelineResult) read(in *jsonread.Reader) {
@@ -279,8 +281,13 @@ func readSteps(r *jsonread.Reader, v *PipelineResult) {
 			v.Split = new(SplitResult)
 			v.Split.read(r)
 		case "edit":
+			// It is optional, so that one that does not fit makes it an unknown member.
+			m := r.Mark()
 			v.Edit = new(EditResult)
-			v.Edit.read(r)
+			if v.Edit.read(r); r.Err() != nil {
+				v.Edit = nil
+			}
+			r.Retry(m)
 		}
 	}
 }

@@ -141,7 +141,6 @@ func TestResultsThatCannotBeRead(t *testing.T) {
 		`{"response_type":"pipeline","result":{"parse":[{"usage":1}]}}`:               "result: parse: usage: ",
 		`{"response_type":"pipeline","result":{"extract":7}}`:                         "result: extract: ",
 		`{"response_type":"pipeline","result":{"split":[]}}`:                          "result: split: ",
-		`{"response_type":"pipeline","result":{"edit":[]}}`:                           "result: edit: ",
 		`{"response_type":"pipeline","result":{"extract":null,"a":1,"extract":null}}`: `duplicate member "extract"`,
 		`{"response_type":"edit","document_url":{}}`:                                  "document_url: ",
 		`{"response_type":"extract","usage":{"num_pages":"1"}}`:                       "num_pages: ",

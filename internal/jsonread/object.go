@@ -152,26 +152,30 @@ func (o *Object) Next() bool {
 				continue
 			}
 		}
-		switch {
-		case o.index < 0:
+		if o.index < 0 {
 			o.keep(unknown)
-		case o.seen&(1<<o.index) != 0:
+			continue
+		}
+		bit := uint64(1) << (o.index & 63)
+		if o.seen&bit != 0 {
 			r.Fail(&members.DuplicateError{Name: o.fields.names[o.index]})
 			o.index = -1
-		default:
-			o.seen |= 1 << o.index
-			if c == 'n' && o.fields.raw&(1<<o.index) == 0 {
-				r.literal("null")
-				continue
-			}
-			if o.fields.zero&(1<<o.index) != 0 && o.extra != nil && r.isZero(c) {
-				o.keep(o.Name)
-				continue
-			}
-			return true
+			continue
 		}
+		o.seen |= bit
+		if c == 'n' && o.fields.raw&bit == 0 {
+			r.literal("null")
+			continue
+		}
+		if startsZero[c] && o.fields.zero&bit != 0 && o.extra != nil && r.isZero(c) {
+			o.keep(o.Name)
+			continue
+		}
+		return true
 	}
 }
+
+var startsZero = [256]bool{'f': true, '"': true, '{': true, '-': true, '0': true}
 
 // isZero reports whether the value that comes next, which starts with c, is
 // false, 0, "" or {}. It need not be valid.

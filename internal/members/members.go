@@ -123,7 +123,7 @@ func decode(data []byte, v any, anyForm bool) error {
 		optional := l.extra != nil && (l.fields[i].omitZero || anyForm)
 		err := json.Unmarshal(value, f.Addr().Interface())
 		if err == nil {
-			if optional && LosesZero(f.Type()) && IsZero(value) {
+			if optional && l.fields[i].omitZero && LosesZero(f.Type()) && IsZero(value) {
 				f.SetZero()
 				keep(name, value)
 			}
