@@ -74,7 +74,7 @@ func (in *Inbox) Replay(ctx context.Context, keys ...string) error {
 	in.wake.send()
 	var missing []error
 	for _, key := range keys {
-		if !replayed[keyOf(key)] {
+		if !replayed[Key(key)] {
 			missing = append(missing, fmt.Errorf("inbox: no dead record %q", key))
 		}
 	}

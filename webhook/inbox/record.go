@@ -81,8 +81,9 @@ type Record struct {
 	SubmittedAt, ReceivedAt, FinishedAt, DueAt, ReadAt time.Time
 }
 
-// keyOf returns the key of a job's or a submission's id.
-func keyOf(id string) string { return wireid.Key(id) }
+// Key returns the key of a submission's or a job's id. All spellings of one UUID have
+// the same key. It is for authors of stores.
+func Key(id string) string { return wireid.Key(id) }
 
 // spread returns d, changed by up to a fifth at random.
 func spread(d time.Duration) time.Duration {

@@ -12,7 +12,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/reducto-go/reducto"
-	"github.com/reducto-go/reducto/internal/wireid"
 	"github.com/reducto-go/reducto/webhook"
 	"github.com/reducto-go/reducto/webhook/inbox"
 )
@@ -253,7 +252,7 @@ func micros(d time.Duration) int64 {
 }
 
 // idKey returns the form of an id that keys have.
-func idKey(id string) string { return storable(wireid.Key(id)) }
+func idKey(id string) string { return storable(inbox.Key(id)) }
 
 // storable replaces what a database cannot keep as text.
 func storable[T ~string](s T) T {
