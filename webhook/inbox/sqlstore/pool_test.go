@@ -167,7 +167,7 @@ func TestPostgresReadOnlySessionsAreDiscarded(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, inbox.Accepted, results[0].Kind)
 	for range connections {
-		require.NoError(t, store.Bind(ctx, inbox.Answer{SubmissionID: "s", Jobs: 1}))
+		require.NoError(t, store.Bind(within(t, 10*time.Second), inbox.Answer{SubmissionID: "s", Jobs: 1}))
 	}
 }
 
