@@ -12,11 +12,14 @@ import (
 	"time"
 )
 
-// failed adds the method to an error, and the context's error if the context has
+// failed adds the method to an error, what to set if a pooler is the cause, and the context's error if the context has
 // ended: drivers return other errors then.
 func failed(ctx context.Context, method string, err error) error {
 	if err == nil {
 		return nil
+	}
+	if unprepared(err) {
+		err = fmt.Errorf("%w: %w", poolerSetting(), err)
 	}
 	if over := ended(ctx); over != nil && !errors.Is(err, over) {
 		return fmt.Errorf("sqlstore: %s: %w: %w", method, over, err)
@@ -49,6 +52,14 @@ const stateUniqueViolation = "23505"
 func again(err error) bool {
 	state := sqlState(err)
 	return state == "40001" || state == "40P01"
+}
+
+// unprepared reports whether the session does not have a prepared statement that the
+// driver has prepared, or has it although the driver has not. That is so behind a pooler
+// that gives a session to each transaction.
+func unprepared(err error) bool {
+	state := sqlState(err)
+	return state == "26000" || state == "42P05"
 }
 
 // readOnly reports whether PostgreSQL refused a write because the session or the server
