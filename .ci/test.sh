@@ -3,6 +3,21 @@
 #   TEST_COUNT     how often each test runs (1)
 #   TEST_TIMEOUT   of a package's tests (10m)
 
+# install_pgbouncer installs the pooler that tests of sqlstore start, where it is missing.
+install_pgbouncer() {
+  local log=$work/pgbouncer.log
+  if ! find_pgbouncer; then
+    if ! { apt-get update && apt-get install -y --no-install-recommends pgbouncer; } >"$log" 2>&1; then
+      tail -n 20 "$log" >&2
+      fail 'PgBouncer is missing, and apt-get cannot install it: install PgBouncer, or run this as root on Debian'
+      return
+    fi
+    find_pgbouncer || fail 'the package pgbouncer has no /usr/sbin/pgbouncer'
+  fi
+}
+
+find_pgbouncer() { PATH=$PATH:/usr/sbin pgbouncer --version 2>/dev/null; }
+
 run_tests() {
   local m
   for m in $(modules); do (cd "$m" && test_module "$m"); done

@@ -140,7 +140,7 @@ func (s *Store) savePostgres(ctx context.Context, snap *snapshot) (saved map[str
 		}
 		args = append(args, string(text))
 	}
-	err = s.write(ctx, func(q querier) error {
+	err = s.run(ctx, !snap.once, func(q querier) error {
 		saved, err = readKeys(q.QueryContext(ctx, s.sql.save, args...))
 		return err
 	})

@@ -88,7 +88,10 @@ func TestPostgreSQLCareful(t *testing.T) {
 }
 
 func runPostgres(t *testing.T, opts ...sqlstore.Option) {
-	config := postgresSchema(t)
+	runPostgresOn(t, postgresSchema(t), opts...)
+}
+
+func runPostgresOn(t *testing.T, config *pgx.ConnConfig, opts ...sqlstore.Option) {
 	db := postgresPool(t, config)
 	require.NoError(t, sqlstore.Migrate(t.Context(), db, sqlstore.PostgreSQL))
 	_, err := db.Exec(`CREATE TABLE test_effects (namespace text NOT NULL)`)

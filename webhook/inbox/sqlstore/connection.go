@@ -110,26 +110,85 @@ func (s *Store) prepare(ctx context.Context) error {
 // lockPatience bounds how long a write waits for another writer to SQLite.
 const lockPatience = 30 * time.Second
 
-// read runs statements that read, again if they failed because of another process.
+// read runs statements that read. It repeats them if they failed because of another
+// process, or because the connection had failed.
 func (s *Store) read(ctx context.Context, read func(q querier) error) error {
+	if s.dialect == PostgreSQL {
+		return s.run(ctx, true, read)
+	}
 	for attempt := 0; ; attempt++ {
 		if err := pause(ctx, attempt); err != nil {
 			return err
 		}
 		err := read(preparedQuerier{s.db, s.prepared})
-		if err == nil || attempt == tries || !again(err) && !busy(err) {
+		if err == nil || attempt == tries || !busy(err) {
 			return err
 		}
 	}
 }
 
 // write runs statements that write, with one commit. For PostgreSQL it is a single
-// statement. It is run again if it failed because of another process.
+// statement, which must be safe to repeat after it was committed. write repeats it as
+// read does.
 func (s *Store) write(ctx context.Context, write func(q querier) error) error {
 	if s.dialect == SQLite {
 		return s.writeWithin(ctx, lockPatience, write)
 	}
-	return s.read(ctx, write)
+	return s.run(ctx, true, write)
+}
+
+// run runs a statement on a connection to PostgreSQL. It repeats the statement after a
+// conflict with another process. If a pooled connection has failed or has become
+// read-only, run discards it and repeats the statement on another one. A statement that
+// is not idempotent is not repeated if the server may have committed it.
+func (s *Store) run(ctx context.Context, idempotent bool, do func(q querier) error) error {
+	conflicts, stale, left := 0, false, 0
+	for {
+		sent, err := s.runOnce(ctx, do)
+		unsent := !sent || errors.Is(err, driver.ErrBadConn)
+		if err == nil || ended(ctx) != nil {
+			return err
+		}
+		wait := 0
+		switch {
+		case again(err) && conflicts < tries:
+			conflicts++
+			wait = conflicts
+		case readOnly(err) || disconnected(err) && (idempotent || unsent):
+			if !stale {
+				// All idle connections may be stale. The one after them is new.
+				stale, left = true, s.db.Stats().Idle+1
+			}
+			if !sent {
+				left, wait = min(left, 1), connectPause // the connection was new
+			}
+			if left--; left < 0 {
+				return err
+			}
+		default:
+			return err
+		}
+		if pause(ctx, wait) != nil {
+			return err
+		}
+	}
+}
+
+// connectPause is the attempt of pause before the store connects again.
+const connectPause = 8
+
+// runOnce runs do on one connection of the pool. It discards the connection if it is of
+// no more use. sent reports whether the server may have got the statement.
+func (s *Store) runOnce(ctx context.Context, do func(q querier) error) (sent bool, err error) {
+	conn, err := s.db.Conn(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer conn.Close()
+	if err = do(conn); readOnly(err) || disconnected(err) {
+		discard(conn)
+	}
+	return true, err
 }
 
 // pause waits before an attempt, but not before the first, which is 0. The time is

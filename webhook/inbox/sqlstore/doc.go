@@ -47,9 +47,12 @@
 // are open at the same time, and two to four for the store. Keep them open
 // (SetMaxIdleConns), because a new connection costs more than most statements.
 //
+// If the server restarts or fails over, the store discards pooled connections that are
+// dead or read-only, and repeats the statement on another one.
+//
 // Poolers that give a connection to each transaction, such as PgBouncer, need a driver
-// that prepares nothing: default_query_exec_mode=exec with pgx. The store uses no state
-// of a session.
+// that prepares nothing: default_query_exec_mode=exec with pgx. Open refuses other
+// modes that it finds out. The store uses no state of a session.
 //
 // A file of SQLite is on a local disk. Readers do not wait for a writer if there are two
 // connections or more.

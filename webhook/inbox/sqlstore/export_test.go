@@ -2,7 +2,9 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
+	"fmt"
 	"io/fs"
 	"testing/fstest"
 	"time"
@@ -26,6 +28,14 @@ func Careful(c *config) error {
 
 // BreakRules makes a Store fail wherever it has to read records to apply the rules.
 func (s *Store) BreakRules() { s.sql.load = "SELECT 'broken'" }
+
+// Use gives a Store another pool of connections to its database.
+func (s *Store) Use(db *sql.DB) { s.db = db }
+
+// SleepInSave makes the statement sleep that writes changes to PostgreSQL.
+func (s *Store) SleepInSave(d time.Duration) {
+	s.sql.save += fmt.Sprintf(", pg_sleep(%f)", d.Seconds())
+}
 
 // WithRelease has a program be of a later release of this package, whose schema
 // has another version, with what it takes to get there in both dialects.
@@ -55,6 +65,7 @@ var (
 	Micros        = micros
 	VersionNumber = versionNumber
 	Again         = again
+	Disconnected  = disconnected
 	Busy          = busy
 	AppendString  = appendString
 )

@@ -10,6 +10,7 @@ type snapshot struct {
 	now   int64
 	stamp func() int64 // the next time of a receipt, in the order of calls
 	hasty bool         // changes that may be left out are left out
+	once  bool         // the rules must not be applied again if the changes may have been committed
 
 	records map[string]*record // by key
 	owners  map[string]*record // by key of the job

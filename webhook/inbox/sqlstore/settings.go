@@ -23,6 +23,49 @@ func (e *SettingError) Error() string {
 	return fmt.Sprintf("%s is %s: %s", e.Setting, e.Value, e.Want)
 }
 
+// poolerSetting returns the error if a pooler lost the driver's prepared statements.
+func poolerSetting() *SettingError {
+	return &SettingError{
+		Setting: "the driver's cache of prepared statements", Value: "on",
+		Want: "a pooler such as PgBouncer in transaction mode sends each transaction to another session, which does not have them: " +
+			"add default_query_exec_mode=exec to the connection string of pgx, or use the pooler in session mode",
+	}
+}
+
+// checkPooler finds out whether prepared statements work. A pooler that gives a session
+// to each transaction loses them. Two connections run a statement in turn, as often as it
+// takes to get the other's session, whether the pooler prefers the session that was used
+// last or takes all in turn. The names of pgx depend on the statement alone, so the session
+// has the name already, or it does not have it yet.
+func checkPooler(ctx context.Context, db *sql.DB) error {
+	first, err := db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer first.Close()
+	second := first
+	if db.Stats().MaxOpenConnections != 1 {
+		// The pool may have no other connection free. Do not wait for one.
+		soon, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+		defer cancel()
+		if second, err = db.Conn(soon); err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			second = first
+		} else {
+			defer second.Close()
+		}
+	}
+	for _, conn := range []*sql.Conn{first, second, first, first, second} {
+		var text string
+		if err := conn.QueryRowContext(ctx, `SELECT $1::text AS reducto_pooler_check`, "").Scan(&text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func checkSettings(ctx context.Context, db *sql.DB, d Dialect) error {
 	if d == PostgreSQL {
 		return checkPostgres(ctx, db)
@@ -58,7 +101,7 @@ func checkPostgres(ctx context.Context, db *sql.DB) error {
 		return &SettingError{"transaction_isolation", isolation, "set default_transaction_isolation to 'read committed' " +
 			"for the role that this pool uses. Your transactions may begin with another level"}
 	}
-	return nil
+	return checkPooler(ctx, db)
 }
 
 // sqliteDSN are examples of data source names.

@@ -90,7 +90,10 @@ func (s *Store) Bind(ctx context.Context, a inbox.Answer) error {
 	}
 	ref := reference{Key: idKey(a.SubmissionID), Job: idKey(a.JobID)}
 	conflict := false
-	err := s.change(ctx, 1, func(int) reference { return ref }, func(snap *snapshot, _ int) { conflict = snap.bind(&a) })
+	err := s.change(ctx, 1, func(int) reference { return ref }, func(snap *snapshot, _ int) {
+		snap.once = a.JobID == "" // such an answer counts each time
+		conflict = snap.bind(&a)
+	})
 	if err == nil && conflict {
 		err = inbox.ErrConflict
 	}
