@@ -21,6 +21,8 @@ type health struct {
 	keyErr       error
 	rateUntil    time.Time // end of the pause after a 429
 	started      time.Time
+	writeErr     error     // the last Receive or Submit failed
+	writeFailed  time.Time // when it did
 }
 
 func (h *health) begin() {
@@ -42,6 +44,27 @@ func (h *health) storeWorked() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.storeErr = nil
+}
+
+// wrote notes the result of Receive or Submit, called with ctx. These writes decide
+// whether deliveries can be received. A caller that goes away says nothing about that.
+func (h *health) wrote(ctx context.Context, err error) {
+	if err != nil && ctx.Err() != nil && !errors.Is(context.Cause(ctx), errStoreTimeout) {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.writeErr, h.writeFailed = err, time.Now()
+}
+
+// writeFailure returns the error of the last write, if it is recent.
+func (h *health) writeFailure(now time.Time) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if now.Sub(h.writeFailed) >= writeFailureLasts {
+		return nil
+	}
+	return h.writeErr
 }
 
 func (h *health) reconciled(ok bool) {
@@ -91,9 +114,19 @@ func (in *Inbox) pauseForKey(err error) {
 // reconcilerLate is how long the reconciler may be without a success.
 const reconcilerLate = 3 * time.Minute
 
-// Ready returns an error if deliveries cannot be received, because the store does not
-// answer. It reads from the store.
+// writeFailureLasts is how long a failed write counts. A load balancer that relies on
+// Ready sends no deliveries meanwhile, so no write can succeed. After that time Ready
+// lets deliveries come in again.
+const writeFailureLasts = 30 * time.Second
+
+// Ready returns an error if deliveries cannot be received. It reads from the store, and
+// writes nothing. If the store failed to record the last delivery or submission, Ready
+// returns that error for up to 30 seconds, until another one is recorded. So it reports
+// a full disk or a read-only database as well.
 func (in *Inbox) Ready(ctx context.Context) error {
+	if err := in.health.writeFailure(time.Now()); err != nil {
+		return fmt.Errorf("inbox: the store does not answer: %w", err)
+	}
 	ctx, cancel := in.storeContext(ctx)
 	defer cancel()
 	if _, err := in.store.List(ctx, Filter{Limit: 1}); err != nil {

@@ -27,6 +27,62 @@ func TestReadyAsksTheStore(t *testing.T) {
 	})
 }
 
+func TestReadyReportsFailedWrites(t *testing.T) {
+	writes := map[string]func(t *testing.T, p *Process) error{
+		"Receive": func(_ *testing.T, p *Process) error {
+			if code := Post(p, Genuine(JobA)); code != 200 {
+				return ErrDown
+			}
+			return nil
+		},
+		"Submit": func(t *testing.T, p *Process) error {
+			_, err := p.Client.ParseAsync(t.Context(), Document)
+			return err
+		},
+		"Track": func(t *testing.T, p *Process) error { return p.Track(t.Context(), "job-1") },
+	}
+	eachInBubble(t, writes, func(t *testing.T, e *Env, write func(t *testing.T, p *Process) error) {
+		p := e.Process(nothing)
+		p.Start() // claims go on
+		p.Spy.Break("Receive", "Submit")
+		require.ErrorIs(t, write(t, p), ErrDown)
+		attempts := p.Spy.Count("Receive", "Submit")
+		rest(29 * time.Second)
+		require.ErrorIs(t, p.Ready(t.Context()), ErrDown)
+		require.NoError(t, p.Healthy(), "the other methods work")
+		rest(time.Second)
+		require.NoError(t, p.Ready(t.Context()), "the last failure is 30 s old")
+		require.ErrorIs(t, write(t, p), ErrDown)
+		require.ErrorIs(t, p.Ready(t.Context()), ErrDown)
+		p.Spy.Mend()
+		require.ErrorIs(t, p.Ready(t.Context()), ErrDown, "no write has succeeded since")
+		assert.Equal(t, attempts+1, p.Spy.Count("Receive", "Submit"), "Ready writes nothing")
+		require.NoError(t, write(t, p))
+		require.NoError(t, p.Ready(t.Context()))
+	})
+}
+
+func TestReadyReportsAStoreThatIsTooSlowToWrite(t *testing.T) {
+	inBubble(t, func(t *testing.T, e *Env) {
+		p := e.Process(nothing)
+		p.Spy.Slow(time.Hour, "Submit")
+		require.Error(t, p.Track(t.Context(), "job-1"))
+		require.ErrorIs(t, p.Ready(t.Context()), context.DeadlineExceeded)
+	})
+}
+
+// A caller that goes away is not the store's failure.
+func TestReadyIgnoresCancelledSubmissions(t *testing.T) {
+	inBubble(t, func(t *testing.T, e *Env) {
+		p := e.Process(nothing)
+		p.Spy.Slow(time.Second, "Submit")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		require.Error(t, p.Track(ctx, "job-1"))
+		require.NoError(t, p.Ready(t.Context()))
+	})
+}
+
 func TestHealthyReportsWhetherWorkGoesOn(t *testing.T) {
 	inBubble(t, func(t *testing.T, e *Env) {
 		p := e.Process(nothing)

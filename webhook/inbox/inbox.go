@@ -145,7 +145,9 @@ func (in *Inbox) storeContext(ctx context.Context) (context.Context, context.Can
 func (in *Inbox) storeReceive(ctx context.Context, list []Notification) ([]ReceiveResult, error) {
 	ctx, cancel := in.storeContext(ctx)
 	defer cancel()
-	return in.store.Receive(ctx, list)
+	results, err := in.store.Receive(ctx, list)
+	in.health.wrote(ctx, err)
+	return results, err
 }
 
 func (in *Inbox) storeFinish(ctx context.Context, list []Completion) ([]bool, error) {

@@ -39,6 +39,7 @@ func (in *Inbox) BeforeSubmit(ctx context.Context, s *reducto.Submission) error 
 	err := in.store.Submit(ctx, Submission{
 		ID: s.ID, Type: s.Type, Metadata: s.Metadata(), Webhook: s.Webhook.Enabled(), PollAfter: after,
 	})
+	in.health.wrote(ctx, err)
 	if err != nil {
 		return fmt.Errorf("inbox: the submission was not sent, as it could not be recorded: %w", err)
 	}
@@ -95,5 +96,7 @@ func (in *Inbox) Track(ctx context.Context, jobID string) error {
 	}
 	ctx, cancel := in.storeContext(ctx)
 	defer cancel()
-	return in.store.Submit(ctx, Submission{JobID: jobID})
+	err := in.store.Submit(ctx, Submission{JobID: jobID})
+	in.health.wrote(ctx, err)
+	return err
 }

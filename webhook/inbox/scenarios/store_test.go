@@ -37,7 +37,10 @@ func storeDown(retried bool) func(*testing.T, *Env) {
 		e.Attempts(job.JobID, attempts)
 		assert.Empty(t, e.Calls())
 		mend()
-		e.Until("the store is back", func() bool { return p.Ready(t.Context()) == nil })
+		e.Until("the store is back", func() bool {
+			_, err := p.Stats(t.Context())
+			return err == nil
+		})
 		if retried {
 			e.Until("a retry is received", func() bool {
 				codes := e.Codes(job.JobID)

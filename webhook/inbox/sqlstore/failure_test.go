@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/reducto-go/reducto/webhook"
 	"github.com/reducto-go/reducto/webhook/inbox"
 	"github.com/reducto-go/reducto/webhook/inbox/sqlstore"
 )
@@ -166,6 +168,29 @@ func TestSQLiteIsLocked(t *testing.T) {
 
 	time.AfterFunc(200*time.Millisecond, func() { _ = tx.Rollback() })
 	receive(t, store, "new")
+}
+
+// A full disk can be read. Ready reports it nevertheless.
+func TestReadyReportsAFullDisk(t *testing.T) {
+	t.Parallel()
+	store, db := openSQLite(t)
+	db.SetMaxOpenConns(1)
+	secret, err := webhook.NewSecret(strings.Repeat("s", 32))
+	require.NoError(t, err)
+	in, err := inbox.New(secret, store, func(context.Context, *webhook.Delivery) error { return nil })
+	require.NoError(t, err)
+	_, err = db.Exec(`PRAGMA max_page_count = 1`) // the present size counts
+	require.NoError(t, err)
+	for i := 0; err == nil && i < 1000; i++ {
+		require.NoError(t, in.Ready(t.Context()))
+		err = in.Track(t.Context(), fmt.Sprint("job-", i))
+	}
+	require.ErrorContains(t, err, "full")
+	require.ErrorContains(t, in.Ready(t.Context()), "full")
+	_, err = db.Exec(`PRAGMA max_page_count = 100000`)
+	require.NoError(t, err)
+	require.NoError(t, in.Track(t.Context(), "job"))
+	require.NoError(t, in.Ready(t.Context()))
 }
 
 // A process that has the whole file to itself lets nobody in, not even to look.
