@@ -223,7 +223,7 @@ func everythingAtOnce(e *env) {
 	finish := func(s inbox.Store, c inbox.Completion, want bool) error {
 		held, err := s.Finish(e.ctx, []inbox.Completion{c})
 		if err == nil && (len(held) != 1 || held[0] != want) {
-			return fmt.Errorf("Finish of %s as %s returns %v, want %v", c.Key, c.State, held, want)
+			return fmt.Errorf("the store's Finish of %s as %s returns %v, want %v", c.Key, c.State, held, want)
 		}
 		return err
 	}
