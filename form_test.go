@@ -24,6 +24,7 @@ var answerTypes = map[reflect.Type]furtherMembers{
 	reflect.TypeFor[JobSummary]():  {},
 	reflect.TypeFor[JobPage]():     {},
 	reflect.TypeFor[ErrorDetail](): {},
+	reflect.TypeFor[Upload]():      {},
 	reflect.TypeFor[ParseResult](): {
 		map[string]string{"result": `{"chunks":[]}`}, map[string]string{"response_type": `"parse"`},
 	},
