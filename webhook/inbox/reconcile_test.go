@@ -34,7 +34,7 @@ func TestReconcilerListsManyPendingJobs(t *testing.T) {
 	inBubble(t, func(t *testing.T, e *Env) {
 		jobs := 100_000
 		if testing.Short() || raceEnabled {
-			jobs = 5_000
+			jobs = 2_000
 		}
 		seed(e, jobs)
 		var calls atomic.Int64

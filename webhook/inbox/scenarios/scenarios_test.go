@@ -183,7 +183,7 @@ func TestMain(m *testing.M) {
 	flag.Parse()
 	given := false
 	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
-	if !given {
+	if !given && !raceEnabled {
 		if err := flag.Set("test.parallel", "8"); err != nil {
 			panic(err)
 		}
