@@ -38,10 +38,10 @@ func MustFor[T any]() json.RawMessage {
 // build returns the schema of the struct t, and whether it contains a reducto.Cited.
 func build(t reflect.Type) (raw json.RawMessage, cited bool, err error) {
 	if t.Kind() != reflect.Struct {
-		return nil, false, refuse("", "%s is no struct: give a struct type", t)
+		return nil, false, refuse("", "%s is not a struct: give a struct type", t)
 	}
 	if _, ok := citedValue(t); ok {
-		return nil, false, refuse("", "%s is no struct of fields: use Cited for the fields of a struct", t)
+		return nil, false, refuse("", "%s is for fields: use Cited for the fields of a struct", t)
 	}
 	b := builder{types: maps.Clone(knownTypes)}
 	if err := b.add(t, ""); err != nil {
@@ -49,7 +49,7 @@ func build(t reflect.Type) (raw json.RawMessage, cited bool, err error) {
 	}
 	s := b.types[t]
 	if s.Type != "object" {
-		return nil, false, refuse("", "JSON has %s as a %s: give a struct that JSON has as an object", t, s.Type)
+		return nil, false, refuse("", "encoding/json does not read %s as an object but as type %s: give another struct", t, s.Type)
 	}
 	raw, err = json.Marshal(s)
 	if err != nil {
@@ -118,8 +118,8 @@ func (b *builder) add(t reflect.Type, path string) error {
 			return refuse(path, "JSON does not decode into the interface %s: use a concrete type", t)
 		}
 	case reflect.Map:
-		if key := t.Key(); key.Kind() != reflect.String && !key.Implements(textMarshaler) {
-			return refuse(path, "the keys of %s are no strings: use a map with string keys", t)
+		if key := t.Key(); key.Kind() != reflect.String && !(key.Implements(textMarshaler) && implements(key, textUnmarshaler)) {
+			return refuse(path, "the keys of %s are not strings: use a map with string keys", t)
 		}
 		return b.add(t.Elem(), path+"[]")
 	case reflect.Slice, reflect.Array:

@@ -35,6 +35,7 @@ type (
 	// decimal has both methods, as types of decimal numbers do.
 	decimal struct{ text string }
 	opaque  struct{ text string }
+	key     int
 	pair    struct {
 		A string `json:"a"`
 		B string `json:"b"`
@@ -55,9 +56,10 @@ type (
 
 func (d *decimal) UnmarshalText(b []byte) error { d.text = string(b); return nil }
 func (d *decimal) UnmarshalJSON(b []byte) error { return json.Unmarshal(b, &d.text) }
+func (k key) MarshalText() ([]byte, error)      { return nil, nil }
 func (o *opaque) UnmarshalJSON(b []byte) error  { o.text = string(b); return nil }
 
-// schemaCase is a type, its name, and its schema.
+// schemaCase is a named call of For and the schema that it returns.
 type schemaCase struct {
 	name string
 	make func() (json.RawMessage, error)
@@ -106,20 +108,22 @@ func TestForReturnsSchema(t *testing.T) {
 			"c":{"type":"number","description":"Without the currency."},"d":{"description":"As printed."},
 			"e":{"description":"As printed."}},"required":["a","b","c","d","e"]}`},
 		{"containers", schema.For[struct {
-			List    []Contact          `json:"list"`
-			Matrix  [][]float64        `json:"matrix"`
-			Fixed   [2]bool            `json:"fixed"`
-			Map     map[string]*int    `json:"map"`
-			Structs map[string]Contact `json:"structs"`
-			Free    map[string]any     `json:"free"`
+			List    []Contact           `json:"list"`
+			Matrix  [][]float64         `json:"matrix"`
+			Fixed   [2]bool             `json:"fixed"`
+			Map     map[string]*int     `json:"map"`
+			Structs map[string]Contact  `json:"structs"`
+			Free    map[string]any      `json:"free"`
+			Keys    map[netip.Addr]bool `json:"keys"`
 		}], `{"type":"object","properties":{
 			"list":{"type":"array","items":{"type":"object","properties":{"email":{"type":"string"}},"required":["email"]}},
 			"matrix":{"type":"array","items":{"type":"array","items":{"type":"number"}}},
 			"fixed":{"type":"array","items":{"type":"boolean"},"minItems":2,"maxItems":2},
 			"map":{"type":"object","additionalProperties":{"type":"integer"}},
 			"structs":{"type":"object","additionalProperties":{"type":"object","properties":{"email":{"type":"string"}},"required":["email"]}},
-			"free":{"type":"object","additionalProperties":true}},
-			"required":["list","matrix","fixed","map","structs","free"]}`},
+			"free":{"type":"object","additionalProperties":true},
+			"keys":{"type":"object","additionalProperties":{"type":"boolean"}}},
+			"required":["list","matrix","fixed","map","structs","free","keys"]}`},
 		{"types with methods", schema.For[struct {
 			Time    time.Time   `json:"time"`
 			Times   []time.Time `json:"times"`
@@ -163,10 +167,13 @@ func TestForReturnsSchema(t *testing.T) {
 			C []string                `json:"c" enum:"x,y"`
 			D reducto.Cited[currency] `json:"d" enum:"EUR,USD" jsonschema:"Of the total."`
 			E currency                `json:"e"`
+			F reducto.Cited[[]string] `json:"f" enum:"x"`
+			G reducto.Cited[[]string] `json:"g"`
 		}], `{"type":"object","properties":{"a":{"type":"string","enum":["x","y","z"]},"b":{"type":"string","enum":["EUR"]},
 			"c":{"type":"array","items":{"type":"string","enum":["x","y"]}},
-			"d":{"type":"string","enum":["EUR","USD"],"description":"Of the total."},"e":{"type":"string"}},
-			"required":["a","c","d","e"]}`},
+			"d":{"type":"string","enum":["EUR","USD"],"description":"Of the total."},"e":{"type":"string"},
+			"f":{"type":"array","items":{"type":"string","enum":["x"]}},"g":{"type":"array","items":{"type":"string"}}},
+			"required":["a","c","d","e","f","g"]}`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -203,15 +210,15 @@ func TestForReturnsRequestError(t *testing.T) {
 		field  string
 		reason string
 	}{
-		{"string", schema.For[string], "T", "string is no struct"},
-		{"slice", schema.For[[]Address], "T", "is no struct"},
-		{"pointer", schema.For[*Address], "T", "is no struct"},
-		{"any", schema.For[any], "T", "is no struct"},
-		{"function", schema.For[func()], "T", "is no struct"},
+		{"string", schema.For[string], "T", "string is not a struct"},
+		{"slice", schema.For[[]Address], "T", "is not a struct"},
+		{"pointer", schema.For[*Address], "T", "is not a struct"},
+		{"any", schema.For[any], "T", "is not a struct"},
+		{"function", schema.For[func()], "T", "is not a struct"},
 		{"Cited", schema.For[reducto.Cited[Address]], "T", "use Cited for the fields"},
-		{"time", schema.For[time.Time], "T", "as a string"},
-		{"embedded time", schema.For[struct{ time.Time }], "T", "as a string"},
-		{"big number", schema.For[big.Int], "T", "as a integer"},
+		{"time", schema.For[time.Time], "T", "as type string"},
+		{"embedded time", schema.For[struct{ time.Time }], "T", "as type string"},
+		{"big number", schema.For[big.Int], "T", "as type integer"},
 		{"no fields", schema.For[struct{}], "T", "has no exported fields"},
 		{"UnmarshalJSON", schema.For[opaque], "T", "UnmarshalJSON"},
 		{"embedded Cited", schema.For[struct{ reducto.Cited[string] }], "T", "UnmarshalJSON"},
@@ -228,7 +235,8 @@ func TestForReturnsRequestError(t *testing.T) {
 		{"complex in Cited", schema.For[struct{ A reducto.Cited[[]complex128] }], "A[]", "no form in JSON"},
 		{"unsafe pointer", schema.For[struct{ A unsafe.Pointer }], "A", "no form in JSON"},
 		{"channel embedded", schema.For[struct{ line2 }], "Amount", "no form in JSON"},
-		{"map keys", schema.For[struct{ A map[int]string }], "A", "no strings"},
+		{"map keys", schema.For[struct{ A map[int]string }], "A", "not strings"},
+		{"map keys without UnmarshalText", schema.For[struct{ A map[key]string }], "A", "not strings"},
 		{"bytes", schema.For[struct{ A []byte }], "A", "base64"},
 		{"interface", schema.For[struct{ A error }], "A", "interface error"},
 		{"interface without description", schema.For[struct{ A any }], "A", "describe the field"},
@@ -276,7 +284,7 @@ type line2 struct{ Amount chan int }
 
 func TestMustForPanics(t *testing.T) {
 	t.Parallel()
-	assert.PanicsWithError(t, "reducto: schema.For: T: int is no struct: give a struct type", func() { schema.MustFor[int]() })
+	assert.PanicsWithError(t, "reducto: schema.For: T: int is not a struct: give a struct type", func() { schema.MustFor[int]() })
 	assert.NotPanics(t, func() { schema.MustFor[Address]() })
 }
 
