@@ -1,0 +1,17 @@
+// JSON Schemas of Go structs, for extraction.
+module github.com/reducto-go/reducto/schema
+
+go 1.26.0
+
+require (
+	github.com/google/jsonschema-go v0.4.3
+	github.com/reducto-go/reducto v0.0.0
+	github.com/stretchr/testify v1.12.1
+)
+
+require (
+	github.com/google/uuid v1.6.0 // indirect
+	go.yaml.in/yaml/v3 v3.0.5 // indirect
+)
+
+replace github.com/reducto-go/reducto => ..
