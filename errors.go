@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Sentinel errors for errors.Is. The errors that match them carry more: an *APIError,
-// a *WaitError, a *RequestError.
+// Sentinel errors for errors.Is. The errors that match them have details, for example
+// *APIError, *WaitError or *RequestError.
 var (
 	// ErrUnauthorized: the API does not know the key (401).
 	ErrUnauthorized = errors.New("reducto: unauthorized")
@@ -37,9 +37,9 @@ var (
 	ErrUploadTooLarge = errors.New("reducto: upload too large")
 	// ErrTooLarge: an answer is larger than the configured limit.
 	ErrTooLarge = errors.New("reducto: answer too large")
-	// ErrDetached: the content lies behind a URL, but no Client is known to download it.
-	// You decoded the result yourself, for example from your own storage. Get the job
-	// again to read it.
+	// ErrDetached: the content is behind a URL, but the result has no Client to
+	// download it. You decoded the result yourself, for example from your own storage.
+	// Get the job again to read it.
 	ErrDetached = errors.New("reducto: result has no client to be fetched with")
 )
 

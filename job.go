@@ -14,8 +14,8 @@ import (
 	"github.com/reducto-go/reducto/internal/wireid"
 )
 
-// JobStatus is the status of a job. It is an open set: an unknown status is kept as it
-// came and counts as running.
+// JobStatus is the status of a job. It is an open set. An unknown status is kept
+// unchanged and counts as running.
 type JobStatus string
 
 // The known statuses.
@@ -100,7 +100,8 @@ func (j *Job) FailureReason() string {
 	return ""
 }
 
-// UnmarshalJSON reads a job, its result by its type. Unknown members are kept.
+// UnmarshalJSON reads a job and decodes its result by its type. It keeps unknown
+// members.
 func (j *Job) UnmarshalJSON(data []byte) error { return decodeBytes(data, j, readJob) }
 
 // MarshalJSON writes a job, unknown members too.
@@ -266,8 +267,8 @@ func (c *Client) CancelJob(ctx context.Context, jobID string) error {
 }
 
 // DeleteJob deletes a job and its artefacts. The service deletes in the background.
-// From now on, requests for the job fail with ErrDeleted. Persisted results are
-// deleted only if includePersisted is true. Newer servers only.
+// After that, requests for the job fail with ErrDeleted. Persisted results are deleted
+// only if includePersisted is true. Newer servers only.
 func (c *Client) DeleteJob(ctx context.Context, jobID string, includePersisted bool) error {
 	if err := checkJobID("DeleteJob", jobID); err != nil {
 		return err

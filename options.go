@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Environment variables that NewClient reads where no option says otherwise.
+// Environment variables that NewClient reads if no option overrides them.
 const (
 	EnvAPIKey  = "REDUCTO_API_KEY"
 	EnvBaseURL = "REDUCTO_BASE_URL"
@@ -99,8 +99,8 @@ func WithAPIKey(key string) Option {
 
 // WithMaxMetadataBytes sets the largest metadata, in bytes of JSON, of a submission
 // with a webhook and a submit hook. A delivery repeats the metadata, so a receiver of
-// this library would refuse larger ones: raise its WithMaxBodyBytes too. Default:
-// DefaultMaxMetadataBytes.
+// this library refuses a larger one. If you raise the limit, raise the receiver's
+// WithMaxBodyBytes too. Default: DefaultMaxMetadataBytes.
 func WithMaxMetadataBytes(n int) Option {
 	return func(c *config) error {
 		if n <= 0 {

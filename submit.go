@@ -51,9 +51,9 @@ type asyncWire struct {
 	Webhook  *webhookWire    `json:"webhook,omitempty"`
 }
 
-// SubmitHook takes part in every asynchronous submission of a Client. For example, a
-// webhook secret adds itself to the metadata, and an inbox records the submission
-// before it is sent.
+// SubmitHook runs code before and after every asynchronous submission of a Client. For
+// example, a webhook secret adds itself to the metadata, and an inbox records the
+// submission before it is sent.
 //
 // Hooks run once for each submission, not for each attempt. They do not run for
 // synchronous calls and Do. They run on the caller's goroutine.
@@ -132,7 +132,7 @@ const (
 	MetadataSubmissionID = "submission_id"
 )
 
-// secrets returns the strings that hooks added, which no error may repeat.
+// secrets returns the strings that hooks added. Errors must not contain them.
 func (s *Submission) secrets() []string {
 	var out []string
 	for _, m := range s.added {
@@ -250,7 +250,7 @@ func WithResubmit() SubmitOption { return func(c *submitConfig) { c.resend = tru
 type submission interface {
 	// check refuses a request that the service certainly would not accept.
 	check() error
-	// private returns the secrets in the request, which no error may repeat.
+	// private returns the secrets in the request. Errors must not contain them.
 	private() []string
 	// wire returns the body to send; the async object is nil for a synchronous call.
 	wire(*asyncWire) any

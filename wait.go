@@ -27,8 +27,8 @@ type waitConfig struct {
 }
 
 // WithPollInterval sets the first and the longest interval between two polls. The
-// interval grows from the first to the longest. Values that are not positive or out
-// of order are raised. Default: 1 s and 30 s.
+// interval grows from the first to the longest. If a value is not positive, or longest
+// is less than first, it is raised. Default: 1 s and 30 s.
 func WithPollInterval(first, longest time.Duration) WaitOption {
 	return func(c *waitConfig) {
 		c.min = max(first, time.Millisecond)
@@ -79,10 +79,10 @@ func (c *waitConfig) pause(round int, asked time.Duration) time.Duration {
 //
 // If the job failed or was cancelled, Wait returns it with a *JobError. If ctx ends
 // first, Wait returns the last known state of the job, which may be nil, and a
-// *WaitError. These errors end the wait at once: a refused key (ErrUnauthorized,
-// ErrForbidden), an unknown job (ErrNotFound), an expired or deleted job
-// (ErrExpired), and a completed job without a result (ErrExpired). Wait treats an
-// unknown status as running.
+// *WaitError. The wait ends at once if the key is refused (ErrUnauthorized,
+// ErrForbidden) or the job is unknown (ErrNotFound). It also ends at once with
+// ErrExpired if the job expired, was deleted, or completed without a result. Wait
+// treats an unknown status as running.
 func (c *Client) Wait(ctx context.Context, jobID string, opts ...WaitOption) (*Job, error) {
 	return c.wait(ctx, jobID, time.Time{}, opts)
 }
@@ -192,8 +192,8 @@ func (w *waitedJob) survives(f *failure) bool {
 // WaitEach waits for many jobs. It yields each job when it ends, with the error that
 // Wait would return. The job is never nil: without an answer it has only its JobID.
 // WaitEach yields every id exactly once, even if ctx ends, and counts repeated ids
-// once. It needs one list request a round for all running jobs. Leaving the loop ends
-// the wait.
+// once. In each round it reads the list of jobs, instead of each job. Leaving the loop
+// ends the wait.
 func (c *Client) WaitEach(ctx context.Context, jobIDs []string, opts ...WaitOption) iter.Seq2[*Job, error] {
 	return func(yield func(*Job, error) bool) {
 		g := &waitGroup{client: c, cfg: waiting(opts)}

@@ -28,14 +28,15 @@ const (
 )
 
 // DirectWebhook makes the service POST {"status","job_id","metadata"} to url. The
-// request is unsigned, and the service tries it at most four times. The URL must be
-// http or https and reachable from the internet. Reducto recommends https.
-// See https://docs.reducto.ai/workflows/direct-webhooks.
+// request is unsigned. The service tries it at most four times. The URL must be http or
+// https and reachable from the internet. Reducto recommends https. See
+// https://docs.reducto.ai/workflows/direct-webhooks.
 func DirectWebhook(url string) Webhook { return Webhook{mode: webhookDirect, url: url} }
 
-// SvixWebhook makes the service send signed notifications through Svix to the
-// endpoints that are configured in Reducto's portal. Channels limit the endpoints; no
-// channel means all. See https://docs.reducto.ai/workflows/svix-webhooks.
+// SvixWebhook makes the service send signed notifications through Svix to the endpoints
+// that are configured in Reducto's portal. Channels select the endpoints. Without
+// channels, all endpoints get the notifications. See
+// https://docs.reducto.ai/workflows/svix-webhooks.
 func SvixWebhook(channels ...string) Webhook {
 	return Webhook{mode: webhookSvix, channels: slices.Clone(channels)}
 }
@@ -95,7 +96,7 @@ func (w Webhook) check() error {
 }
 
 // unreachable returns why Reducto's public service cannot deliver to the webhook, or
-// should not. It is empty if nothing is known against it.
+// should not. It is empty if no reason is known.
 func (w Webhook) unreachable() string {
 	if w.mode != webhookDirect {
 		return ""

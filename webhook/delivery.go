@@ -12,23 +12,23 @@ import (
 	"github.com/reducto-go/reducto"
 )
 
-// Func processes the end of a job. It is called with every outcome, so look at
-// d.Outcome or at the type of the job's result.
+// Func processes the end of a job. It is called with every outcome, so check d.Outcome
+// or the type of the job's result.
 //
-// If Func returns nil, the job is done. If it returns an error or panics, it is
-// called again, unless the error is Permanent or reducto.ErrExpired.
+// If Func returns nil, the job is done. If it returns an error or panics, it is called
+// again, unless the error is Permanent or matches reducto.ErrExpired.
 //
-// The process can end between the function's effect and its completion. Then the
-// function is called again. Make the effect idempotent, for example by the job's id.
+// If the process ends between the function's effect and its completion, the function is
+// called again. Make the effect idempotent, for example by the job's id.
 type Func func(ctx context.Context, d *Delivery) error
 
 // Delivery is the end of a job, as a Func gets it. It is safe for concurrent use.
 // It prints without its metadata, which can be personal data.
 type Delivery struct {
-	// Event is what the webhook said.
+	// Event is the content of the webhook.
 	Event
-	// Outcome is how the job ended: what the API says if there is a client, otherwise
-	// what the webhook said. Event.Status is the webhook's, and can differ.
+	// Outcome is how the job ended. With a client it comes from the API, otherwise from
+	// the webhook. Event.Status comes from the webhook, and can differ.
 	Outcome Outcome
 	// Attempt counts the calls of the function for this job, from 1.
 	Attempt int
@@ -38,8 +38,8 @@ type Delivery struct {
 	source Source
 }
 
-// Source answers the methods of a Delivery. A Handler and an Inbox have one each.
-// Implement it to call your function in a unit test.
+// Source implements the methods of a Delivery. Handler and Inbox provide one. Implement
+// it to call your function in a unit test.
 type Source interface {
 	// Job returns the job. See Delivery.Job for its errors.
 	Job(ctx context.Context) (*reducto.Job, error)
@@ -57,8 +57,8 @@ func NewDelivery(e Event, o Outcome, s Source) *Delivery {
 // callers, so do not change it. After an error, the next call fetches again.
 //
 // The error is reducto.ErrExpired if the job or its result no longer exists, and
-// ErrNoClient if there is no client. Others are those of reducto.Client.GetJob. A
-// Func may return all of them.
+// ErrNoClient if there is no client. Other errors are those of reducto.Client.GetJob. A
+// Func may return each of them unchanged.
 func (d *Delivery) Job(ctx context.Context) (*reducto.Job, error) {
 	if d.source == nil {
 		return nil, ErrNoClient
@@ -87,9 +87,9 @@ type Execer interface {
 // The error is inbox.ErrLeaseLost if another worker has claimed the job: roll back.
 // It is ErrTxUnsupported for a Handler and for a store without transactions.
 //
-// The record stays locked until the transaction ends, whatever its lease says. A
-// REPEATABLE READ transaction of PostgreSQL can fail with SQLSTATE 40001: roll back
-// and try again. SQLite has a single writer, so keep the transaction short.
+// The record stays locked until the transaction ends, even if its lease ends before. A
+// REPEATABLE READ transaction of PostgreSQL can fail with SQLSTATE 40001: roll back and
+// try again. SQLite has a single writer, so keep the transaction short.
 //
 // If the function returns nil without a commit, it is called again.
 func (d *Delivery) CompleteTx(ctx context.Context, tx Execer) error {
@@ -127,13 +127,13 @@ const (
 	// OutcomeExpired: the job or its result no longer exists. An Inbox calls the
 	// function with it. A Handler does not, as it may have processed the job before.
 	OutcomeExpired Outcome = "expired"
-	// OutcomeUnknown: the end cannot be found out. A Handler without a client uses it
-	// for a status that it does not know.
+	// OutcomeUnknown: it cannot be determined how the job ended. A Handler without a
+	// client uses it for an unknown status.
 	OutcomeUnknown Outcome = "unknown"
 )
 
-// OutcomeOf returns the outcome that a status means. It is OutcomeUnknown for a
-// status that is not an end.
+// OutcomeOf returns the outcome for a status. It is OutcomeUnknown for a status that is
+// not terminal.
 func OutcomeOf(s reducto.JobStatus) Outcome {
 	switch s {
 	case reducto.JobStatusCompleted:

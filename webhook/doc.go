@@ -16,8 +16,8 @@
 //
 // # Which receiver to use
 //
-//   - Handler calls your function within the request and keeps its state in memory.
-//     Use it with one process, and if you would notice a job that is lost.
+//   - Handler calls your function within the request and keeps its state in memory. Use
+//     it with one process, and only if you can detect lost jobs in another way.
 //   - inbox.Inbox, in package inbox, keeps deliveries in a database. It retries your
 //     function for hours and finds jobs whose webhooks were lost. Use it in production.
 //   - Receiver only turns requests into verified events. Use it to build your own.
@@ -32,36 +32,37 @@
 //
 // # What a Handler guarantees
 //
-//   - It answers 200 only after your function returned nil or gave up, or if this has
-//     happened before. The function gives up with Permanent or an error that is
-//     reducto.ErrExpired.
+//   - It answers 200 only after your function returned nil or gave up, now or for an
+//     earlier delivery. The function gives up with Permanent or an error that matches
+//     reducto.ErrExpired. With a client, it also answers 200 if the job no longer
+//     exists.
 //   - In one process, it runs one call at a time for a job. After a success it does not
 //     call your function again for that job within WithDedupWindow (48 hours).
 //   - Jobs of one submission count as one job. If Reducto made several jobs of a
 //     submission, the first to end is processed and the others are duplicates.
 //   - Effects are at least once: the process can die between your effect and the 200.
 //     Make the effect idempotent.
-//   - A sender that disconnects neither ends nor repeats the call. The next delivery
-//     joins the call, or finds the job done.
+//   - If the sender disconnects, the call continues. The next delivery joins the call,
+//     or is a duplicate of the finished job.
 //
-// It does not guarantee that your function is called. If all four deliveries fail,
-// nothing looks for the job. Use reducto.Client.Wait or package inbox for that. Several
-// processes share nothing, and a new process remembers nothing.
+// It does not guarantee that your function is called. If all four deliveries fail, the
+// Handler does not poll the API for the job. Use reducto.Client.Wait or package inbox
+// for that. Processes do not share their state, and a new process remembers no job.
 //
 // A secret in a direct webhook proves only that the sender knows the secret. Anyone who
 // has seen one body can repeat or change it. So use https and WithClient.
 //
 // # With a client and without
 //
-// With WithClient, the Handler fetches the job before it calls your function. The
-// API's status decides the outcome, whatever the delivery says. If the job or its
-// result no longer exists, the Handler answers 200 and logs an error, and does not call
-// your function. If the API says that the job still runs, the Handler asks again for
-// four seconds and then answers 503. A duplicate that arrives after WithDedupWindow
-// costs one request to the API. A job is not taken for gone in the first minute after
-// its submission.
+// With WithClient, the Handler fetches the job before it calls your function. The API's
+// status decides the outcome, even if the delivery has another status. If the job or
+// its result no longer exists, the Handler answers 200 and logs an error, and does not
+// call your function. If the API says that the job still runs, the Handler asks again
+// for four seconds and then answers 503. A duplicate that arrives after WithDedupWindow
+// costs one request to the API. In the first minute after a submission, the Handler
+// does not treat a 404 as a job that is gone.
 //
-// Without a client, the Handler believes the status of the first delivery. A duplicate
+// Without a client, the status of the first delivery decides the outcome. A duplicate
 // that arrives after WithDedupWindow calls your function again.
 //
 // # Answers

@@ -8,7 +8,7 @@ import (
 	"github.com/reducto-go/reducto/webhook/internal/run"
 )
 
-// Reasons to refuse a request, for errors.Is. A sender never learns the reason.
+// Reasons to refuse a request, for errors.Is. The response does not contain the reason.
 var (
 	// ErrMalformed: the body is not a webhook, or is ambiguous. The answer is 400.
 	ErrMalformed = body.ErrMalformed
@@ -17,9 +17,10 @@ var (
 	// ErrUnauthorized: the delivery is not genuine. The answer is 401. The errors
 	// below are ErrUnauthorized too.
 	ErrUnauthorized = errors.New("webhook: unauthorized")
-	// ErrNoSecret: the metadata has no secret, more than one, or one that is no string.
+	// ErrNoSecret: the metadata has no secret, several secrets, or one that is not a
+	// string.
 	ErrNoSecret = fmt.Errorf("%w: no secret in the metadata", ErrUnauthorized)
-	// ErrWrongSecret: the secret is none of those configured.
+	// ErrWrongSecret: the secret is not one of the configured secrets.
 	ErrWrongSecret = fmt.Errorf("%w: wrong secret", ErrUnauthorized)
 	// ErrExpiredToken: a Signer's token has expired.
 	ErrExpiredToken = fmt.Errorf("%w: the token has expired", ErrUnauthorized)
@@ -33,7 +34,7 @@ var (
 	ErrTimestamp = fmt.Errorf("%w: timestamp out of tolerance", ErrUnauthorized)
 )
 
-// Errors that a Func can meet.
+// Errors that a Func can get.
 var (
 	// ErrNoClient: Delivery.Job needs a client, and there is none.
 	ErrNoClient = errors.New("webhook: no client to fetch the job with: give the handler one by WithClient")
@@ -45,10 +46,10 @@ var (
 	ErrShutdown = errors.New("webhook: shutting down")
 )
 
-// Permanent marks an error that another attempt cannot mend, such as a document
-// that your code cannot use. If a Func returns it, the function is not called again
-// for that job. A Handler answers 200; an Inbox marks the record dead. errors.Is and
-// errors.As see err. Permanent(nil) is nil.
+// Permanent marks an error that another attempt cannot fix, such as a document that
+// your code cannot use. If a Func returns it, the function is not called again for that
+// job. A Handler answers 200; an Inbox marks the record dead. errors.Is and errors.As
+// see err. Permanent(nil) is nil.
 func Permanent(err error) error {
 	if err == nil {
 		return nil
@@ -62,7 +63,8 @@ func IsPermanent(err error) bool {
 	return ok
 }
 
-// ShutdownError says that Shutdown did not wait until the end.
+// ShutdownError is the error of a Shutdown whose context ended too early. Use it to log
+// how many calls were still running.
 type ShutdownError struct {
 	// Remaining is how many calls of the function were still running. It is zero if
 	// only log records were left to write.

@@ -13,8 +13,8 @@ import (
 	"github.com/reducto-go/reducto/webhook/internal/body"
 )
 
-// Event is what a verified webhook says. It has no result, and a direct webhook is
-// not signed, so ask the API for the job (Delivery.Job).
+// Event is the content of a verified webhook. It has no result, and a direct webhook is
+// not signed. So get the job from the API with Delivery.Job.
 //
 // An Event prints without its metadata, which can be personal data.
 type Event struct {
@@ -28,7 +28,7 @@ type Event struct {
 	// DecodeMetadata reads it.
 	Metadata json.RawMessage
 	// SubmissionID is the submission that made the job, empty if unknown. All jobs of
-	// one submission are one piece of work.
+	// one submission count as one job.
 	SubmissionID string
 	// KeyID names the secret that the delivery carried: "current" or "previous-1" for
 	// a Secret. When no delivery has carried an old secret for a day, remove it.
@@ -37,7 +37,7 @@ type Event struct {
 	Extra map[string]json.RawMessage
 }
 
-// newEvent copies what is kept of a verified body.
+// newEvent copies a verified body into an Event.
 func newEvent(m *body.Message, keyID string, submissionID []byte) (Event, error) {
 	extra, err := m.Extra()
 	if err != nil {

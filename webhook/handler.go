@@ -24,7 +24,7 @@ import (
 // slash http.ServeMux would answer 307, which Reducto does not follow. No middleware
 // may read the body.
 //
-// A Handler is safe for concurrent use. It keeps what it knows in memory.
+// A Handler is safe for concurrent use. It keeps its state in memory.
 type Handler struct {
 	recv   *Receiver
 	fn     Func
@@ -33,7 +33,7 @@ type Handler struct {
 }
 
 // NewHandler returns a Handler that calls f for the deliveries that v verifies. It
-// checks everything; the error is a *reducto.RequestError.
+// checks all arguments. The error is a *reducto.RequestError.
 func NewHandler(v Verifier, f Func, opts ...Option) (*Handler, error) {
 	const op = "webhook.NewHandler"
 	cfg, err := configure(opts)
@@ -61,7 +61,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.recv.Respond(w, status)
 }
 
-// process has a verified delivery processed once, and returns the answer's status.
+// process calls the function once for a verified delivery, and returns the answer's
+// status.
 func (h *Handler) process(r *http.Request, e *Event, received time.Time) int {
 	for {
 		c, role, conflict := h.memory.admit(r.Context(), e, received)
@@ -108,7 +109,7 @@ func (h *Handler) wait(r *http.Request, c *call, timeout <-chan time.Time) int {
 	return http.StatusServiceUnavailable
 }
 
-// status returns the answer to everybody who waits for the call.
+// status returns the answer to all requests that wait for the call.
 func (e ending) status() int {
 	switch e {
 	case endedDone, endedExpired:
@@ -119,8 +120,8 @@ func (e ending) status() int {
 	return http.StatusInternalServerError
 }
 
-// recheckDelays are the pauses after which the Handler asks again if the API says
-// that a job still runs. Together they are shorter than a sender waits.
+// recheckDelays are the pauses after which the Handler asks again if the API says that
+// a job still runs. Their sum is shorter than the sender's timeout.
 var recheckDelays = [...]time.Duration{
 	250 * time.Millisecond, 500 * time.Millisecond, time.Second, 2 * time.Second,
 }
@@ -128,8 +129,8 @@ var recheckDelays = [...]time.Duration{
 // refetchTimeout limits all requests to the API before the function is called.
 const refetchTimeout = 30 * time.Second
 
-// run processes a delivery on a goroutine of its own, so that the function cannot
-// end the connection's.
+// run processes a delivery on a goroutine of its own, so runtime.Goexit in the function
+// does not end the connection.
 func (h *Handler) run(c *call) {
 	defer h.memory.finish(c) // even if the function ends the goroutine
 	var job *reducto.Job
@@ -240,7 +241,7 @@ func (h *Handler) judge(c *call, r run.Result) {
 	}
 }
 
-// report logs what became of a delivery.
+// report logs the result of a delivery.
 func (h *Handler) report(ctx context.Context, level slog.Level, msg string, d *Delivery, more ...slog.Attr) {
 	if !h.recv.log.On() {
 		return
@@ -265,11 +266,11 @@ func (h *Handler) Stats() Stats {
 }
 
 // Shutdown waits until no call is running. Call it after http.Server.Shutdown, which
-// does not wait for calls whose senders have gone.
+// does not wait for a call if its sender has disconnected.
 //
-// From now on, deliveries that would begin a call are answered 503. If ctx ends
-// first, the contexts of the calls end with the cause ErrShutdown, and the error is
-// a *ShutdownError. Shutdown can be called again, and at any time.
+// After Shutdown is called, deliveries that would begin a call are answered 503. If ctx
+// ends first, the contexts of the calls end with the cause ErrShutdown, and the error
+// is a *ShutdownError. Shutdown can be called again, and at any time.
 func (h *Handler) Shutdown(ctx context.Context) error {
 	h.memory.close()
 	select {

@@ -18,8 +18,8 @@ type callContext struct {
 	request         context.Context
 }
 
-// Value asks the Handler's context first. That context answers only the key by which
-// package context finds a parent that it can cancel with.
+// Value asks the Handler's context first. That context has a value only for the key
+// that package context uses to find a parent.
 func (c *callContext) Value(key any) any {
 	if v := c.Context.Value(key); v != nil {
 		return v
@@ -27,9 +27,9 @@ func (c *callContext) Value(key any) any {
 	return c.request.Value(key)
 }
 
-// funcContext is the context of a Func. A context with a timer costs as much as
-// reading and verifying a delivery, and many functions never use it. So the timer is
-// made when the function first asks when the context ends.
+// funcContext is the context of a Func. A context with a timer costs as much as reading
+// and verifying a delivery, and many functions never use it. So the timer is created
+// when the function first uses Done or Err.
 type funcContext struct {
 	call     *callContext
 	deadline time.Time
@@ -79,8 +79,8 @@ func (c *funcContext) Done() <-chan struct{} { return c.ends().Done() }
 // Err implements context.Context.
 func (c *funcContext) Err() error { return c.ends().Err() }
 
-// Value implements context.Context. The Handler's context answers only package
-// context's own key. Answering it spares derived contexts a goroutine.
+// Value implements context.Context. The Handler's context has a value only for package
+// context's own key. This value saves a goroutine for each derived context.
 func (c *funcContext) Value(key any) any {
 	if c.call.Context.Value(key) != nil {
 		return c.ends().Value(key)

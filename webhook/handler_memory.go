@@ -9,8 +9,8 @@ import (
 	"github.com/reducto-go/reducto/internal/wireid"
 )
 
-// memory knows the jobs that are running and those that have finished. It makes one
-// call out of many deliveries.
+// memory keeps the running and the finished jobs. It joins several deliveries of a job
+// into one call.
 type memory struct {
 	ttl time.Duration
 	max int
@@ -82,7 +82,7 @@ type call struct {
 	done   chan struct{}
 }
 
-// ending is how a call ended. It is the answer to everybody who waits for the call.
+// ending is how a call ended. It is the answer to all requests that wait for the call.
 // The zero value is the ending of a goroutine that died.
 type ending uint8
 
@@ -102,7 +102,7 @@ func (c *call) leavesRoomFor(jobKey string) bool {
 	return c.ending == endedExpired && c.jobKey != jobKey
 }
 
-// role is what a delivery is to its work.
+// role is how a delivery is handled.
 type role uint8
 
 const (
@@ -122,8 +122,8 @@ func newMemory(ttl time.Duration, max int) *memory {
 	return m
 }
 
-// admit gives a delivery its role, with the call for roleStart and roleJoin. conflict
-// reports that the delivery contradicts an earlier one of the same job.
+// admit returns the role of a delivery. It returns the call for roleStart and roleJoin.
+// conflict reports whether the delivery contradicts an earlier one of the same job.
 func (m *memory) admit(ctx context.Context, e *Event, received time.Time) (c *call, r role, conflict bool) {
 	key := keyOf(e)
 	m.mu.Lock()

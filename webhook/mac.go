@@ -9,8 +9,8 @@ import (
 )
 
 // keyed returns HMAC-SHA256 hashes of one key. Setting up a hash costs as much as
-// hashing a delivery, so hashes are pooled. It is a closure because fmt prints
-// unexported fields, whatever their Format method says.
+// hashing a delivery, so hashes are pooled. It is a closure because fmt does not call
+// Format on unexported fields.
 type keyed func() *keyedHash
 
 func newKeyed(key []byte) keyed {

@@ -29,7 +29,7 @@ const (
 	DefaultDedupSize = 100_000
 )
 
-// Option configures a Handler. Every ReceiverOption is one.
+// Option configures a Handler. Every ReceiverOption is an Option.
 type Option interface{ apply(*config) error }
 
 // ReceiverOption configures how requests are received. It is for Handlers and
@@ -87,10 +87,10 @@ func configure[O Option](opts []O) (*config, error) {
 }
 
 // WithLogger sets the logger. Successes are logged at debug level, refusals and
-// conflicts at warning level, and what needs a person at error level. Metadata,
-// secrets, bodies and unverified requests are never logged. Records are written on
-// a goroutine of their own, so a logger that blocks loses records, not deliveries.
-// Default: no logger.
+// conflicts at warning level, and failures that an operator must fix at error level.
+// Metadata, secrets, bodies and unverified requests are never logged. Records are
+// written on a goroutine of their own, so a logger that blocks loses records, not
+// deliveries. Default: no logger.
 func WithLogger(l *slog.Logger) ReceiverOption {
 	return func(c *config) error {
 		if l == nil {
@@ -139,11 +139,11 @@ func WithStrictJobIDs() ReceiverOption {
 	}
 }
 
-// WithClient sets the client that fetches jobs: for Delivery.Job, and for the API to
-// confirm a job's end before the function is called. The API's status decides the
+// WithClient sets the client that fetches jobs for Delivery.Job. The Handler also uses
+// it to confirm a job's end before it calls the function. The API's status decides the
 // outcome. If the API says that the job still runs, the Handler asks again for some
-// seconds, and then answers 503. Default: no client; the first delivery's status is
-// believed.
+// seconds, and then answers 503. Default: no client; the first delivery's status
+// decides the outcome.
 func WithClient(client *reducto.Client) Option {
 	return handlerOption(func(c *config) error {
 		if client == nil {
@@ -154,8 +154,8 @@ func WithClient(client *reducto.Client) Option {
 	})
 }
 
-// WithoutRefetch believes a delivery's status even if there is a client. It saves a
-// request for functions that do not need the job.
+// WithoutRefetch makes the Handler use the delivery's status, even if there is a
+// client. It saves a request if your function does not need the job.
 func WithoutRefetch() Option {
 	return handlerOption(func(c *config) error {
 		c.refetch = false
@@ -163,16 +163,16 @@ func WithoutRefetch() Option {
 	})
 }
 
-// WithFuncTimeout sets how long a call of the function may take. Its context ends
-// then. A function that ignores its context blocks its own job only. Default:
+// WithFuncTimeout sets how long a call of the function may take. After that its context
+// ends. A function that ignores its context blocks its own job only. Default:
 // DefaultFuncTimeout.
 func WithFuncTimeout(d time.Duration) Option {
 	return handlerOption(positive("WithFuncTimeout", d, func(c *config) { c.funcTimeout = d }))
 }
 
-// WithDuplicateTimeout sets how long a duplicate waits for the running call, whose
-// answer it shares. After that it is answered 503. Zero answers at once. Default:
-// DefaultDuplicateTimeout.
+// WithDuplicateTimeout sets how long a duplicate waits for the running call. It gets
+// the same answer as that call. After that it is answered 503. Zero answers at once.
+// Default: DefaultDuplicateTimeout.
 func WithDuplicateTimeout(d time.Duration) Option {
 	return handlerOption(func(c *config) error {
 		if d < 0 {

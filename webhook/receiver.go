@@ -36,8 +36,8 @@ type Receiver struct {
 	drift      drift
 }
 
-// NewReceiver returns a Receiver. It checks the verifier and the options; the error
-// is a *reducto.RequestError.
+// NewReceiver returns a Receiver. It checks the verifier and the options. The error is
+// a *reducto.RequestError.
 func NewReceiver(v Verifier, opts ...ReceiverOption) (*Receiver, error) {
 	cfg, err := configure(opts)
 	return newReceiver("webhook.NewReceiver", v, cfg, err)
@@ -68,14 +68,15 @@ const (
 	// refusalLogEvery limits the log records about refused requests, as a flood of
 	// forged requests must not become a flood of records.
 	refusalLogEvery = time.Second
-	// driftStreak is how many refused deliveries in a row look like a wrong secret.
+	// driftStreak is the number of refused deliveries in a row that suggests a wrong
+	// secret.
 	driftStreak = 20
-	// driftEvery limits the log records about that.
+	// driftEvery limits the log records about a wrong secret.
 	driftEvery = time.Minute
 )
 
 // Receive reads and verifies a request. If it returns an error, it has answered the
-// request, counted it and logged it. Otherwise answer it by Respond.
+// request, counted it and logged it. Otherwise call Respond to answer it.
 func (r *Receiver) Receive(w http.ResponseWriter, req *http.Request) (Event, error) {
 	event, status, err := r.receive(w, req, time.Now())
 	if err != nil {
@@ -144,8 +145,8 @@ func (r *Receiver) limitReading(w http.ResponseWriter, req *http.Request, receiv
 	return http.NewResponseController(w).SetReadDeadline(received.Add(r.cfg.readTimeout)) == nil
 }
 
-// buffers hold bodies. Buffers above maxPooled are not kept, so that one large body
-// does not cost its memory for good.
+// buffers hold bodies. Buffers above maxPooled are not kept, so one large body does not
+// keep its memory forever.
 var buffers = sync.Pool{New: func() any { return new(make([]byte, 0, 4<<10)) }}
 
 const maxPooled = 64 << 10
@@ -244,7 +245,8 @@ type timedVerifier interface {
 
 var errVerifierPanicked = errors.New("webhook: the verifier panicked")
 
-// verify calls the verifier. It contains its panics, as it can be the user's.
+// verify calls the verifier. It recovers from panics, because the verifier can be the
+// user's.
 func (r *Receiver) verify(req *http.Request, text []byte, received time.Time) (e Event, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -279,8 +281,8 @@ var reasons = [...]struct {
 	{ErrUnauthorized, "other"},
 }
 
-// known returns the error of this package that err is. The user's own errors could
-// repeat what the request said.
+// known returns the error of this package that err matches. The user's own errors could
+// contain parts of the request.
 func known(err error) error {
 	if reason, ok := errors.AsType[body.Malformed](err); ok {
 		return reason
@@ -333,7 +335,7 @@ func RefusalReason(err error) string {
 	return "other"
 }
 
-// logRefused logs a refused request, without anything that it said.
+// logRefused logs a refused request, without its content.
 func (r *Receiver) logRefused(req *http.Request, msg string, attrs ...slog.Attr) {
 	if !r.log.On() {
 		return
@@ -355,7 +357,7 @@ func (d *drift) passed() {
 	}
 }
 
-// failed reports whether to raise the alarm.
+// failed reports whether to log the error.
 func (d *drift) failed(now time.Time) bool {
 	if d.streak.Add(1) != driftStreak {
 		return false

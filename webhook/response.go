@@ -7,12 +7,13 @@ import (
 	"time"
 )
 
-// responses are the bodies of all answers. They are constant, so that a sender
-// learns nothing from them.
+// responses are the bodies of all answers. They are constant, so a sender cannot get
+// information from them.
 //
-// Reducto repeats a delivery that is not answered 2xx. These answers are never
-// given: 3xx, which is not followed; 410, as some senders disable the endpoint; 202,
-// which promises more than memory can keep; 409, as some senders do not repeat 4xx.
+// Reducto repeats a delivery that is not answered 2xx. The receivers do not use 3xx,
+// because Reducto does not follow it. They do not use 409 and 410, because some senders
+// then stop or disable the endpoint. They do not use 202, because memory can lose the
+// delivery.
 var responses = map[int]string{
 	http.StatusOK:                    `{"received":true}`,
 	http.StatusBadRequest:            `{"error":"malformed"}`,

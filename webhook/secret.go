@@ -26,30 +26,30 @@ const (
 	MaxSecretLen = 1024
 )
 
-// Secret verifies direct webhooks by a secret in their metadata, as Reducto documents
-// it. Give the same Secret to reducto.WithSubmitHook, which adds the secret to every
-// submission with a webhook, and to NewHandler, which expects it in every delivery.
+// Secret verifies direct webhooks by a secret in their metadata. Reducto documents this
+// method. Give the same Secret to reducto.WithSubmitHook, which adds the secret to
+// every submission with a webhook, and to NewHandler, which expects it in every
+// delivery.
 //
 // A Secret proves only that the sender knows the secret. The body is not signed, so
 // anyone who has seen one body can make others. Use https and WithClient.
 //
 // # Rotation
 //
-// Every process must accept a secret before any process sends it, and as long as jobs
-// with it can end:
+// Every process must accept a new secret before any process sends it. It must accept
+// the old secret as long as jobs with it can end:
 //
 //  1. Deploy NewSecret(old, new): it sends old and accepts both.
 //  2. Deploy NewSecret(new, old): it sends new and accepts both.
-//  3. Wait until no delivery has shown old (Event.KeyID) for a day. A job of the batch
-//     lane can take twelve hours.
+//  3. Wait until no delivery has carried old (Event.KeyID) for a day. A job of the
+//     batch lane can take twelve hours.
 //  4. Deploy NewSecret(new).
 //
 // A single process can begin with step 2.
 //
 // A Secret is safe for concurrent use. It prints, logs and marshals as "[redacted]".
 type Secret struct {
-	// These are closures because fmt prints unexported fields, whatever their Format
-	// method says.
+	// These are closures because fmt does not call Format on unexported fields.
 	match  func(candidate []byte) (kid string, ok bool)
 	reveal func() string // returns the current secret
 }

@@ -22,7 +22,7 @@ import (
 	"github.com/reducto-go/reducto/webhook/internal/body"
 )
 
-// Key is a key of a Signer. It prints its ID alone. Do not put it into an unexported
+// Key is a key of a Signer. It prints only its ID. Do not put it into an unexported
 // field, as fmt prints those without calling Format.
 type Key struct {
 	// ID names the key in tokens and logs. It has 1 to 32 letters, digits, '-' and '_'.
@@ -76,7 +76,7 @@ func WithTokenLife(d time.Duration) SignerOption {
 // token expires. Package inbox also refuses a job that is not one of the submission's.
 //
 // The first key signs, and all keys verify. To rotate, deploy the new key in second
-// place, then in first place. Remove the old key when no delivery has shown it
+// place, then in first place. Remove the old key when no delivery has carried it
 // (Event.KeyID) for longer than the token's life.
 //
 // A Signer is safe for concurrent use. It prints, logs and marshals as "[redacted]".

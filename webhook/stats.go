@@ -8,8 +8,8 @@ type Stats struct {
 	// joined a running call, or whose job was done. Refused counts verified deliveries
 	// that were answered 503.
 	Accepted, Duplicates, Refused uint64
-	// Unauthorized counts requests answered 401, and TooLarge 413. Invalid counts those
-	// that were no delivery for another reason (400, 405, 415, consumed bodies).
+	// Unauthorized counts requests answered 401, and TooLarge 413. Invalid counts
+	// requests that were not a delivery: answers 400, 405 and 415, and consumed bodies.
 	Unauthorized, Invalid, TooLarge uint64
 	// Conflicts counts contradictions between two deliveries of a job, or between a
 	// delivery and the API.

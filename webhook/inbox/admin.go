@@ -54,8 +54,8 @@ func (in *Inbox) List(ctx context.Context, f Filter) iter.Seq2[Record, error] {
 	}
 }
 
-// Replay queues dead records again, by key, with no attempts counted. If there is no
-// dead record of a key, the error names the key. The others are replayed.
+// Replay queues the dead records of these keys again, and resets their attempts. If a
+// key has no dead record, the error names the key. The others are replayed.
 func (in *Inbox) Replay(ctx context.Context, keys ...string) error {
 	if len(keys) == 0 {
 		return nil
@@ -81,18 +81,20 @@ func (in *Inbox) Replay(ctx context.Context, keys ...string) error {
 	return errors.Join(missing...)
 }
 
-// Stats counts what an Inbox has done since it was made, and what its store has.
+// Stats has the counters of an Inbox since New, and the numbers of records in its
+// store. Use it to monitor the Inbox.
 type Stats struct {
 	// Stats has this Inbox's counters. InFlight is the number of functions that run
 	// here, and Remembered the number of records that are done.
 	webhook.Stats
-	// Store counts the records of the store, whichever process wrote them.
+	// Store counts the records of the store, from all processes.
 	Store StoreStats
 	// OldestCall is how long the longest running function of this Inbox has run. If it
 	// is longer than WithFuncTimeout, the function ignores its context and keeps its
 	// worker.
 	OldestCall time.Duration
-	// MeasurementsLost counts measurements that the Observer did not take.
+	// MeasurementsLost counts measurements that were dropped because the Observer was
+	// too slow or panicked.
 	MeasurementsLost uint64
 }
 
@@ -132,7 +134,7 @@ func (in *Inbox) oldestCall() time.Duration {
 	return oldest
 }
 
-// OutcomeError says that a job ended without a result.
+// OutcomeError is the error of Wait for a job that ended without a result.
 type OutcomeError struct {
 	// Record is the job's record.
 	Record Record

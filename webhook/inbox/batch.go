@@ -8,9 +8,9 @@ import (
 )
 
 // batcher joins the requests of concurrent callers into batches for the store. One
-// caller is the leader: it sends its own request and all that wait. Meanwhile the
-// next batch collects behind it. No caller waits for a timer, and a lone caller does
-// its own work on its own goroutine.
+// caller is the leader: it sends its own request and all that wait. Meanwhile new
+// requests form the next batch. No caller waits for a timer. A single caller sends its
+// request on its own goroutine.
 type batcher[Q, A any] struct {
 	do  func(context.Context, []Q) ([]A, error)
 	max int // largest batch
@@ -31,8 +31,8 @@ type request[Q, A any] struct {
 	question Q
 	answer   A
 	err      error
-	// turn receives false when the answer is there, and true when the caller is to
-	// lead. It has room for one value.
+	// turn receives false when the answer is ready, and true when the caller becomes
+	// the leader. It has room for one value.
 	turn chan bool
 }
 
@@ -97,8 +97,8 @@ func (b *batcher[Q, A]) leave(me *request[Q, A]) {
 	}
 }
 
-// needsLeader reports whether another caller is to lead. The lock is held here and
-// in the methods below, unless they say otherwise.
+// needsLeader reports whether another caller must become the leader. The lock is held
+// here and in the methods below, unless they say otherwise.
 func (b *batcher[Q, A]) needsLeader() bool {
 	if b.leaders == 0 {
 		return len(b.waiting) > 0
@@ -106,7 +106,8 @@ func (b *batcher[Q, A]) needsLeader() bool {
 	return b.leaders == 1 && !b.elected && b.beside > 0 && len(b.waiting) >= b.beside
 }
 
-// take removes a batch from the waiting requests. The batch has me, who leads.
+// take removes a batch from the waiting requests. The batch contains me, the leader's
+// request.
 func (b *batcher[Q, A]) take(me *request[Q, A]) []*request[Q, A] {
 	batch := b.waiting
 	b.waiting = nil

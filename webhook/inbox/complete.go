@@ -51,8 +51,8 @@ func (c *claim) calledTx() bool {
 }
 
 // committed asks the store whether the transaction of CompleteTx was committed. The
-// function's result does not tell: a commit can fail after it has been made. The
-// error is ErrLeaseLost.
+// function's result does not show this: a commit can take effect and still return an
+// error. The error is ErrLeaseLost.
 func (in *Inbox) committed(ctx context.Context, c *claim) (bool, error) {
 	ctx = context.WithoutCancel(ctx)
 	for round := 1; ; round++ {

@@ -1,6 +1,6 @@
 // Package inbox is the durable receiver of Reducto's webhooks. It keeps deliveries and
-// submissions in a Store, calls your function for each job that has ended until the
-// function succeeds, and polls the API for jobs whose delivery did not come.
+// submissions in a Store. It calls your function for each job that has ended, until the
+// function succeeds. If a delivery does not arrive, it polls the API for the job.
 //
 //	secret, err := webhook.NewSecret(os.Getenv("WEBHOOK_SECRET"))
 //	store, err := sqlstore.Open(ctx, db, sqlstore.PostgreSQL) // or sqlstore.SQLite
@@ -27,29 +27,31 @@
 //	reconcile.go   the API is polled for jobs without a delivery         received
 //	admin.go       you list, wait for, count and replay records          received
 //
-// Beside them, batch.go joins deliveries into one commit, lease.go keeps claims alive,
-// rate.go limits the polling, run.go and serve.go start and stop all this, and health.go
-// and observer.go report on it. The interface for authors of stores is in store.go.
+// batch.go joins deliveries into one commit, lease.go renews leases, and rate.go limits
+// the polling. run.go and serve.go start and stop the Inbox. health.go and observer.go
+// report its state. The interface for authors of stores is in store.go.
 //
 // # What an Inbox guarantees
 //
-//   - After a 200 the delivery is in the store. It survives the process, and with a
-//     database that commits to disk also a power failure. With a MemoryStore nothing
-//     survives, so the Inbox answers after your function.
-//   - Each submission ends in one outcome that your function is called with: completed,
-//     failed, cancelled, expired or unknown. Unknown means that the answer to the
-//     submission was lost, and no delivery and no job was found for a day; it is also the
-//     outcome of a job that was announced and never ends.
+//   - After a 200 the delivery is in the store. It survives a restart, and with a
+//     database that commits to disk also a power failure. A MemoryStore does not
+//     survive a restart, so the Inbox then answers after your function.
+//   - Your function is called with one outcome for each submission: completed, failed,
+//     cancelled, expired or unknown. The outcome is unknown if the answer to the
+//     submission was lost, and no delivery or job was found within a day. It is also
+//     unknown if a delivery announced the end of a job, but the API says for three
+//     times WithJobExpiry that it still runs.
 //   - The API decides the outcome, not the delivery. WithoutRefetch changes that.
 //   - If your function returns an error or panics, the Inbox calls it again with
-//     exponential backoff. One hour before the job expires it gives up and marks the
-//     record dead. List shows dead records, and Replay queues one again.
-//   - One call for a job holds the lease at a time, over all processes. If a process is
-//     paused for longer than its lease, the next call can overlap with it. The store then
-//     refuses its completion, but nothing can undo its effects.
-//   - Effects are at least once, as the process can end between your effect and the
-//     completion. Make the effect idempotent, or use Delivery.CompleteTx, which commits
-//     both in one transaction of the store's database.
+//     exponential backoff. One hour before the job expires, but not before the third
+//     call, it gives up and marks the record dead. List shows dead records, and Replay
+//     queues one again.
+//   - Over all processes, only one call for a job holds the lease at a time. If a
+//     process is paused for longer than its lease, the next call can overlap with it.
+//     The store then refuses its completion, but nothing can undo its effects.
+//   - Effects happen at least once, because the process can end between your effect and
+//     the completion. Make the effect idempotent, or use Delivery.CompleteTx, which
+//     commits both in one transaction of the store's database.
 //   - After the completion your function is not called for that job again while the
 //     record is kept (WithDoneRetention).
 //   - While the store fails, deliveries are answered 503 and submissions are not sent.
@@ -57,19 +59,20 @@
 //
 // # Which record a job belongs to
 //
-// A job belongs to at most one record, and a record to one submission. The API's answer
-// to the submission names the job. A delivery can arrive before that answer. Then it is
-// committed and answered 200, and waits for the answer for up to two minutes (WithHold).
-// The answer makes it due at once. If the answer names another job, the delivery is
-// dropped and its record is pending again. After the hold, the delivery is believed.
-// Later contradictions are logged as errors and counted (MetricConflicts).
+// A job belongs to at most one record, and a record belongs to one submission. The
+// API's answer to the submission names the job. A delivery can arrive before that
+// answer. Then it is committed and answered 200, and waits for the answer for up to two
+// minutes (WithHold). The answer makes it due at once. If the answer names another job,
+// the delivery is dropped and its record is pending again. After the hold, the Inbox
+// accepts the delivery. Later contradictions are logged as errors and counted
+// (MetricConflicts).
 //
-// A delivery for a job of another record is answered 401. So is one for a job that its
-// submission does not have, once all answers to the submission are known.
+// A delivery for a job of another record is answered 401. If all answers to a
+// submission are known, a delivery that names another job is answered 401 too.
 //
-// A token that leaks can bring another job to its submission, if the answer to that
-// submission is lost or takes longer than the hold. Rotate the key then, and use a
-// longer hold if answers are slow.
+// With a stolen token, someone can assign another job to the submission. This works
+// only if the answer to the submission is lost or takes longer than the hold. Rotate
+// the key then, and use a longer hold if answers are slow.
 //
 // # What your function has to do
 //

@@ -47,7 +47,8 @@ func (h *health) storeWorked() {
 }
 
 // wrote notes the result of Receive or Submit, called with ctx. These writes decide
-// whether deliveries can be received. A caller that goes away says nothing about that.
+// whether deliveries can be received. If the caller's context ended, the error does not
+// count.
 func (h *health) wrote(ctx context.Context, err error) {
 	if err != nil && ctx.Err() != nil && !errors.Is(context.Cause(ctx), errStoreTimeout) {
 		return
@@ -76,7 +77,7 @@ func (h *health) reconciled(ok bool) {
 	h.reconciledAt = time.Now()
 }
 
-// pause returns how long nothing is claimed.
+// pause returns for how long the Inbox must not claim records.
 func (h *health) pause(now time.Time) time.Duration {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -96,8 +97,8 @@ func (h *health) pauseForRate(err error, now time.Time) time.Duration {
 	return wait
 }
 
-// pauseForKey stops claims for a while after the API refused the client's key. That
-// says nothing about the jobs.
+// pauseForKey stops claims for a while after the API refused the client's key. The jobs
+// are not the cause, so no record changes.
 func (in *Inbox) pauseForKey(err error) {
 	now := time.Now()
 	in.health.mu.Lock()
@@ -135,10 +136,14 @@ func (in *Inbox) Ready(ctx context.Context) error {
 	return nil
 }
 
-// Healthy returns an error if work does not go on. The error names all reasons: Run
-// is not running, the store fails, the API refuses the key, the reconciler has had no
-// success for three minutes, or functions ignore their contexts and keep all workers.
-// It makes no requests.
+// Healthy returns an error if work has stopped. Use it for the liveness check. It makes
+// no requests. The error names all reasons:
+//
+//   - Run is not running.
+//   - The store fails.
+//   - The API refuses the key.
+//   - The reconciler has had no success for three minutes.
+//   - Functions ignore their contexts and keep all workers.
 func (in *Inbox) Healthy() error {
 	in.mu.Lock()
 	state := in.state

@@ -15,7 +15,7 @@ import (
 	"github.com/reducto-go/reducto/webhook/internal/safe"
 )
 
-// Inbox is the durable receiver. It is three things:
+// Inbox receives webhooks durably. It has three roles:
 //
 //   - An http.Handler. It verifies a delivery, writes it to the Store together with
 //     those that arrive at the same time, and then answers 200.
@@ -62,8 +62,8 @@ var (
 	_ reducto.SubmitHook = (*Inbox)(nil)
 )
 
-// New returns an Inbox that keeps deliveries in s after v has verified them, and
-// calls f. It checks everything; the error is a *reducto.RequestError. It starts no
+// New returns an Inbox that keeps deliveries in s after v has verified them, and calls
+// f. It checks all arguments. The error is a *reducto.RequestError. It starts no
 // goroutine.
 func New(v webhook.Verifier, s Store, f webhook.Func, opts ...Option) (*Inbox, error) {
 	const op = "inbox.New"
@@ -182,7 +182,7 @@ func (s signal) send() {
 	}
 }
 
-// broadcast wakes everybody who waits.
+// broadcast wakes all waiters.
 type broadcast struct {
 	mu sync.Mutex
 	ch chan struct{}

@@ -13,7 +13,7 @@ import (
 )
 
 // DefaultHold is how long a delivery waits for the answer to its submission, if the
-// answer has not named the job yet. After that its record is due by itself.
+// answer has not named the job yet. After that its record is due without the answer.
 const DefaultHold = 2 * time.Minute
 
 // ServeHTTP answers one delivery. It implements http.Handler. A process that only
@@ -100,9 +100,9 @@ func (in *Inbox) take(r *http.Request, e *webhook.Event) int {
 	return http.StatusOK
 }
 
-// answerFromMemory returns the status that answers a delivery that only memory has.
-// It is 200 after the function has succeeded or given up, 500 after it has failed, and
-// 503 after the timeout.
+// answerFromMemory returns the answer to a delivery in a volatile store. It is 200
+// after the function has succeeded or given up, 500 after it has failed, and 503 after
+// the timeout.
 func (in *Inbox) answerFromMemory(r *http.Request, key string, timeout time.Duration) int {
 	in.mu.Lock()
 	if in.state != runActive {

@@ -13,9 +13,9 @@ import (
 	"github.com/reducto-go/reducto/webhook/internal/safe"
 )
 
-// ErrLeaseLost is the cause with which a function's context ends if its lease could
-// not be renewed in time. Another worker may have the job now, and the completion of
-// this call is refused. It is also CompleteTx's error then: roll back.
+// ErrLeaseLost is the cause of a function's context if its lease could not be renewed
+// in time. Another worker may have the job now, and the completion of this call is
+// refused. It is also CompleteTx's error then: roll back.
 var ErrLeaseLost = errors.New("inbox: lease lost")
 
 // claim is a record that a worker of this process has claimed.
@@ -99,8 +99,8 @@ func (c *claim) unwatch() {
 	c.timer.Stop()
 }
 
-// heartbeat renews the leases of all claims, three times in the time of a lease, and
-// more often after a failure.
+// heartbeat renews the leases of all claims each time a third of the lease has passed.
+// After a failure it tries again sooner.
 func (in *Inbox) heartbeat(ctx context.Context) {
 	next := in.cfg.lease / 3
 	for safe.Sleep(ctx, next) == nil {

@@ -17,8 +17,8 @@ import (
 // prototypes. All records end with the process, so an Inbox with a MemoryStore
 // answers a delivery after the function has run.
 //
-// A record takes about one kilobyte and its metadata, until Purge removes it. The
-// clock is the process's; in a testing/synctest bubble it is the bubble's.
+// A record takes about one kilobyte and its metadata, until Purge removes it. It uses
+// the clock of the process. In a testing/synctest bubble, it uses the bubble's clock.
 type MemoryStore struct {
 	mu      sync.Mutex
 	ahead   time.Duration // what Advance has added to the clock
@@ -72,8 +72,8 @@ func (m *MemoryStore) begin(ctx context.Context) (now time.Time, err error) {
 	return time.Now().Add(m.ahead), nil
 }
 
-// memRecord is a Record with what only the store needs. JobID, JobIDs and ReadAt of
-// the embedded Record are set by view alone.
+// memRecord is a Record with additional fields for the store. JobID, JobIDs and ReadAt
+// of the embedded Record are set by view alone.
 type memRecord struct {
 	Record
 	jobs     []memJob
@@ -137,7 +137,7 @@ func (r *memRecord) view(now time.Time) Record {
 	return v
 }
 
-// add makes a pending record. The caller places it.
+// add makes a pending record. The caller must call place.
 func (m *MemoryStore) add(id, submissionID string, now time.Time) *memRecord {
 	m.seq++
 	r := &memRecord{seq: m.seq}

@@ -7,8 +7,8 @@ import (
 	"github.com/reducto-go/reducto/webhook/internal/safe"
 )
 
-// Observer receives the measurements of an Inbox, for a metrics system. Its methods
-// are called by one goroutine, apart from deliveries and work. An Observer that
+// Observer receives the measurements of an Inbox, for a metrics system. One goroutine
+// calls its methods. It does not receive deliveries or run functions. An Observer that
 // blocks or panics loses measurements, not deliveries.
 //
 // Names and labels are the constants below. Labels come from fixed sets.
@@ -42,7 +42,8 @@ const (
 	MetricConflicts = "conflicts"
 	// MetricDead counts records that became dead.
 	MetricDead = "dead"
-	// MetricReconciled counts jobs whose end the reconciler found: missed deliveries.
+	// MetricReconciled counts jobs that the reconciler found to have ended. With a
+	// webhook, these are missed deliveries.
 	MetricReconciled = "reconciled"
 	// MetricPolls counts requests of the reconciler: ok, not_found, rate_limited,
 	// unauthorized, error.
@@ -58,8 +59,8 @@ const (
 	// MetricHandlerSeconds is the time that the function took.
 	MetricHandlerSeconds = "handler_seconds"
 	// MetricLagSeconds is the time from the job's end to its delivery. The end is
-	// estimated from the job's creation and duration, so time in Reducto's queue counts
-	// as lag, and so does a difference between the clocks.
+	// estimated from the job's creation and duration. So time in Reducto's queue and
+	// differences between the clocks count as lag.
 	MetricLagSeconds = "webhook_lag_seconds"
 	// MetricDoneSeconds is the time from the submission to done.
 	MetricDoneSeconds = "submit_to_done_seconds"
@@ -74,7 +75,7 @@ const (
 	// MetricOldestPendingSeconds is the age of the oldest pending record.
 	MetricOldestPendingSeconds = "oldest_pending_seconds"
 	// MetricNearestExpirySeconds is the time until the next unfinished job expires. If
-	// there is none, it is a job's whole life.
+	// there is none, it is the value of WithJobExpiry.
 	MetricNearestExpirySeconds = "nearest_expiry_seconds"
 	// MetricActiveLeases is the number of functions that run in this process.
 	MetricActiveLeases = "active_leases"

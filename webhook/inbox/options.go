@@ -154,7 +154,7 @@ func WithReadTimeout(d time.Duration) Option { return received(webhook.WithReadT
 // does.
 func WithRetryAfter(d time.Duration) Option { return received(webhook.WithRetryAfter(d)) }
 
-// WithRequireJSON refuses other Content-Types than JSON, as webhook.WithRequireJSON
+// WithRequireJSON refuses Content-Types other than JSON, as webhook.WithRequireJSON
 // does.
 func WithRequireJSON() Option { return received(webhook.WithRequireJSON()) }
 
@@ -162,7 +162,7 @@ func WithRequireJSON() Option { return received(webhook.WithRequireJSON()) }
 // does.
 func WithStrictJobIDs() Option { return received(webhook.WithStrictJobIDs()) }
 
-// WithObserver sets the receiver of measurements. Default: none.
+// WithObserver sets the Observer that receives measurements. Default: none.
 func WithObserver(o Observer) Option {
 	return func(c *config) error {
 		if o == nil {
@@ -173,8 +173,9 @@ func WithObserver(o Observer) Option {
 	}
 }
 
-// WithoutRefetch believes the status of a delivery, and does not fetch the job before
-// the function is called. It saves a request for functions that do not need the job.
+// WithoutRefetch makes the Inbox use the status of the delivery. It does not fetch the
+// job before it calls the function. This saves a request if your function does not need
+// the job.
 func WithoutRefetch() Option {
 	return func(c *config) error {
 		c.refetch = false
@@ -187,9 +188,9 @@ func WithWorkers(n int) Option {
 	return positive("WithWorkers", n, func(c *config) { c.workers = n })
 }
 
-// WithLease sets how long a claim lasts. The Inbox renews it three times as often.
-// If a process dies, its records wait for the end of their leases. At least one
-// second. Default: DefaultLease.
+// WithLease sets how long a claim lasts, at least one second. The Inbox renews it each
+// time a third of the lease has passed. If a process dies, its records wait for the end
+// of their leases. Default: DefaultLease.
 func WithLease(d time.Duration) Option {
 	return func(c *config) error {
 		if d < time.Second {
@@ -200,8 +201,8 @@ func WithLease(d time.Duration) Option {
 	}
 }
 
-// WithFuncTimeout sets how long a call of the function may take. Its context ends
-// then. A function that ignores its context keeps its worker. Default:
+// WithFuncTimeout sets how long a call of the function may take. After that its context
+// ends. A function that ignores its context keeps its worker. Default:
 // webhook.DefaultFuncTimeout.
 func WithFuncTimeout(d time.Duration) Option {
 	return positive("WithFuncTimeout", d, func(c *config) { c.funcTimeout = d })
@@ -225,9 +226,9 @@ func WithJobExpiry(d time.Duration) Option {
 	return positive("WithJobExpiry", d, func(c *config) { c.jobExpiry = d })
 }
 
-// WithGiveUpBefore sets how long before a job expires the Inbox stops to retry the
-// function, and marks the record dead. Zero: when the job expires. Default:
-// DefaultGiveUpBefore.
+// WithGiveUpBefore sets how long before a job expires the Inbox stops retrying the
+// function, and marks the record dead. It calls the function at least three times.
+// Zero: when the job expires. Default: DefaultGiveUpBefore.
 func WithGiveUpBefore(d time.Duration) Option {
 	return func(c *config) error {
 		if d < 0 {
@@ -262,8 +263,8 @@ func WithStoreTimeout(d time.Duration) Option {
 	return positive("WithStoreTimeout", d, func(c *config) { c.storeTimeout = d })
 }
 
-// WithHold sets how long a delivery waits for the answer to its submission, if that
-// has not named the job yet. Default: DefaultHold.
+// WithHold sets how long a delivery waits for the answer to its submission, if the
+// answer is not recorded yet. Default: DefaultHold.
 func WithHold(d time.Duration) Option {
 	return positive("WithHold", d, func(c *config) { c.hold = d })
 }

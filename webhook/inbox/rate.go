@@ -10,8 +10,8 @@ import (
 	"github.com/reducto-go/reducto/webhook/internal/safe"
 )
 
-// rateLimiter spaces the reconciler's requests. It halves its rate after a 429,
-// recovers slowly, and obeys Retry-After.
+// rateLimiter limits the rate of the reconciler's requests. It halves its rate after a
+// 429, recovers slowly, and obeys Retry-After.
 type rateLimiter struct {
 	max float64 // requests per second
 

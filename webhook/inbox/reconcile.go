@@ -34,15 +34,15 @@ var (
 const (
 	// reconcileEvery is how often the reconciler asks the store for overdue records.
 	reconcileEvery = time.Second
-	// overdueBatch is how many it asks for at a time, and overdueBatches how often in
-	// one pass, so that one list of jobs serves many records.
+	// overdueBatch is how many records it asks for at a time. overdueBatches is how
+	// often it asks in one pass. So one list of jobs serves many records.
 	overdueBatch   = 1000
 	overdueBatches = 100
 	// lockName and lockTime are the lock of the process that reconciles.
 	lockName = "sweep"
 	lockTime = 30 * time.Second
-	// alertLost is the age at which a submission without a job is logged as an error,
-	// and unknownAfter the age at which it ends as webhook.OutcomeUnknown.
+	// alertLost is the age at which a submission without a job is logged as an error.
+	// unknownAfter is the age at which it ends as webhook.OutcomeUnknown.
 	alertLost    = time.Hour
 	unknownAfter = 24 * time.Hour
 	// alertBefore is how long before a job expires a pending record is logged as an
@@ -55,9 +55,9 @@ const (
 	maxStoreFailures = 3
 )
 
-// reconciler finds jobs that have ended, but whose delivery has not come. It asks the
-// store for overdue records, polls the API for them, and notifies the store. One
-// process at a time reconciles.
+// reconciler finds jobs that have ended without a delivery. It asks the store for
+// overdue records, polls the API for them, and notifies the store. One process at a
+// time reconciles.
 type reconciler struct {
 	in     *Inbox
 	client *reducto.Client // without retries: the rate limiter spaces all requests
@@ -175,12 +175,12 @@ func (p *reconciler) overdue(ctx context.Context) ([]Record, error) {
 	return all, nil
 }
 
-// overdueJobs are the records to poll for: those with jobs, by the key of each job,
-// and those whose answer was lost, by the key of the submission.
+// overdueJobs are the records to poll for. named has records with jobs, by the key of
+// each job. lost has records without a job, by the key of the submission.
 type overdueJobs struct{ named, lost map[string]*Record }
 
-// poll finds out what became of the records. It uses the list of jobs if that takes
-// fewer requests than the jobs one by one.
+// poll asks the API about the jobs of the records. It uses the list of jobs if that
+// takes fewer requests than the jobs one by one.
 func (p *reconciler) poll(ctx context.Context, records []Record) error {
 	todo := overdueJobs{named: map[string]*Record{}, lost: map[string]*Record{}}
 	for i := range records {
@@ -396,8 +396,9 @@ func endingOf(r *Record, jobID string, status reducto.JobStatus) ending {
 	return ending{r, Notification{JobID: jobID, SubmissionID: r.SubmissionID, Status: status, Outcome: webhook.OutcomeOf(status)}}
 }
 
-// notify records ends by the same method as deliveries: if a delivery comes now, one
-// of the two is a duplicate. It returns an error if the store seems to be down.
+// notify records that jobs have ended, with the same method as deliveries. If a
+// delivery arrives at the same time, one of the two is a duplicate. It returns an error
+// if the store seems to be down.
 func (p *reconciler) notify(ctx context.Context, ends ...ending) error {
 	for batch := range slices.Chunk(ends, batchSize) {
 		if p.receive(ctx, batch) == nil {

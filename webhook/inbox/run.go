@@ -21,13 +21,13 @@ const (
 	runOver
 )
 
-// Run calls the function for jobs that have ended, polls for jobs whose delivery has
-// not come, and purges old records. It ends when Shutdown is called, and returns nil
-// then, or when ctx ends.
+// Run calls the function for jobs that have ended. It polls for jobs without a
+// delivery, and purges old records. It returns nil after Shutdown, or an error when ctx
+// ends.
 //
-// To stop gracefully, call Shutdown while ctx is alive. When ctx ends, the contexts
-// of the functions end too, with the cause webhook.ErrShutdown, and Run returns the
-// cause of ctx's end after they have returned.
+// To stop gracefully, call Shutdown while ctx is alive. When ctx ends, the contexts of
+// the functions end too, with the cause webhook.ErrShutdown. Run waits until the
+// functions have returned, and returns the cause of ctx's end.
 //
 // The client should have this Inbox as its submit hook. An Inbox runs once at a time.
 // Any number of processes can run one on the same Store.

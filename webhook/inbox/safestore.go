@@ -72,7 +72,7 @@ func (s safeStore) Purge(ctx context.Context, doneFor, deadFor time.Duration, n 
 	return s.Store.Purge(ctx, doneFor, deadFor, n)
 }
 
-// lock locks by a Locker. A store that is none gives the lock to everybody.
+// lock locks by a Locker. If the store is not a Locker, every caller gets the lock.
 func (s safeStore) lock(ctx context.Context, name, owner string, d time.Duration) (mine bool, err error) {
 	defer contained(&err)
 	if l, ok := s.Store.(Locker); ok {

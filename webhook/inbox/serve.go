@@ -34,8 +34,8 @@ func (in *Inbox) Serve(ctx context.Context, server *http.Server, client *reducto
 	})
 }
 
-// ServeListener is Serve on a listener of yours, for example one whose port the system
-// chose, or one that a service manager passed on. It closes the listener.
+// ServeListener does what Serve does, on your listener. Use it for a port that the
+// system chooses, or for a listener from a service manager. It closes the listener.
 func (in *Inbox) ServeListener(ctx context.Context, server *http.Server, l net.Listener, client *reducto.Client) error {
 	const op = "inbox.ServeListener"
 	switch {

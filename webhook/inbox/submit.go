@@ -11,7 +11,7 @@ import (
 	"github.com/reducto-go/reducto/webhook/internal/safe"
 )
 
-// BeforeSubmit records the submission and calls the verifier's hook. If the store
+// BeforeSubmit calls the verifier's hook and records the submission. If one of them
 // fails, nothing is sent. It implements reducto.SubmitHook.
 func (in *Inbox) BeforeSubmit(ctx context.Context, s *reducto.Submission) error {
 	if hook, ok := in.verifier.(reducto.SubmitHook); ok {
@@ -24,8 +24,8 @@ func (in *Inbox) BeforeSubmit(ctx context.Context, s *reducto.Submission) error 
 			"its delivery would have some %d bytes, more than the %d of WithMaxBodyBytes: send a reference instead, or raise the limit", n, in.cfg.maxBody)}
 	}
 	if !s.HasMetadata(reducto.MetadataSubmissionID) && s.TakesMetadata() {
-		// The id tells the submission of a delivery that arrives before the answer, and
-		// of a job whose answer was lost. Without a webhook the submission can do without.
+		// If the answer is late or lost, the id connects a delivery or a job to its
+		// submission. Without a webhook the id is optional.
 		if err := s.AddMetadata(reducto.MetadataSubmissionID, s.ID); err != nil && s.Webhook.Enabled() {
 			return err
 		}
@@ -70,8 +70,8 @@ func (in *Inbox) AfterSubmit(ctx context.Context, s *reducto.Submission, r reduc
 // bindPause is the time until a failed Bind is repeated.
 const bindPause = 200 * time.Millisecond
 
-// bind calls the store's Bind, repeatedly until ctx ends if the answer names a job:
-// only then it is safe to repeat.
+// bind calls the store's Bind. If the answer names a job, it repeats a failed call
+// until ctx ends. Other answers are not safe to repeat.
 func (in *Inbox) bind(ctx context.Context, a Answer) error {
 	for {
 		err := in.store.Bind(ctx, a)

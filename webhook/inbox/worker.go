@@ -69,8 +69,8 @@ func (c *claim) release(after time.Duration, reason string) *Completion {
 	return &Completion{Lease: c.lease(), State: StateReceived, After: after, Attempt: c.record.Attempt - 1, Error: reason}
 }
 
-// giveBack returns the completion of a record whose work may not begin any more, or
-// nil.
+// giveBack returns a completion that releases the record if its work may no longer
+// begin. Otherwise it returns nil.
 func (in *Inbox) giveBack(c *claim) *Completion {
 	if in.drain.Err() == nil && c.ctx.Err() == nil {
 		return nil
@@ -160,8 +160,9 @@ func (in *Inbox) measureLag(r *Record, job *reducto.Job) {
 	in.measure.observe(MetricLagSeconds, max(0, r.ReceivedAt.Sub(ended)))
 }
 
-// call calls the function on a goroutine of its own, so that the function cannot end
-// the worker's. It returns the completion, and whether CompleteTx has recorded it.
+// call calls the function on a goroutine of its own, so runtime.Goexit in the function
+// does not end the worker. It returns the completion, and whether CompleteTx has
+// recorded it.
 func (in *Inbox) call(c *claim, d *webhook.Delivery) (done *Completion, recorded bool) {
 	ctx, cancel := context.WithTimeoutCause(c.ctx, in.cfg.funcTimeout, run.ErrTimeout)
 	defer cancel()
@@ -193,7 +194,7 @@ func (in *Inbox) call(c *claim, d *webhook.Delivery) (done *Completion, recorded
 	return in.judge(ctx, c, r, label), false
 }
 
-// judge returns the completion that the function's result means.
+// judge returns the completion for the function's result.
 func (in *Inbox) judge(ctx context.Context, c *claim, r run.Result, label string) *Completion {
 	done := &Completion{Lease: c.lease(), State: StateDone, Attempt: c.record.Attempt, Outcome: c.outcome}
 	text := slog.String("error", r.Text)
@@ -262,8 +263,8 @@ func (in *Inbox) backoff(attempt int) time.Duration {
 	return d/2 + rand.N(d/2+1)
 }
 
-// lagRound grows with the time since the record was received. It takes the place of
-// the attempt for pauses that are not the function's.
+// lagRound replaces the attempt in a backoff that the function did not cause. It grows
+// with the time since the record was received.
 func (in *Inbox) lagRound(c *claim) int {
 	round := 1
 	for age := c.now().Sub(c.record.ReceivedAt); age > in.cfg.minBackoff && round < 20; age /= 2 {
