@@ -30,6 +30,12 @@ test_module() {
     "$work/bin/testreport" -name "$1" -tally "$tally"
 }
 
+# run_plain_tests runs the tests that are not built with the race detector.
+run_plain_tests() {
+  (cd webhook/inbox/sqlstore && go test -count=1 -timeout=10m -run=Careful -json . |
+    "$work/bin/testreport" -name 'webhook/inbox/sqlstore without -race' -tally "$tally")
+}
+
 # covered lists the packages whose coverage counts, those that exist.
 covered() {
   local dir

@@ -21,19 +21,6 @@ func TestSQLite(t *testing.T) {
 }
 
 // The same without the fast way of Receive.
-func TestSQLiteCareful(t *testing.T) {
-	skipUnderRace(t)
-	t.Parallel()
-	storetest.Run(t, func(t *testing.T) storetest.Harness { return sqliteHarness(t, sqlstore.Careful) })
-}
-
-// skipUnderRace leaves out what would run the same code once more, for minutes.
-func skipUnderRace(t *testing.T) {
-	if raceEnabled {
-		t.Skip("the race detector watches the other run of the suite")
-	}
-}
-
 func sqliteHarness(t *testing.T, opts ...sqlstore.Option) storetest.Harness {
 	file := filepath.Join(t.TempDir(), "inbox.db")
 	var clock clock
@@ -81,12 +68,6 @@ func TestPostgreSQL(t *testing.T) {
 }
 
 // The same without the fast way of Receive.
-func TestPostgreSQLCareful(t *testing.T) {
-	skipUnderRace(t)
-	t.Parallel()
-	runPostgres(t, sqlstore.Careful)
-}
-
 func runPostgres(t *testing.T, opts ...sqlstore.Option) {
 	runPostgresOn(t, postgresSchema(t), opts...)
 }
