@@ -34,9 +34,9 @@ type Store interface {
 	// was submitted elsewhere, unless a record has that job.
 	Submit(ctx context.Context, s Submission) error
 
-	// Bind records the answer to a submission. It is safe to repeat. Its error is
-	// ErrConflict if another record keeps the job, or if the record was already
-	// claimed for another job.
+	// Bind records the answer to a submission. It is safe to repeat an answer that
+	// names a job. Its error is ErrConflict if another record keeps the job, or if the
+	// record was already claimed for another job.
 	Bind(ctx context.Context, a Answer) error
 
 	// Receive records that jobs have ended. See ReceiveResult for what it does with

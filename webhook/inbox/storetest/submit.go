@@ -56,7 +56,7 @@ var submitChecks = []check{
 
 const (
 	ruleBind     = "Bind records the answer to a submission."
-	ruleRepeat   = "It is safe to repeat."
+	ruleRepeat   = "It is safe to repeat an answer that names a job."
 	ruleRefusal  = "It is zero if the API refused it: if no job was ever made, the record is removed."
 	ruleNamed    = "It is also zero if a list of jobs named the job, which ends no send."
 	ruleJobs     = "Jobs is how many jobs the submission may have made, as it can be sent more than once."
