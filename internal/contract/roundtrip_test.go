@@ -110,9 +110,15 @@ func untyped(v reflect.Value, at string, found []string) []string {
 	return found
 }
 
+// isZero reports whether a member has an explicit zero, which Extra keeps: also the empty
+// object of an optional struct.
 func isZero(raw json.RawMessage) bool {
 	var v any
-	return json.Unmarshal(raw, &v) == nil && (v == false || v == 0.0 || v == "")
+	if json.Unmarshal(raw, &v) != nil {
+		return false
+	}
+	object, ok := v.(map[string]any)
+	return v == false || v == 0.0 || v == "" || ok && len(object) == 0
 }
 
 // whole are the schemas of responses that are Go types by themselves.
