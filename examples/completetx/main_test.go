@@ -62,12 +62,12 @@ const defaultPostgres = "postgres://postgres@127.0.0.1:5432/test?sslmode=disable
 // postgresLedger uses a schema of its own. Without a server the test is skipped. In
 // CI it fails.
 func postgresLedger(t *testing.T) ledger {
-	text := cmp.Or(os.Getenv("REDUCTO_TEST_POSTGRES"), os.Getenv("TEST_POSTGRES_URL"), defaultPostgres)
+	text := cmp.Or(os.Getenv("TEST_POSTGRES_URL"), os.Getenv("TEST_POSTGRES_URL"), defaultPostgres)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	admin, err := pgx.Connect(ctx, text)
 	if err != nil {
-		text := "no PostgreSQL: start one, or set REDUCTO_TEST_POSTGRES: " + err.Error()
+		text := "no PostgreSQL: start one, or set TEST_POSTGRES_URL: " + err.Error()
 		if os.Getenv("CI") != "" || os.Getenv("REDUCTO_CI") != "" {
 			t.Fatal(text)
 		}

@@ -104,7 +104,7 @@ func (d *database) application(slot int) string { return fmt.Sprintf("%s_%d", d.
 
 // postgresAddress returns the address of the server.
 func postgresAddress() string {
-	for _, name := range []string{"REDUCTO_TEST_POSTGRES", "TEST_POSTGRES_URL"} {
+	for _, name := range []string{"TEST_POSTGRES_URL", "TEST_POSTGRES_URL"} {
 		if v := os.Getenv(name); v != "" {
 			return v
 		}
@@ -116,7 +116,7 @@ func postgresAddress() string {
 type noPostgresError struct{ err error }
 
 func (e *noPostgresError) Error() string {
-	return "no PostgreSQL: start one, and name it in REDUCTO_TEST_POSTGRES (postgres://user@host:port/database): " + e.err.Error()
+	return "no PostgreSQL: start one, and name it in TEST_POSTGRES_URL (postgres://user@host:port/database): " + e.err.Error()
 }
 
 func (e *noPostgresError) Unwrap() error { return e.err }

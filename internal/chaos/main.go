@@ -60,7 +60,7 @@ func main() {
 func command(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("chaos", flag.ContinueOnError)
 	flags.SetOutput(out)
-	store := flags.String("store", onSQLite, "`database` of a single run: sqlite, or postgres (see REDUCTO_TEST_POSTGRES)")
+	store := flags.String("store", onSQLite, "`database` of a single run: sqlite, or postgres (see TEST_POSTGRES_URL)")
 	tx := flags.Bool("tx", false, "complete with CompleteTx")
 	jobs := flags.Int("jobs", 300, "submissions")
 	kills := flags.Int("kills", 15, "kills")

@@ -33,13 +33,13 @@ func TestCommandRefuses(t *testing.T) {
 // Without PostgreSQL a single run fails, and its error says what to do. Several runs leave
 // it out, but fail in CI.
 func TestCommandWithoutPostgres(t *testing.T) {
-	t.Setenv("REDUCTO_TEST_POSTGRES", "postgres://nobody@127.0.0.1:1/none?sslmode=disable")
+	t.Setenv("TEST_POSTGRES_URL", "postgres://nobody@127.0.0.1:1/none?sslmode=disable")
 	t.Setenv("CI", "")
 	t.Setenv("REDUCTO_CI", "")
 	runs := four(1, 1, 0, 0, 0)[2:]
 	var out strings.Builder
 	err := doAll(t.Context(), runs[:1], 1, t.TempDir(), &out)
-	require.ErrorContains(t, err, "REDUCTO_TEST_POSTGRES")
+	require.ErrorContains(t, err, "TEST_POSTGRES_URL")
 	out.Reset()
 	runs[0].Limit, runs[1].Limit = startTimeout, startTimeout
 	require.NoError(t, doAll(t.Context(), runs, 2, t.TempDir(), &out))

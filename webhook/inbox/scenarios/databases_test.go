@@ -125,7 +125,7 @@ func openSQLite(t *testing.T) inboxtest.Backend {
 
 // postgresServer connects to the server that the tests use.
 var postgresServer = sync.OnceValues(func() (*pgx.ConnConfig, error) {
-	config, err := pgx.ParseConfig(cmp.Or(os.Getenv("REDUCTO_TEST_POSTGRES"), os.Getenv("TEST_POSTGRES_URL"),
+	config, err := pgx.ParseConfig(cmp.Or(os.Getenv("TEST_POSTGRES_URL"), os.Getenv("TEST_POSTGRES_URL"),
 		"postgres://postgres@127.0.0.1:5432/test?sslmode=disable"))
 	if err != nil {
 		return nil, err
@@ -142,7 +142,7 @@ var postgresServer = sync.OnceValues(func() (*pgx.ConnConfig, error) {
 func openPostgreSQL(t *testing.T) inboxtest.Backend {
 	config, err := postgresServer()
 	if err != nil {
-		text := "no PostgreSQL: start one, or name it in REDUCTO_TEST_POSTGRES: " + err.Error()
+		text := "no PostgreSQL: start one, or name it in TEST_POSTGRES_URL: " + err.Error()
 		if os.Getenv("CI") != "" || os.Getenv("REDUCTO_CI") != "" {
 			t.Fatal(text)
 		}
