@@ -18,17 +18,21 @@ install_pgbouncer() {
 
 find_pgbouncer() { PATH=$PATH:/usr/sbin pgbouncer --version 2>/dev/null; }
 
+# every_package is the pattern that README.md gives for the tests of all modules. The
+# workspace makes it match each of them.
+every_package=github.com/reducto-go/reducto/...
+
 run_tests() {
-  local m
-  for m in $(modules); do (cd "$m" && test_module "$m"); done
+  grep -qxF "go test $every_package" README.md || fail "README.md does not name the command: go test $every_package"
+  in_workspace go list -f '{{.Module.Path}}' "$every_package" | sort -u >"$work/tested"
+  modules | while read -r m; do (cd "$m" && go list -m); done | sort -u >"$work/modules"
+  diff "$work/modules" "$work/tested" || fail 'go.work does not name every module'
+  in_workspace go test -race -count="${TEST_COUNT:-1}" -timeout="${TEST_TIMEOUT:-10m}" \
+    -covermode=atomic -coverpkg="$(covered | paste -sd, -)" -coverprofile="$work/cover.out" -json "$every_package" |
+    "$work/bin/testreport" -name 'all modules' -tally "$tally"
 }
 
-test_module() {
-  local cover=()
-  if [[ $1 == . ]]; then cover=(-covermode=atomic -coverpkg="$(covered | paste -sd, -)" -coverprofile="$work/cover.out"); fi
-  go test -race -count="${TEST_COUNT:-1}" -timeout="${TEST_TIMEOUT:-10m}" "${cover[@]}" -json ./... |
-    "$work/bin/testreport" -name "$1" -tally "$tally"
-}
+in_workspace() { env -u GOWORK "$@"; }
 
 # run_plain_tests runs the tests that are not built with the race detector.
 run_plain_tests() {

@@ -21,6 +21,13 @@ type balancer struct {
 	random  *rand.Rand
 	targets map[int]string // addresses by slot
 	acked   []string       // submissions with a genuine delivery that was answered 2xx
+	answers []childAnswer  // to genuine deliveries
+}
+
+// childAnswer is a child's answer to a genuine delivery.
+type childAnswer struct {
+	Began, Ended time.Time
+	Status       int
 }
 
 func newBalancer(seed uint64) *balancer {
@@ -74,7 +81,7 @@ func (b *balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
-	address := b.pick()
+	began, address := time.Now(), b.pick()
 	if address == "" {
 		w.WriteHeader(http.StatusBadGateway)
 		return
@@ -89,7 +96,7 @@ func (b *balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	defer response.Body.Close()
-	b.note(response.StatusCode, body)
+	b.note(began, response.StatusCode, body)
 	w.WriteHeader(response.StatusCode)
 	_, _ = io.Copy(w, response.Body)
 }
@@ -102,18 +109,30 @@ type announced struct {
 	} `json:"metadata"`
 }
 
-// note records a genuine delivery that was answered 2xx: the child must have stored it.
-func (b *balancer) note(status int, body []byte) {
+// note records the answer to a genuine delivery. If it is 2xx, the child must have stored
+// the delivery.
+func (b *balancer) note(began time.Time, status int, body []byte) {
 	var a announced
-	if status/100 != 2 || json.Unmarshal(body, &a) != nil {
+	if json.Unmarshal(body, &a) != nil {
 		return
 	}
 	owner := b.owner(a.JobID)
+	if owner == "" || owner != a.Metadata.SubmissionID {
+		return
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if owner != "" && owner == a.Metadata.SubmissionID {
+	b.answers = append(b.answers, childAnswer{Began: began, Ended: time.Now(), Status: status})
+	if status/100 == 2 {
 		b.acked = append(b.acked, owner)
 	}
+}
+
+// allAnswers returns the answers to genuine deliveries.
+func (b *balancer) allAnswers() []childAnswer {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.answers)
 }
 
 // acknowledged returns the submissions that have a genuine delivery that was answered

@@ -4,10 +4,12 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
@@ -63,7 +65,8 @@ type database struct {
 	address
 	db     *sql.DB
 	store  *sqlstore.Store
-	schema string // PostgreSQL's, empty in SQLite
+	schema string  // PostgreSQL's, empty in SQLite. Its owner is a role of the same name.
+	server *sql.DB // PostgreSQL's, as the user of the server's address
 }
 
 // newDatabase makes a database for one run: a file in dir, or a schema.
@@ -73,7 +76,7 @@ func newDatabase(ctx context.Context, kind, dir string) (*database, error) {
 		d.DSN = "file:" + filepath.ToSlash(filepath.Join(dir, "inbox.db")) +
 			"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(10000)&_txlock=immediate"
 	} else {
-		d.schema = "chaos_" + rand.Text()[:12]
+		d.schema = "chaos_" + strings.ToLower(rand.Text()[:12])
 		if err := d.makeSchema(ctx); err != nil {
 			return nil, err
 		}
@@ -104,10 +107,8 @@ func (d *database) application(slot int) string { return fmt.Sprintf("%s_%d", d.
 
 // postgresAddress returns the address of the server.
 func postgresAddress() string {
-	for _, name := range []string{"TEST_POSTGRES_URL", "TEST_POSTGRES_URL"} {
-		if v := os.Getenv(name); v != "" {
-			return v
-		}
+	if v := os.Getenv("TEST_POSTGRES_URL"); v != "" {
+		return v
 	}
 	return "postgres://postgres@127.0.0.1:5432/test?sslmode=disable"
 }
@@ -124,25 +125,33 @@ func (e *noPostgresError) Unwrap() error { return e.err }
 // inCI reports whether this is a CI run, in which nothing may be left out.
 func inCI() bool { return os.Getenv("CI") != "" || os.Getenv("REDUCTO_CI") != "" }
 
-func (d *database) makeSchema(ctx context.Context) error {
+// makeSchema makes a schema and the role that owns it. Parent and children connect as
+// that role, so that a setting of the role affects this run alone.
+func (d *database) makeSchema(ctx context.Context) (err error) {
 	root := address{Kind: onPostgres, DSN: postgresAddress()}
-	db, err := root.open("chaos")
-	if err != nil {
+	if d.server, err = root.open("chaos"); err != nil {
 		return &noPostgresError{err}
 	}
-	defer db.Close()
 	soon, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	if err := db.PingContext(soon); err != nil {
+	if err := d.server.PingContext(soon); err != nil {
 		return &noPostgresError{err}
 	}
-	if _, err := db.ExecContext(ctx, "CREATE SCHEMA "+d.schema); err != nil {
-		return err
+	password := rand.Text()
+	for _, query := range []string{
+		"CREATE ROLE " + d.schema + " LOGIN PASSWORD '" + password + "'",
+		"CREATE SCHEMA " + d.schema,
+		"GRANT ALL ON SCHEMA " + d.schema + " TO " + d.schema,
+	} {
+		if _, err := d.server.ExecContext(ctx, query); err != nil {
+			return err
+		}
 	}
 	u, err := url.Parse(root.DSN)
 	if err != nil {
 		return err
 	}
+	u.User = url.UserPassword(d.schema, password)
 	q := u.Query()
 	q.Set("search_path", d.schema)
 	u.RawQuery = q.Encode()
@@ -150,25 +159,52 @@ func (d *database) makeSchema(ctx context.Context) error {
 	return nil
 }
 
-// close closes the database, and drops the schema.
+// close closes the database, and drops the schema and its role.
 func (d *database) close() error {
-	var err error
-	if d.schema != "" && d.db != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		_, err = d.db.ExecContext(ctx, "DROP SCHEMA "+d.schema+" CASCADE")
-	}
 	if d.db != nil {
 		_ = d.db.Close()
 	}
+	if d.server == nil {
+		return nil
+	}
+	defer d.server.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if _, err := d.server.ExecContext(ctx, "DROP SCHEMA IF EXISTS "+d.schema+" CASCADE"); err != nil {
+		return err
+	}
+	_, err := d.server.ExecContext(ctx, "DROP ROLE IF EXISTS "+d.schema)
 	return err
 }
 
-// drop breaks the connections of a child, and returns their number.
-func (d *database) drop(ctx context.Context, slot int) (n int, err error) {
-	err = d.db.QueryRowContext(ctx, `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-		WHERE application_name = $1 AND pid <> pg_backend_pid()`, d.application(slot)).Scan(&n)
+// drop terminates the backends of a child, and returns their number.
+func (d *database) drop(ctx context.Context, slot int) (int, error) {
+	return d.terminate(ctx, d.application(slot))
+}
+
+// dropAll terminates the backends of all children, as a restart of the server does.
+func (d *database) dropAll(ctx context.Context) (int, error) {
+	return d.terminate(ctx, d.schema+`\_%`)
+}
+
+// terminate terminates the backends whose application_name is like pattern.
+func (d *database) terminate(ctx context.Context, pattern string) (n int, err error) {
+	err = d.server.QueryRowContext(ctx, `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+		WHERE application_name LIKE $1 AND application_name <> $2`, pattern, d.application(-1)).Scan(&n)
 	return n, err
+}
+
+// failOver makes every session read-only for a time, as if the server had become a
+// standby. Then only new sessions can write. It returns the number of sessions that it
+// ended.
+func (d *database) failOver(ctx context.Context, length time.Duration) (n int, err error) {
+	if _, err := d.server.ExecContext(ctx, "ALTER ROLE "+d.schema+" SET default_transaction_read_only = on"); err != nil {
+		return 0, err
+	}
+	n, err = d.dropAll(ctx)
+	sleep(ctx, length)
+	_, resetErr := d.server.ExecContext(context.WithoutCancel(ctx), "ALTER ROLE "+d.schema+" RESET default_transaction_read_only")
+	return n, errors.Join(err, resetErr)
 }
 
 // effect is an effect of the user's function.

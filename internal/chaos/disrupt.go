@@ -13,8 +13,9 @@ type disruptor struct {
 
 	mu      sync.Mutex
 	counts  map[string]int
-	holding int // pauses of a child that held a claim
-	broken  int // connections
+	holding int         // pauses of a child that held a claim
+	broken  int         // connections
+	returns []time.Time // of the database
 	going   sync.WaitGroup
 }
 
@@ -25,6 +26,12 @@ func (d *disruptor) run(ctx context.Context, list []disruption) {
 	for _, one := range list {
 		if !sleep(ctx, one.After) {
 			return
+		}
+		if one.Kind == disruptRestart || one.Kind == disruptFailover {
+			if err := d.disruptAll(ctx, one); err != nil && ctx.Err() == nil {
+				d.world.fleet.trouble("%s: %v", one.Kind, err)
+			}
+			continue
 		}
 		var p *process
 		for {
@@ -43,6 +50,30 @@ func (d *disruptor) run(ctx context.Context, list []disruption) {
 			}
 		})
 	}
+}
+
+// disruptAll disrupts the database of all children. No child is disrupted meanwhile, nor
+// until recovered is over.
+func (d *disruptor) disruptAll(ctx context.Context, one disruption) (err error) {
+	for !d.world.fleet.seizeAll() {
+		if !sleep(ctx, 20*time.Millisecond) {
+			return ctx.Err()
+		}
+	}
+	defer d.world.fleet.releaseAll()
+	var n int
+	if one.Kind == disruptRestart {
+		n, err = d.world.db.dropAll(ctx)
+	} else {
+		n, err = d.world.db.failOver(ctx, one.For)
+	}
+	d.mu.Lock()
+	d.counts[one.Kind]++
+	d.broken += n
+	d.returns = append(d.returns, time.Now())
+	d.mu.Unlock()
+	sleep(ctx, recovered+time.Second)
+	return err
 }
 
 func (d *disruptor) carryOut(ctx context.Context, one disruption, p *process) error {

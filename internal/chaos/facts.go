@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"strconv"
+	"time"
 
 	"github.com/reducto-go/reducto/reductotest"
 	"github.com/reducto-go/reducto/webhook/inbox"
@@ -25,10 +26,13 @@ type facts struct {
 	Acked    []string // submissions with a delivery that was answered 2xx
 	AckLost  []string // deliveries that were answered 2xx, and not stored; see world.checkAcked
 	Troubles []string // errors that no child may have
+
+	Returns []time.Time // of the database
+	Taken   []childAnswer
 }
 
 // gather collects the facts of a run.
-func (w *world) gather(ctx context.Context, tx bool) (*facts, error) {
+func (w *world) gather(ctx context.Context, tx bool, returns []time.Time) (*facts, error) {
 	w.checkAcked(ctx)
 	records, err := w.db.records(ctx, inbox.Filter{})
 	if err != nil {
@@ -42,7 +46,7 @@ func (w *world) gather(ctx context.Context, tx bool) (*facts, error) {
 	f := &facts{
 		Submissions: w.plan.Submissions, Jobs: jobs, Owners: map[string]string{}, Answers: map[string]int{},
 		Deliveries: w.service.AllDeliveries(), Records: records, Effects: effects,
-		Tx: tx, Acked: w.balancer.acknowledged(0),
+		Tx: tx, Acked: w.balancer.acknowledged(0), Returns: returns, Taken: w.balancer.allAnswers(),
 	}
 	for _, r := range w.service.Requests() {
 		status := "none"

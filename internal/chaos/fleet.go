@@ -134,10 +134,29 @@ func (f *fleet) seize(slot int) (*process, bool) {
 	return nil, false
 }
 
+// seizeAll reserves every slot, if every child is up and none is being disrupted.
+func (f *fleet) seizeAll() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if slices.Contains(f.busy, true) || slices.Contains(f.slots, nil) {
+		return false
+	}
+	for slot := range f.busy {
+		f.busy[slot] = true
+	}
+	return true
+}
+
 func (f *fleet) release(slot int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.busy[slot] = false
+}
+
+func (f *fleet) releaseAll() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	clear(f.busy)
 }
 
 // kill kills a child, and removes it.

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -29,6 +30,9 @@ type ledger struct {
 	Forged       int            // deliveries
 	Reconciled   int            // records whose end the reconciler found, although they have a webhook
 	Polled       int            // records of jobs without a webhook
+	// Recovered has the deliveries that were taken in within a second of each return of
+	// the database.
+	Recovered []int
 
 	// These must be empty.
 	Lost       []string // submissions without an effect
@@ -39,6 +43,7 @@ type ledger struct {
 	Foreign    []string // effects of jobs of other submissions
 	Wrong      []string // effects with an outcome that the job does not have
 	Repeated   []string // effects that were repeated in spite of CompleteTx
+	Refused    []string // deliveries that were refused later than a second after the database's return
 	Troubles   []string
 
 	waiting map[string]bool // submissions of NotDue
@@ -72,7 +77,33 @@ func newLedger(f *facts) *ledger {
 	}
 	l.checkAcknowledged(f, effects)
 	l.countDeliveries(f)
+	l.checkRecovery(f)
 	return l
+}
+
+// recovered is how long after the return of the database deliveries may be refused.
+const recovered = time.Second
+
+// checkRecovery checks the answers of the first two seconds after each return of the
+// database. No child is disrupted in them.
+func (l *ledger) checkRecovery(f *facts) {
+	for _, back := range f.Returns {
+		taken := 0
+		for _, a := range f.Taken {
+			after := a.Began.Sub(back)
+			switch {
+			case after < 0 || after > recovered+time.Second:
+			case a.Status/100 == 2 && a.Ended.Sub(back) <= recovered:
+				taken++
+			case a.Status == http.StatusServiceUnavailable && after > recovered:
+				l.Refused = append(l.Refused, fmt.Sprintf("a delivery %v after the return of the database", after.Round(time.Millisecond)))
+			}
+		}
+		l.Recovered = append(l.Recovered, taken)
+	}
+	if len(f.Returns) > 0 && slices.Max(l.Recovered) == 0 {
+		l.Refused = append(l.Refused, "no delivery was taken in within a second of any return of the database")
+	}
 }
 
 // count counts a submission's effects.
@@ -175,6 +206,7 @@ func (l *ledger) musts() []must {
 		{"forged accepted", slices.Concat(l.ForgedOK, l.Foreign)},
 		{"wrong outcomes", l.Wrong},
 		{"effects repeated despite CompleteTx", l.Repeated},
+		{"refused after the database's return", l.Refused},
 		{"errors of children", l.Troubles},
 	}
 }
@@ -200,6 +232,7 @@ func (l *ledger) String() string {
 	line("submissions acknowledged", l.Acknowledged)
 	line("ends found by the reconciler", l.Reconciled)
 	line("ends of jobs without a webhook", l.Polled)
+	line("taken in within 1 s of the database's return", fmt.Sprint(l.Recovered))
 	for _, m := range l.musts() {
 		line(m.name+" (must be 0)", len(m.list))
 		for i, one := range m.list {

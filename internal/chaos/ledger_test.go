@@ -33,8 +33,19 @@ func goodFacts() *facts {
 			{JobID: "b1", StatusCode: 200}, {JobID: "a1", Lost: true}, {JobID: "a1"},
 			{JobID: "a1", Forged: true, StatusCode: 401, Body: []byte(forgedSecret)},
 		},
-		Acked: []string{"b", "b"},
+		Acked:   []string{"b", "b"},
+		Returns: []time.Time{at(0), at(10)},
+		Taken: []childAnswer{
+			{Began: at(-0.5), Ended: at(0.1), Status: 503}, {Began: at(0.1), Ended: at(0.2), Status: 503},
+			{Began: at(0.5), Ended: at(0.6), Status: 200}, {Began: at(1.5), Ended: at(1.6), Status: 200},
+			{Began: at(1.5), Ended: at(1.6), Status: 502}, {Began: at(8), Ended: at(9), Status: 503},
+		},
 	}
+}
+
+// at returns a time of goodFacts.
+func at(seconds float64) time.Time {
+	return time.Unix(1000, 0).Add(time.Duration(seconds * float64(time.Second)))
 }
 
 func TestLedger(t *testing.T) {
@@ -50,6 +61,7 @@ func TestLedger(t *testing.T) {
 	assert.Equal(t, 1, l.Forged)
 	assert.Equal(t, 1, l.Reconciled)
 	assert.Contains(t, l.String(), "completed: 1, expired: 1")
+	assert.Equal(t, []int{1, 0}, l.Recovered)
 }
 
 func TestLedgerFindsBrokenGuarantees(t *testing.T) {
@@ -76,6 +88,8 @@ func TestLedgerFindsBrokenGuarantees(t *testing.T) {
 		{"unknown job", func(f *facts) { f.Effects[0].Job = "x" }, func(l *ledger) []string { return l.Foreign }},
 		{"job of another submission", func(f *facts) { f.Effects[0].Job = "b1" }, func(l *ledger) []string { return l.Foreign }},
 		{"forged", func(f *facts) { f.Deliveries[3].StatusCode = 200 }, func(l *ledger) []string { return l.ForgedOK }},
+		{"refused late", func(f *facts) { f.Taken[3].Status = 503 }, func(l *ledger) []string { return l.Refused }},
+		{"never taken in again", func(f *facts) { f.Taken[2].Ended = at(1.2) }, func(l *ledger) []string { return l.Refused }},
 		{"a child that crashed", func(f *facts) { f.Troubles = []string{"x"} }, func(l *ledger) []string { return l.Troubles }},
 	} {
 		t.Run(test.name, func(t *testing.T) {

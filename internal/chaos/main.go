@@ -6,6 +6,9 @@
 //   - It answers requests to the API with errors, late, or not at all.
 //   - It kills processes, pauses them for longer than their leases, and breaks their
 //     connections to the database.
+//   - It terminates all sessions of PostgreSQL, as a restart does, and makes it read-only
+//     for a time, as a failover does. Deliveries must be taken in again within a second
+//     of its return.
 //
 // After the attack it waits until every submission has ended, and prints a ledger.
 // Every submission must have an outcome, and the guarantees of the configuration must

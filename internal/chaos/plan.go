@@ -15,6 +15,9 @@ type profile struct {
 	Kills    int
 	Pauses   int
 	Drops    int
+	Restarts int // of the database
+	// Failovers are times in which the database is read-only.
+	Failovers int
 	// Window is how long faults happen. After it the run waits for drainFor, in which
 	// every submission must end.
 	Window time.Duration
@@ -55,14 +58,15 @@ const (
 	kindSplit   = "split"
 )
 
-// disruption is something that happens to a child.
+// disruption is something that happens to a child, or to the database of all.
 type disruption struct {
 	// After is the time since the previous disruption.
 	After time.Duration
 	Kind  string
 	// Slot is the slot of the child. If that is down, it is the next one.
 	Slot int
-	// For is how long the child is paused, or how long after its kill another starts.
+	// For is how long the child is paused, how long after its kill another starts, or how
+	// long the database is read-only.
 	For time.Duration
 }
 
@@ -72,6 +76,11 @@ const (
 	// disruptPause stops a child that holds a claim, for longer than the lease.
 	disruptPause = "pause"
 	disruptDrop  = "drop connections"
+	// disruptRestart terminates all backends.
+	disruptRestart = "restart"
+	// disruptFailover makes all sessions read-only. Only sessions that begin after it can
+	// write again.
+	disruptFailover = "failover"
 )
 
 func newPlan(seed uint64, p profile) *plan {
@@ -113,6 +122,12 @@ func planDisruptions(seed uint64, p profile) []disruption {
 	}
 	for range p.Drops {
 		list = append(list, disruption{Kind: disruptDrop})
+	}
+	for range p.Restarts {
+		list = append(list, disruption{Kind: disruptRestart})
+	}
+	for range p.Failovers {
+		list = append(list, disruption{Kind: disruptFailover, For: between(r, 500*time.Millisecond, 2500*time.Millisecond)})
 	}
 	r.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 	if p.Gentle { // its jobs are submitted before, and a pause needs a call that runs

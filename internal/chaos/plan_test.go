@@ -55,7 +55,7 @@ func TestPlanHasEveryFault(t *testing.T) {
 			assert.Greater(t, d.For, lease)
 		}
 	}
-	assert.Equal(t, map[string]int{disruptKill: 100, disruptPause: 16, disruptDrop: 25}, disruptions)
+	assert.Equal(t, map[string]int{disruptKill: 100, disruptPause: 16, disruptDrop: 25, disruptRestart: 5, disruptFailover: 5}, disruptions)
 	assert.InDelta(t, time.Minute.Seconds(), total.Seconds(), 12)
 	answers := map[string]int{}
 	for _, f := range append(p.submitFaults(1000), p.readFaults("/jobs", 1000)...) {

@@ -75,7 +75,7 @@ func (r *run) do(ctx context.Context, dir string, out io.Writer) (err error) {
 	// The ledger is made even if the time is over.
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
-	f, err := w.gather(ending, r.Tx)
+	f, err := w.gather(ending, r.Tx, disruptor.returns)
 	if err != nil {
 		return fmt.Errorf("%s: there is no ledger: %w", r.name(), err)
 	}
@@ -186,11 +186,13 @@ func (r *run) report(l *ledger, w *world, s *submitter, d *disruptor, quiet bool
 	}
 	p := r.Profile
 	return fmt.Sprintf("%s: %s\n  %-46s %d\n  %-46s %v, faults planned for %v\n  %-46s %d, %d orders, %d of unknown outcome\n"+
-		"  %-46s %d kills, %d pauses past the lease (%d of a child with a claim), %d drops of %d connections\n"+
+		"  %-46s %d kills, %d pauses past the lease (%d of a child with a claim), %d drops,\n"+
+		"  %-46s %d restarts and %d failovers of the database; %d connections broken\n"+
 		"%s  %-46s %d claims lost or completions refused, %d panics, %d not committed\n",
 		r.name(), verdict, "seed", r.Seed, "time", took.Round(time.Second), p.Window,
 		"submissions", len(w.plan.Submissions), s.orders, s.unknown,
-		"disruptions", d.counts[disruptKill], d.counts[disruptPause], d.holding, d.counts[disruptDrop], d.broken,
+		"disruptions", d.counts[disruptKill], d.counts[disruptPause], d.holding, d.counts[disruptDrop],
+		"", d.counts[disruptRestart], d.counts[disruptFailover], d.broken,
 		l, "measured by the children", r.fenced,
 		w.fleet.metric(inbox.MetricHandled+" panicked"), w.fleet.metric(inbox.MetricHandled+" not_committed"))
 }

@@ -194,7 +194,7 @@ func TestHarnessFindsLostAcknowledgement(t *testing.T) {
 	_, err := s.service.AwaitDeliveries(t.Context(), job, 1)
 	require.NoError(t, err)
 	require.Equal(t, []int{200}, s.answers(job))
-	f, err := s.gather(t.Context(), false)
+	f, err := s.gather(t.Context(), false, nil)
 	require.NoError(t, err)
 	l := newLedger(f)
 	assert.False(t, l.ok())

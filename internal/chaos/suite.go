@@ -67,6 +67,7 @@ func profileFor(store string, jobs, kills int, window time.Duration) profile {
 	p := profile{Jobs: jobs, Children: 1, Kills: kills, Pauses: max(1, kills/6), Window: window}
 	if store == onPostgres {
 		p.Children, p.Drops = 3, kills/4
+		p.Restarts, p.Failovers = max(1, kills/20), max(1, kills/20)
 	}
 	return p
 }
