@@ -277,7 +277,7 @@ func decodeAPIError(method, path string, resp *http.Response, body []byte, secre
 // hider returns a function that replaces secrets, plain or escaped as in JSON. The
 // API's validator repeats the values that it received.
 func hider(secrets []string) func(string) string {
-	// The longest first: one may be the beginning of another.
+	// Replace the longest first, because one may be the beginning of another.
 	secrets = slices.SortedFunc(slices.Values(secrets), func(a, b string) int { return len(b) - len(a) })
 	var pairs []string
 	for _, s := range secrets {
@@ -435,7 +435,7 @@ func decodeStorageError(method, shown string, resp *http.Response, body []byte, 
 }
 
 // refusedAnew is the remedy if a fresh link was refused too.
-const refusedAnew = "a fresh link was refused too: does a proxy change what is sent to storage?"
+const refusedAnew = "a fresh link was refused too: check whether a proxy changes requests to storage"
 
 // signedParts returns the URL and those parts of its query that may be secret.
 func signedParts(link string) []string {

@@ -38,7 +38,7 @@ func TestInputJSON(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(`null`), &in))
 	assert.Equal(t, URL("reducto://5a1e.pdf"), in, "null is nothing, as everywhere in JSON")
 	for _, text := range []string{`7`, `{}`, `{"file_id":""}`, `{"file_id":7}`, `[1]`, `true`, `[["a"]]`} {
-		require.ErrorContains(t, json.Unmarshal([]byte(text), &in), "an input is", text)
+		require.ErrorContains(t, json.Unmarshal([]byte(text), &in), "an input must be", text)
 	}
 	assert.True(t, FromUpload(nil).IsZero())
 	assert.True(t, URLs().IsZero())

@@ -42,7 +42,7 @@ func TestOptionsRefused(t *testing.T) {
 		"nil option":                {[]Option{nil}, "an option is nil"},
 		"empty key":                 {[]Option{WithAPIKey("")}, "WithAPIKey: the API key is empty"},
 		"blank key":                 {[]Option{WithAPIKey(" \t")}, "WithAPIKey: the API key is empty"},
-		"key with a line end":       {[]Option{WithAPIKey("sk-5a1e\n")}, "a line end from a file?"},
+		"key with a line end":       {[]Option{WithAPIKey("sk-5a1e\n")}, "trim the line end"},
 		"key with a space":          {[]Option{WithAPIKey("sk 5a1e")}, "a space or another character"},
 		"key with a space in front": {[]Option{WithAPIKey(" sk-5a1e")}, "a space or another character"},
 		"key beyond ASCII":          {[]Option{WithAPIKey("sk-5a1é")}, "a space or another character"},
@@ -57,7 +57,7 @@ func TestOptionsRefused(t *testing.T) {
 		"no host":                   {[]Option{WithBaseURL("https:///v1")}, "the base URL has no host"},
 		"no host but a port":        {[]Option{WithBaseURL("http://:8080")}, "the base URL has no host"},
 		"opaque":                    {[]Option{WithBaseURL("https:example.com")}, "the base URL has no host"},
-		"user information":          {[]Option{WithBaseURL("https://user:5a1e@example.com")}, "holds user information: the API key goes into WithAPIKey"},
+		"user information":          {[]Option{WithBaseURL("https://user:5a1e@example.com")}, "contains user information: pass the API key to WithAPIKey"},
 		"query":                     {[]Option{WithBaseURL("https://example.com?key=5a1e")}, "has a query or a fragment"},
 		"fragment":                  {[]Option{WithBaseURL("https://example.com#5a1e")}, "has a query or a fragment"},
 		"unknown region":            {[]Option{WithRegion("moon")}, `WithRegion: unknown region "moon": it is one of us, eu, au`},
@@ -76,9 +76,9 @@ func TestOptionsRefused(t *testing.T) {
 		"negative result":           {[]Option{WithMaxResultBytes(-5)}, "WithMaxResultBytes: -5 is not positive"},
 		"negative upload":           {[]Option{WithMaxDirectUpload(-1)}, "WithMaxDirectUpload: -1 is not between 0 and 100000000"},
 		"upload beyond the limit":   {[]Option{WithMaxDirectUpload(MaxDirectUpload + 1)}, "is not between 0 and 100000000"},
-		"nil logger":                {[]Option{WithLogger(nil)}, "WithLogger: the logger is nil: leave the option out"},
-		"user agent of two lines":   {[]Option{WithUserAgent("a\r\nX: y")}, "WithUserAgent: the name has a character"},
-		"user agent beyond ASCII":   {[]Option{WithUserAgent("größe/1")}, "WithUserAgent: the name has a character"},
+		"nil logger":                {[]Option{WithLogger(nil)}, "WithLogger: the logger is nil: omit the option"},
+		"user agent of two lines":   {[]Option{WithUserAgent("a\r\nX: y")}, "WithUserAgent: the name contains a character"},
+		"user agent beyond ASCII":   {[]Option{WithUserAgent("größe/1")}, "WithUserAgent: the name contains a character"},
 		"webhook without a URL":     {[]Option{WithWebhook(DirectWebhook(""))}, "WithWebhook: the URL is empty"},
 		"webhook of another scheme": {[]Option{WithWebhook(DirectWebhook("ftp://example.com"))}, `WithWebhook: the URL's scheme is "ftp"`},
 		"webhook without a host":    {[]Option{WithWebhook(DirectWebhook("https:///w"))}, "WithWebhook: the URL has no host"},
@@ -109,7 +109,7 @@ func TestEnvironment(t *testing.T) {
 
 	t.Setenv(EnvAPIKey, "sk-env\n")
 	_, err = NewClient()
-	require.ErrorContains(t, err, "NewClient: REDUCTO_API_KEY: the API key has a space")
+	require.ErrorContains(t, err, "NewClient: REDUCTO_API_KEY: the API key contains a space")
 	_, err = NewClient(WithAPIKey("sk-option"))
 	require.NoError(t, err, "an option silences the environment")
 

@@ -35,8 +35,8 @@ func TestReadAnswer(t *testing.T) {
 	}{
 		"":                        {"the body is empty", false},
 		" \n":                     {"the body is empty", false},
-		"<html></html>":           {"the body is a page, not JSON (a proxy? check the base URL)", false},
-		"<p>" + long:              {"the body is a page, not JSON (a proxy? check the base URL)", false},
+		"<html></html>":           {"the body is a page, not JSON: check the base URL, and whether a proxy sent it", false},
+		"<p>" + long:              {"the body is a page, not JSON: check the base URL, and whether a proxy sent it", false},
 		`{"status":`:              {"the body is not the JSON expected: unexpected end of JSON input", false},
 		`{"status":"Pending"`:     {"the body is not the JSON expected: unexpected end of JSON input", false},
 		`{"status":7}`:            {"the body is not the JSON expected: status: a number where a string is expected", true},

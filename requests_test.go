@@ -402,7 +402,7 @@ func TestRequestsRefused(t *testing.T) {
 		"page -1":              {settings(Settings{PageRange: Pages(-1)}), "Settings.PageRange", "page -1: pages are numbered from 1"},
 		"no pages":             {settings(Settings{PageRange: Pages()}), "Settings.PageRange", "selects nothing"},
 		"no spans":             {settings(Settings{PageRange: PageSpans()}), "Settings.PageRange", "selects nothing"},
-		"no sheets":            {settings(Settings{PageRange: Sheets()}), "Settings.PageRange", "selects nothing"},
+		"does not support sheets":            {settings(Settings{PageRange: Sheets()}), "Settings.PageRange", "selects nothing"},
 		"span from 0":          {settings(Settings{PageRange: PageSpan(0, 3)}), "Settings.PageRange", "pages are numbered from 1"},
 		"span to -1":           {settings(Settings{PageRange: PageSpan(1, -1)}), "Settings.PageRange", "use 0 for the end"},
 		"span backwards":       {settings(Settings{PageRange: PageSpans(Span{1, 2}, Span{5, 3})}), "Settings.PageRange", "from page 5 to page 3"},
@@ -457,7 +457,7 @@ func TestRequestsRefused(t *testing.T) {
 		"classify: no category": {&ClassifyRequest{Input: input, ClassificationSchema: []ClassificationCategory{{}}}, "ClassificationSchema[0].Category", "name the category"},
 		"classify: nil group":   {&ClassifyRequest{Input: input, CategoryGroups: map[string][]string{"g": nil}}, "CategoryGroups", `"g" is nil`},
 		"classify: page 0":      {&ClassifyRequest{Input: input, PageRange: Pages(0)}, "PageRange", "numbered from 1"},
-		"classify: sheets":      {&ClassifyRequest{Input: input, PageRange: Sheets("a")}, "PageRange", "no sheets"},
+		"classify: sheets":      {&ClassifyRequest{Input: input, PageRange: Sheets("a")}, "PageRange", "does not support sheets"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -275,7 +275,7 @@ func TestJobsCanBeRangedOverTwice(t *testing.T) {
 		for _, err := range all {
 			last = err
 		}
-		require.ErrorContains(t, last, "itself")
+		require.ErrorContains(t, last, "its own cursor")
 
 		_, err := client.ListJobs(t.Context(), reducto.ListJobsOptions{Limit: 501})
 		var refused *reducto.RequestError

@@ -321,7 +321,7 @@ func (r *Reader) Rewind(m Mark) bool {
 }
 
 // ErrForgotten is the error of Rewind if a Forgetful reader has dropped the input.
-var ErrForgotten = errors.New("jsonread: what has to be read again was not kept")
+var ErrForgotten = errors.New("jsonread: the input to read again was not kept")
 
 // Forgetful limits marks to the size of the window.
 func (r *Reader) Forgetful() { r.forgetful = true }
