@@ -23,7 +23,7 @@ func apiError(status int, contentType string, body []byte, secrets ...string) *A
 	return decodeAPIError("GET", "/job/j1", resp, body, secrets...)
 }
 
-func TestAPIErrorShapes(t *testing.T) {
+func TestAPIErrorDecodesEveryKnownBody(t *testing.T) {
 	t.Parallel()
 	const isJSON = "application/json"
 	base := APIError{Method: "GET", Path: "/job/j1", ContentType: isJSON}
@@ -98,7 +98,7 @@ func TestAPIErrorShapes(t *testing.T) {
 	}
 }
 
-func TestAPIErrorText(t *testing.T) {
+func TestAPIErrorMessageNamesRequestAndRemedy(t *testing.T) {
 	t.Parallel()
 	for want, e := range map[string]*APIError{
 		"reducto: GET /job/j1: 400 Bad Request INVALID_CONFIG: document_url: the scheme is unknown":                                                                                                                                                    apiError(400, "application/json", wire(t, "error_service.json")),
@@ -139,7 +139,7 @@ func TestAPIErrorText(t *testing.T) {
 	assert.Equal(t, long, apiError(500, "", []byte(`{"message":`+string(quoted)+`}`)).Message)
 }
 
-func TestAPIErrorSentinels(t *testing.T) {
+func TestAPIErrorMatchesSentinels(t *testing.T) {
 	t.Parallel()
 	all := map[string]error{
 		"unauthorized": ErrUnauthorized, "forbidden": ErrForbidden, "not found": ErrNotFound, "expired": ErrExpired, "deleted": ErrDeleted,
@@ -215,7 +215,7 @@ func TestAPIErrorHidesSecrets(t *testing.T) {
 	assert.NotContains(t, decodeAPIError("GET", "/", resp, nil, secrets...).Error(), "5a1e")
 }
 
-func TestErrorNames(t *testing.T) {
+func TestErrorNameTransient(t *testing.T) {
 	t.Parallel()
 	for name, transient := range map[ErrorName]bool{
 		ErrorNameTimeout: true, ErrorNameCapacityTimeout: true, ErrorNameCustomerTimeout: true, ErrorNameInternalError: true, ErrorNameServiceUnavailable: true,
@@ -227,7 +227,7 @@ func TestErrorNames(t *testing.T) {
 	}
 }
 
-func TestAPIFailure(t *testing.T) {
+func TestAPIFailureIsClassifiedByStatus(t *testing.T) {
 	t.Parallel()
 	for status, want := range map[int]struct{ transient, nothing bool }{
 		301: {false, true}, 304: {false, true},

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestDecodeWithCitations(t *testing.T) {
+func TestDecodeFillsCitedFields(t *testing.T) {
 	t.Parallel()
 	for _, name := range extractSamples {
 		t.Run(name, func(t *testing.T) {
@@ -52,7 +52,7 @@ func TestDecodeWithCitations(t *testing.T) {
 	}
 }
 
-func TestCitations(t *testing.T) {
+func TestCitationsReturnsOnlySeparateCitations(t *testing.T) {
 	t.Parallel()
 	cites, err := resultOf[*ExtractResult](t, "job_extract_v2_citations.json").Citations(t.Context())
 	require.NoError(t, err)
@@ -66,7 +66,7 @@ func TestCitations(t *testing.T) {
 	}
 }
 
-func TestDecodeCitedShapes(t *testing.T) {
+func TestDecodeFillsCitedFieldsOfEveryType(t *testing.T) {
 	t.Parallel()
 	const cited = `{"value":%s,"citations":` + oneCitation + `}`
 	leaf := func(v string) string { return fmt.Sprintf(cited, v) }
@@ -197,7 +197,7 @@ func TestDecodeCitedShapes(t *testing.T) {
 }
 
 // A user's own struct of value and citations is a struct like any other.
-func TestDecodeIntoTheUsersOwnCited(t *testing.T) {
+func TestDecodeKeepsUsersOwnCitedType(t *testing.T) {
 	t.Parallel()
 	type own struct {
 		Value     json.RawMessage
@@ -236,7 +236,7 @@ func TestDecodeIntoTheUsersOwnCited(t *testing.T) {
 	assert.Equal(t, "Lloyd's", text.Boat.Citations)
 }
 
-func TestJoin(t *testing.T) {
+func TestJoinMergesCitationsIntoValues(t *testing.T) {
 	t.Parallel()
 	c := func(v string) string { return `{"value":` + v + `,"citations":` + oneCitation + `}` }
 	for name, test := range map[string]struct{ value, cites, want string }{
@@ -264,7 +264,7 @@ func TestJoin(t *testing.T) {
 	}
 }
 
-func TestWantsCitations(t *testing.T) {
+func TestWantsCitationsFindsNestedCited(t *testing.T) {
 	t.Parallel()
 	for _, yes := range []reflect.Type{
 		reflect.TypeFor[Cited[int]](), reflect.TypeFor[*Cited[int]](), reflect.TypeFor[[]Cited[int]](), reflect.TypeFor[[2]Cited[int]](),
@@ -279,7 +279,7 @@ func TestWantsCitations(t *testing.T) {
 	}
 }
 
-func TestCitedJSON(t *testing.T) {
+func TestCitedSurvivesJSON(t *testing.T) {
 	t.Parallel()
 	c := Cited[string]{Value: "a", Citations: []Citation{{Block: Block{Type: BlockTypeText, Content: "c"}, ParentBlock: &Block{Content: "p"}}}}
 	raw, err := json.Marshal(c)

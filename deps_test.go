@@ -37,7 +37,7 @@ func (p *listedPackage) within(dir string) bool {
 	return p.ImportPath == path || strings.HasPrefix(p.ImportPath, path+"/")
 }
 
-func TestDependencies(t *testing.T) {
+func TestModuleLinksOnlyAllowedDependencies(t *testing.T) {
 	t.Parallel()
 	packages := listPackages(t)
 	require.Contains(t, packages, modulePath)

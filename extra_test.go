@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestTime(t *testing.T) {
+func TestTimeReadsEveryLayout(t *testing.T) {
 	t.Parallel()
 	want := time.Date(2026, 10, 2, 8, 15, 30, 0, time.UTC)
 	for text, at := range map[string]time.Time{

@@ -104,7 +104,7 @@ type citedDues struct {
 	Tags []Cited[string] `json:"tags"`
 }
 
-func TestDecodeIntoAnyLeavesEverythingAsItCame(t *testing.T) {
+func TestDecodeIntoAnyKeepsTheJSON(t *testing.T) {
 	t.Parallel()
 	for _, name := range extractSamples {
 		r := resultOf[*ExtractResult](t, name)
@@ -128,7 +128,7 @@ func TestDecodeIntoAnyLeavesEverythingAsItCame(t *testing.T) {
 // citations of a field, as the service writes them.
 const oneCitation = `[{"type":"Text","content":"c","bbox":{"left":-0.5,"top":0,"width":1,"height":1,"page":1}}]`
 
-func TestDecodeSeveralValues(t *testing.T) {
+func TestDecodeSeveralValuesNeedsASlice(t *testing.T) {
 	t.Parallel()
 	r := extraction(t, `{"response_type":"extract","usage":{"num_fields":1},"result":[{"number":"1"},{"number":"2"}],"citations":[{"number":`+oneCitation+`},{"number":[]}]}`)
 	var many []struct{ Number Cited[string] }
@@ -150,7 +150,7 @@ func TestDecodeSeveralValues(t *testing.T) {
 	assert.Empty(t, empty)
 }
 
-func TestDecodeRefusesTargets(t *testing.T) {
+func TestDecodeRefusesNonPointers(t *testing.T) {
 	t.Parallel()
 	r := resultOf[*ExtractResult](t, "job_extract_v3_plain.json")
 	var nowhere *dues
@@ -162,7 +162,7 @@ func TestDecodeRefusesTargets(t *testing.T) {
 	}
 }
 
-func TestDecodeMismatch(t *testing.T) {
+func TestDecodeMismatchIsADecodeError(t *testing.T) {
 	t.Parallel()
 	for _, name := range extractSamples {
 		r := resultOf[*ExtractResult](t, name)

@@ -44,7 +44,7 @@ func TestInputJSON(t *testing.T) {
 	assert.True(t, URLs().IsZero())
 }
 
-func TestInputDoesNotFollowTheSlice(t *testing.T) {
+func TestInputCopiesItsSlice(t *testing.T) {
 	t.Parallel()
 	list := []string{"https://example.com/a.pdf", "https://example.com/b.pdf"}
 	in := URLs(list...)
@@ -52,7 +52,7 @@ func TestInputDoesNotFollowTheSlice(t *testing.T) {
 	assert.Equal(t, "[https://example.com/a.pdf https://example.com/b.pdf]", in.String())
 }
 
-func TestInputCheck(t *testing.T) {
+func TestInputCheckRefusesInvalidReferences(t *testing.T) {
 	t.Parallel()
 	for _, good := range []Input{
 		URL("https://example.com/a.pdf?X-Amz-Signature=5a1e#p"), URL("HTTP://EXAMPLE.COM"), URL("s3://bucket/key"), URL("reducto://x"),
@@ -83,7 +83,7 @@ func TestInputCheck(t *testing.T) {
 	assert.Less(t, len(URL("x"+strings.Repeat("y", 10000)).check("Input").Error()), 300)
 }
 
-func TestInputString(t *testing.T) {
+func TestInputStringHidesQueries(t *testing.T) {
 	t.Parallel()
 	for want, in := range map[string]Input{
 		"":                                     {},
@@ -97,7 +97,7 @@ func TestInputString(t *testing.T) {
 	}
 }
 
-func TestPlainURL(t *testing.T) {
+func TestPlainURLAcceptsOnlySimpleURLs(t *testing.T) {
 	t.Parallel()
 	for _, usual := range []string{
 		"https://example.com", "http://example.com/", "https://a-1.example.com/a/b.pdf", "https://EXAMPLE.com/a",

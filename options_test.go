@@ -101,7 +101,7 @@ func TestOptionsRefused(t *testing.T) {
 	}
 }
 
-func TestEnvironment(t *testing.T) {
+func TestEnvironmentIsUsedWithoutOptions(t *testing.T) {
 	t.Setenv(EnvAPIKey, "")
 	t.Setenv(EnvBaseURL, "")
 	_, err := NewClient()
@@ -150,7 +150,7 @@ func TestEnvironment(t *testing.T) {
 	require.ErrorContains(t, err, `NewClient: REDUCTO_BASE_URL: the base URL has the scheme "localhost"`)
 }
 
-func TestDefaults(t *testing.T) {
+func TestClientHasDocumentedDefaults(t *testing.T) {
 	t.Parallel()
 	c := newTestClient(t)
 	assert.Equal(t, DefaultMaxRetries, c.cfg.maxRetries)
@@ -178,7 +178,7 @@ func TestDefaults(t *testing.T) {
 	c.CloseIdleConnections()
 }
 
-func TestOptionsAreTaken(t *testing.T) {
+func TestOptionsAreApplied(t *testing.T) {
 	t.Parallel()
 	logger := slog.New(slog.DiscardHandler)
 	c := newTestClient(t,
@@ -212,7 +212,7 @@ func TestOptionsAreTaken(t *testing.T) {
 	assert.Equal(t, "sk-rotated", key.key)
 }
 
-func TestClientWith(t *testing.T) {
+func TestWithInheritsOptions(t *testing.T) {
 	t.Setenv(EnvBaseURL, "")
 	c := newTestClient(t, WithMaxRetries(7), WithUserAgent("a/1"), WithSubmitHook(idleHook{}), WithWebhook(SvixWebhook()))
 	same, err := c.With()
@@ -347,7 +347,7 @@ func TestListJobsRefuses(t *testing.T) {
 }
 
 // A key that cannot be had is an error of ours, before anything is sent.
-func TestKeyFunctionFails(t *testing.T) {
+func TestErrorOfKeyFunctionFailsTheRequest(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("vault is sealed")
 	for _, f := range []func(context.Context) (string, error){

@@ -47,7 +47,7 @@ func TestPageRangeJSON(t *testing.T) {
 }
 
 // A selection does not follow the slice that it was made of.
-func TestPageRangeCopies(t *testing.T) {
+func TestPageRangeCopiesItsSlice(t *testing.T) {
 	t.Parallel()
 	numbers := []int{1, 2}
 	p := Pages(numbers...)

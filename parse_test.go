@@ -102,7 +102,7 @@ func texts(t *testing.T, r *ParseResult) []string {
 	return fromChunks
 }
 
-func TestLeavingALoopEarly(t *testing.T) {
+func TestLoopsEndWhenLeftEarly(t *testing.T) {
 	t.Parallel()
 	r := resultOf[*ParseResult](t, "job_parse.json")
 	n := 0
@@ -117,7 +117,7 @@ func TestLeavingALoopEarly(t *testing.T) {
 	assert.Equal(t, 2, n)
 }
 
-func TestReadingWithAnEndedContext(t *testing.T) {
+func TestReadingFailsWithAnEndedContext(t *testing.T) {
 	t.Parallel()
 	r := resultOf[*ParseResult](t, "job_parse.json")
 	cause := errors.New("shutting down")
@@ -158,7 +158,7 @@ func everyReader(ctx context.Context, r *ParseResult) map[string]error {
 	return errs
 }
 
-func TestDetachedResults(t *testing.T) {
+func TestDetachedResultsReturnErrDetached(t *testing.T) {
 	t.Parallel()
 	r := resultOf[*ParseResult](t, "job_parse_url.json")
 	assert.Contains(t, string(r.Link()), "https://bucket.example.com/result.json?X-Amz")
@@ -186,7 +186,7 @@ func TestDetachedResults(t *testing.T) {
 	require.NoError(t, resultOf[*ClassifyResult](t, "job_classify.json").resolve(t.Context()))
 }
 
-func TestResultsWithoutContent(t *testing.T) {
+func TestResultsWithoutContentReturnErrors(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{`{}`, `{"result":null}`} {
 		var r ParseResult
@@ -218,7 +218,7 @@ func TestResultsWithoutContent(t *testing.T) {
 }
 
 // After a download, a result is written with its content.
-func TestLoadedContentIsWritten(t *testing.T) {
+func TestLoadedContentIsMarshaled(t *testing.T) {
 	t.Parallel()
 	r := resultOf[*ParseResult](t, "job_parse_url.json")
 	r.full = &fullResult{Type: "full", Chunks: []Chunk{{Content: "a"}}}
@@ -250,7 +250,7 @@ func TestLoadedContentIsWritten(t *testing.T) {
 	assert.Contains(t, string(raw), `"result":{"category":"dues","new":1}`)
 }
 
-func TestResultID(t *testing.T) {
+func TestResultIDIsThatOfTheLink(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]string{"job_parse_url.json": "r-5a1e", "job_parse.json": "", "job_parse_nulls.json": ""} {
 		assert.Equal(t, want, resultOf[*ParseResult](t, name).ResultID(), name)
@@ -298,7 +298,7 @@ func formsOf(content []byte) map[string][]byte {
 }
 
 // However a document arrives, Load, Chunks and Blocks give what encoding/json gives.
-func TestStreamsAgree(t *testing.T) {
+func TestLoadChunksAndBlocksAgree(t *testing.T) {
 	t.Parallel()
 	content := sized(150_000).bytes()
 	var want fullResult
@@ -335,7 +335,7 @@ func TestStreamsAgree(t *testing.T) {
 
 // Streamed by block, a document that Load takes is taken, with the same blocks; and
 // one that it takes is JSON.
-func TestBlocksOfOddDocuments(t *testing.T) {
+func TestBlocksAgreesWithChunksOnGeneratedDocuments(t *testing.T) {
 	t.Parallel()
 	taken := 0
 	for seed := uint64(0); seed < 1500; seed += 3 { // the content objects
@@ -457,7 +457,7 @@ func TestLeavingTheLoopClosesTheConnection(t *testing.T) {
 
 // Whether a document was downloaded or inline, the end of the context ends the loop
 // over its blocks at once.
-func TestBlocksOfAKeptChunkEndWithTheContext(t *testing.T) {
+func TestBlocksInMemoryEndWithTheContext(t *testing.T) {
 	t.Parallel()
 	var r ParseResult
 	require.NoError(t, json.Unmarshal([]byte(`{"response_type":"parse","result":{"type":"full","chunks":[{"content":"x","blocks":[{"content":"a"},{"content":"b"}]}]}}`), &r))
@@ -478,7 +478,7 @@ func TestBlocksOfAKeptChunkEndWithTheContext(t *testing.T) {
 }
 
 // What is no document at all is an error of the download, with its URL.
-func TestWhatIsNoDocument(t *testing.T) {
+func TestPageInsteadOfResultIsAConnectionError(t *testing.T) {
 	t.Parallel()
 	page := storage(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") })
 	readers := everyReader(t.Context(), page)
@@ -494,7 +494,7 @@ func TestWhatIsNoDocument(t *testing.T) {
 
 // A body that ends early is tried again, whichever result it is, also where the
 // connection says nothing of it.
-func TestBodyThatEndsEarlyIsTriedAgain(t *testing.T) {
+func TestTruncatedDownloadIsRetried(t *testing.T) {
 	t.Parallel()
 	var downloads atomic.Int64
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -519,7 +519,7 @@ func TestBodyThatEndsEarlyIsTriedAgain(t *testing.T) {
 
 // An error says how far the download came; the context's end is one, and is noticed
 // at once, not where the window ends.
-func TestHowFarItCame(t *testing.T) {
+func TestDownloadErrorSaysHowFarItCame(t *testing.T) {
 	t.Parallel()
 	var head strings.Builder
 	head.WriteString(`[`)
@@ -588,7 +588,7 @@ func TestHowFarItCame(t *testing.T) {
 	assert.Equal(t, 10, n)
 }
 
-func TestBlocksBehindALinkToALink(t *testing.T) {
+func TestBlocksRefusesALinkToALink(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
 		`{"type":"url","url":"https://x.example/y","result_id":"r"}`, `{"result":{"type":"url","url":"https://x.example/y","result_id":"r"}}`,
@@ -602,7 +602,7 @@ func TestBlocksBehindALinkToALink(t *testing.T) {
 
 // One word of another form makes all of the recognition an unknown member, as it came.
 // That is found out when it is no longer at hand: it is downloaded once more.
-func TestLargeMembersOfAnotherForm(t *testing.T) {
+func TestLargeMembersOfAnyFormAreKept(t *testing.T) {
 	t.Parallel()
 	d := ocrHeavy(400_000)
 	content := string(d.bytes())
@@ -665,7 +665,7 @@ func read(text string, rest *fullResult) (contents []string, err error) {
 	return contents, err
 }
 
-func TestReadChunks(t *testing.T) {
+func TestReadChunksReadsEveryForm(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"body_full.json", "body_chunks.json", "body_answer.json"} {
 		var rest fullResult
@@ -698,7 +698,7 @@ func TestReadChunks(t *testing.T) {
 	}
 }
 
-func TestReadChunksRefuses(t *testing.T) {
+func TestReadChunksRefusesOtherForms(t *testing.T) {
 	t.Parallel()
 	_, err := read(string(wire(t, "body_link.json")), nil)
 	require.ErrorIs(t, err, errLinkToLink)
@@ -745,7 +745,7 @@ func TestReadChunksRefuses(t *testing.T) {
 
 // A body that ends too early is told from one that is wrong: only the former is
 // worth another attempt.
-func TestReadChunksOfAnEarlyEnd(t *testing.T) {
+func TestReadChunksDistinguishesTruncatedFromInvalid(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"body_full.json", "body_chunks.json", "body_answer.json"} {
 		text := compact(t, wire(t, name))
@@ -777,7 +777,7 @@ func (f *failing) Read(p []byte) (int, error) {
 	return f.r.Read(p)
 }
 
-func TestReadChunksStops(t *testing.T) {
+func TestReadChunksStopsWhenYieldReturnsFalse(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
 		`[{"content":"a"},{"content":"b"} what follows is not read`,

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestPipelineResult(t *testing.T) {
+func TestPipelineResultHasItsSteps(t *testing.T) {
 	t.Parallel()
 	r := resultOf[*PipelineResult](t, "job_pipeline_split_extract.json")
 	require.Len(t, r.Parse, 1)
@@ -42,7 +42,7 @@ func TestPipelineResult(t *testing.T) {
 }
 
 // A result finds its fresh link in a job that was fetched again, at its own place.
-func TestFreshLinks(t *testing.T) {
+func TestResultsFindTheirFreshLink(t *testing.T) {
 	t.Parallel()
 	job := func(text string) *Job {
 		job := new(Job)

@@ -49,7 +49,7 @@ func pages(t *testing.T) map[string]string {
 //
 //	<!-- example: ExampleClient_ParseAsync -->   a function in an example_*_test.go
 //	<!-- example: examples/minimal/main.go -->   a file
-func TestCodeInPagesIsThatOfExamples(t *testing.T) {
+func TestCodeInPagesEqualsExamples(t *testing.T) {
 	t.Parallel()
 	functions := exampleFunctions(t)
 	require.NotEmpty(t, goBlocks(readme(t)))
@@ -161,7 +161,7 @@ func dedent(lines []string) []string {
 	return out
 }
 
-func TestHasLines(t *testing.T) {
+func TestHasLinesFindsExcerpts(t *testing.T) {
 	t.Parallel()
 	source := "func f() {\n\ta()\n\tif b {\n\t\tc()\n\t}\n\n\td()\n}"
 	for _, excerpt := range []string{"a()", "\ta()", "if b {\n\tc()\n}", "c()", "}\n\nd()", source} {

@@ -260,7 +260,7 @@ func TestStorageRefusalSaysWhatToDo(t *testing.T) {
 }
 
 // The wire has what was hidden: nothing is lost by hiding it.
-func TestHiddenValuesCanBeHad(t *testing.T) {
+func TestHiddenValuesAreInTheJSON(t *testing.T) {
 	t.Parallel()
 	assert.Contains(t, string(canaryLink), canarySignature)
 	assert.Contains(t, string(canaryConfig), canaryHook)
@@ -275,7 +275,7 @@ func TestHiddenValuesCanBeHad(t *testing.T) {
 	assert.Contains(t, DirectWebhook("https://example.com/?t="+canaryHook).URL(), canaryHook)
 }
 
-func TestWhatIsShown(t *testing.T) {
+func TestTypesPrintWithoutSecrets(t *testing.T) {
 	t.Parallel()
 	client := canaryClient(t)
 	for want, v := range map[string]any{

@@ -26,7 +26,7 @@ import (
 
 // An answer that is read as it arrives is judged as one that is read as a whole: an
 // empty body, a page, a body that ends early and JSON of another form are told apart.
-func TestReadAnswer(t *testing.T) {
+func TestReadAnswerClassifiesBodies(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat(`"0123456789",`, 20_000)
 	for body, want := range map[string]struct {
@@ -76,7 +76,7 @@ func TestReadAnswer(t *testing.T) {
 }
 
 // What is lost on the way explains more than what is wrong with the part that came.
-func TestReadAnswerOfALostBody(t *testing.T) {
+func TestReadAnswerReturnsTheErrorOfTheConnection(t *testing.T) {
 	t.Parallel()
 	lost := errors.New("connection reset")
 	for _, body := range []string{"", "  ", "<html>", `{"status":`, `{"status":7`, `{"status":7}`, `{"status":"Pending"}`, `[`, `upstream`, `{"status":"Completed","result":{"usage":`, "x" + strings.Repeat(" ", 100_000)} {
@@ -89,7 +89,7 @@ func TestReadAnswerOfALostBody(t *testing.T) {
 }
 
 // No part of a secret is shown where what is shown of a body ends.
-func TestSecretsAtTheEndOfAHead(t *testing.T) {
+func TestShownBodyEndsWithoutPartOfASecret(t *testing.T) {
 	t.Parallel()
 	const key = "sk-canary-5a1e77"
 	c := newTestClient(t)
@@ -103,7 +103,7 @@ func TestSecretsAtTheEndOfAHead(t *testing.T) {
 	}
 }
 
-func TestDecodeJSON(t *testing.T) {
+func TestDecodeJSONClassifiesBodies(t *testing.T) {
 	t.Parallel()
 	var out struct{ A int }
 	require.NoError(t, decodeJSON([]byte(` {"a":1}`), &out))
@@ -131,7 +131,7 @@ func TestDecodeJSON(t *testing.T) {
 	require.ErrorIs(t, read(&failing{strings.NewReader("{"), broken}, nil), broken)
 }
 
-func TestUnusableAnswers(t *testing.T) {
+func TestUnusableAnswersAreClassified(t *testing.T) {
 	t.Parallel()
 	c := newTestClient(t)
 	resp := &http.Response{StatusCode: 200}
@@ -162,7 +162,7 @@ func TestUnusableAnswers(t *testing.T) {
 	}
 }
 
-func TestLimitedBody(t *testing.T) {
+func TestLimitedBodyFailsAboveTheLimit(t *testing.T) {
 	t.Parallel()
 	const text = "0123456789"
 	for limit := int64(1); limit < 12; limit++ {
@@ -190,7 +190,7 @@ func TestLimitedBody(t *testing.T) {
 }
 
 // A broken exchange is judged by where it broke.
-func TestFailedExchange(t *testing.T) {
+func TestFailedExchangeIsClassifiedByProgress(t *testing.T) {
 	t.Parallel()
 	c := newTestClient(t)
 	ended := func(cause error) context.Context {
@@ -252,7 +252,7 @@ func reached(connected bool) *reach {
 	return r
 }
 
-func TestAnswerInMemory(t *testing.T) {
+func TestAnswerIsReadWithAnyAnnouncedSize(t *testing.T) {
 	t.Parallel()
 	for _, length := range []int{0, 1, 49, 50, 51, 511, 512, 5000} {
 		text := strings.Repeat("x", length)
@@ -296,7 +296,7 @@ func (l *lazyReader) Read(p []byte) (int, error) {
 	return l.r.Read(p)
 }
 
-func TestJobIDOfAnAnswer(t *testing.T) {
+func TestReadJobIDOfEveryForm(t *testing.T) {
 	t.Parallel()
 	for raw, want := range map[string]string{
 		`{"job_id":"j1"}`:                    "j1",

@@ -17,7 +17,7 @@ import (
 	"github.com/reducto-go/reducto/internal/members"
 )
 
-func TestResultTypes(t *testing.T) {
+func TestResultTypeIsDecidedByNameJobAndMembers(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		job          JobType
@@ -125,7 +125,7 @@ func TestExtractedDataIsNeverMistaken(t *testing.T) {
 	}
 }
 
-func TestResultsThatCannotBeRead(t *testing.T) {
+func TestInvalidResultsAreErrors(t *testing.T) {
 	t.Parallel()
 	for text, part := range map[string]string{
 		`{"response_type":"parse","usage":[]}`:                                        `result of type "parse": usage: `,
@@ -153,7 +153,7 @@ func TestResultsThatCannotBeRead(t *testing.T) {
 
 // The type of a result is found wherever it is told, and never guessed: all orders of
 // members give what reading all of it first gives.
-func TestUnionInAnyOrder(t *testing.T) {
+func TestResultTypeDoesNotDependOnMemberOrder(t *testing.T) {
 	t.Parallel()
 	parts := []string{
 		`"usage":{"num_pages":1}`,
@@ -212,7 +212,7 @@ func orders(parts []string) (joined []string) {
 }
 
 // A synchronous answer is a result, or the id of a job alone.
-func TestReadSync(t *testing.T) {
+func TestReadSyncReturnsResultOrJobID(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]struct {
 		result Result

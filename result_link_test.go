@@ -42,7 +42,7 @@ func chunkTexts(t *testing.T, r *reducto.ParseResult) []string {
 	return texts
 }
 
-func TestContentBehindAURLInItsThreeForms(t *testing.T) {
+func TestContentBehindAURLIsReadInThreeForms(t *testing.T) {
 	for _, form := range []reductotest.URLBody{reductotest.URLBodyResult, reductotest.URLBodyChunks, reductotest.URLBodyEnvelope} {
 		bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
 			result := linkedParse(t, client, "one\ftwo\fthree")
@@ -86,7 +86,7 @@ func TestScenario49_ExpiredLinkIsFetchedAnewOnce(t *testing.T) {
 	})
 }
 
-func TestExpiredLinkOfAnExpiredJob(t *testing.T) {
+func TestExpiredLinkOfExpiredJobIsErrNotFound(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
 		result := linkedParse(t, client, "one")
 		srv.ExpireLinks()
@@ -96,7 +96,7 @@ func TestExpiredLinkOfAnExpiredJob(t *testing.T) {
 	})
 }
 
-func TestConnectionLostOnTheWay(t *testing.T) {
+func TestLostDownloadEndsTheLoop(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
 		result := linkedParse(t, client, strings.Repeat("some words on a page\f", 2000))
 		srv.Fault("GET storage", reductotest.Truncate(200_000))
@@ -119,7 +119,7 @@ func TestConnectionLostOnTheWay(t *testing.T) {
 	})
 }
 
-func TestLeavingTheLoopAndTheContext(t *testing.T) {
+func TestDownloadEndsWithLoopAndContext(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
 		result := linkedParse(t, client, strings.Repeat("some words on a page\f", 3000))
 		for _, err := range result.Blocks(t.Context()) {
@@ -162,7 +162,7 @@ func TestDownloadsAreLimitedInSize(t *testing.T) {
 	})
 }
 
-func TestExtractBehindAURL(t *testing.T) {
+func TestExtractionBehindAURLIsDecoded(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
 		u, err := client.Upload(t.Context(), "a.txt", strings.NewReader("number: A-1\ntotal: 12.5"), reducto.UploadOptions{})
 		require.NoError(t, err)
@@ -199,7 +199,7 @@ func TestExtractBehindAURL(t *testing.T) {
 	})
 }
 
-func TestALinkThatLeadsToALink(t *testing.T) {
+func TestLinkToALinkIsRefused(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
 		result := linkedParse(t, client, "one")
 		srv.Fault("GET storage", reductotest.Status(200).JSON(`{"type":"url","url":"https://x.example/y","result_id":"r"}`))

@@ -125,7 +125,7 @@ var samples = map[string]struct {
 	"job_completed_null.json":         {},
 }
 
-func TestSamplesSurvive(t *testing.T) {
+func TestSamplesSurviveDecodingAndEncoding(t *testing.T) {
 	t.Parallel()
 	names := wireNames(t, "job_*.json")
 	assert.Len(t, names, len(samples))
@@ -383,7 +383,7 @@ func TestNullIsDecodedIntoNothing(t *testing.T) {
 }
 
 // A result that is decoded into once more has nothing of the first.
-func TestResultsAreDecodedAnew(t *testing.T) {
+func TestDecodingReplacesTheResult(t *testing.T) {
 	t.Parallel()
 	const parse = `{"response_type":"parse","job_id":"j","duration":1,"usage":{"num_pages":1},"result":{"chunks":[{"content":"a"}]},"new":1}`
 	for kind, texts := range map[Result][2]string{
@@ -408,7 +408,7 @@ func TestResultsAreDecodedAnew(t *testing.T) {
 	}
 }
 
-func TestAs(t *testing.T) {
+func TestAsReturnsTheResultOrAnError(t *testing.T) {
 	t.Parallel()
 	job := wireJob(t, "job_parse.json")
 	job.JobID = "j1"
@@ -451,7 +451,7 @@ func TestAs(t *testing.T) {
 	require.ErrorAs(t, err, &refused)
 }
 
-func TestEditClassifyAndChartResults(t *testing.T) {
+func TestEditClassifyAndChartResultsAreDecoded(t *testing.T) {
 	t.Parallel()
 	edit := resultOf[*EditResult](t, "job_edit.json")
 	require.Len(t, edit.FormSchema, 2)
@@ -477,7 +477,7 @@ func TestEditClassifyAndChartResults(t *testing.T) {
 	}
 }
 
-func TestUploadJSON(t *testing.T) {
+func TestUploadSurvivesJSON(t *testing.T) {
 	t.Parallel()
 	for name, link := range map[string]string{"upload_direct.json": "", "upload_presigned.json": "https://bucket.example.com/put?[redacted]"} {
 		var u Upload

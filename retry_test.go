@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestParseRetryAfter(t *testing.T) {
+func TestParseRetryAfterReadsSecondsAndDates(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 10, 2, 8, 15, 30, 0, time.UTC)
 	const year = 365 * 24 * time.Hour
@@ -54,7 +54,7 @@ func TestParseRetryAfter(t *testing.T) {
 	}
 }
 
-func TestBackoff(t *testing.T) {
+func TestBackoffIsRandomAndBounded(t *testing.T) {
 	t.Parallel()
 	bounds := []time.Duration{1: retryBase, 2 * retryBase, 4 * retryBase, 8 * retryBase, retryMax, retryMax, 31: retryMax, 64: retryMax, 1000: retryMax}
 	for attempt, bound := range bounds {
@@ -74,7 +74,7 @@ func TestBackoff(t *testing.T) {
 	assert.LessOrEqual(t, backoff(3, time.Hour, time.Minute), time.Minute)
 }
 
-func TestAgain(t *testing.T) {
+func TestAgainDecidesWhetherToRetry(t *testing.T) {
 	t.Parallel()
 	c := newTestClient(t, WithMaxRetries(2), WithMaxRetryAfter(10*time.Minute))
 	passing := func() *failure { return &failure{transient: true, after: -1} }
@@ -123,7 +123,7 @@ func TestAgain(t *testing.T) {
 	assert.False(t, again)
 }
 
-func TestPause(t *testing.T) {
+func TestSleepEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
@@ -142,7 +142,7 @@ func TestPause(t *testing.T) {
 	})
 }
 
-func TestWaitConfig(t *testing.T) {
+func TestPollIntervalsGrow(t *testing.T) {
 	t.Parallel()
 	c := waiting(nil)
 	for round, want := range []time.Duration{1: time.Second, 1500 * time.Millisecond, 2250 * time.Millisecond, 20: pollMax, 500: pollMax} {
@@ -210,7 +210,7 @@ func TestRefusedLinkIsRenewedOnce(t *testing.T) {
 	}
 }
 
-func TestContextError(t *testing.T) {
+func TestContextErrorJoinsTheCause(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, contextError(t.Context()))
 

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestSplitResult(t *testing.T) {
+func TestSplitResultHasSectionsOfBothForms(t *testing.T) {
 	t.Parallel()
 	r := resultOf[*SplitResult](t, "job_split.json")
 	assert.Equal(t, map[string][]int{"Berths": {1, 2}, "Prices": {2, 3}}, r.SectionMapping)

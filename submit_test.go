@@ -15,7 +15,7 @@ import (
 	"github.com/reducto-go/reducto/reductotest"
 )
 
-func TestEveryEndpointIsSubmittedWithOneAsync(t *testing.T) {
+func TestEveryEndpointSendsAsyncOptions(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
 		ctx := t.Context()
 		async := reducto.Async{
@@ -94,7 +94,7 @@ func TestWebhookDefaultAndOptOut(t *testing.T) {
 }
 
 // A submission may be repeated only where the service certainly took nothing on.
-func TestSubmissionIsRepeatedOnlyWhereNothingWasTakenOn(t *testing.T) {
+func TestSubmissionIsRetriedOnlyIfNotAccepted(t *testing.T) {
 	tests := []struct {
 		name    string
 		fault   reductotest.Fault
@@ -181,7 +181,7 @@ func TestResubmitKeepsTheSubmissionID(t *testing.T) {
 	})
 }
 
-func TestRetryAfter(t *testing.T) {
+func TestRetryAfterIsObeyed(t *testing.T) {
 	t.Run("seconds", func(t *testing.T) {
 		bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
 			srv.Fault("POST /parse_async", reductotest.Status(503).Header("Retry-After", "300"))
@@ -225,7 +225,7 @@ func TestRetryAfter(t *testing.T) {
 	})
 }
 
-func TestReadsAreRetriedAndCallersContextObeyed(t *testing.T) {
+func TestReadsAreRetriedUntilTheContextEnds(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
 		id := srv.SeedJob(reductotest.SeedJob{})
 		srv.Fault("GET /job", reductotest.HTML(502), reductotest.Truncate(3), reductotest.HTML(200))
@@ -316,7 +316,7 @@ func (h *recordingHook) AfterSubmit(ctx context.Context, _ *reducto.Submission, 
 	}
 }
 
-func TestSubmitHooks(t *testing.T) {
+func TestSubmitHooksRunInOrder(t *testing.T) {
 	t.Run("order, and a refusal", func(t *testing.T) {
 		bubble(t, func(t *testing.T, srv *reductotest.Server, _ *reducto.Client) {
 			var log []string
@@ -362,7 +362,7 @@ func TestSubmitHooks(t *testing.T) {
 	})
 }
 
-func TestSubmissionsOwnID(t *testing.T) {
+func TestUsersSubmissionIDIsSent(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
 		req := parseRequest()
 		req.Async.SubmissionID = "order-17"
@@ -421,7 +421,7 @@ func TestBadSubmissionsAreRefusedBeforeSending(t *testing.T) {
 	assert.Empty(t, srv.Requests())
 }
 
-func TestMetadataWithoutAHookGoesAsItIs(t *testing.T) {
+func TestMetadataWithoutAHookIsDeliveredUnchanged(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
 		req := parseRequest()
 		req.Async.Metadata = []any{1, "two"}
@@ -492,7 +492,7 @@ func TestBatchSubmissionsWaitForTheQueue(t *testing.T) {
 
 // Who cannot wait that long hears at once what was asked for, and that there is no
 // job.
-func TestBatchSubmissionsThatCannotWait(t *testing.T) {
+func TestBatchSubmissionsFailAboveMaxRetryAfter(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
 		impatient, err := client.With(reducto.WithMaxRetryAfter(time.Minute))
 		require.NoError(t, err)

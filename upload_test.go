@@ -35,7 +35,7 @@ func parsedText(t *testing.T, client *reducto.Client, u *reducto.Upload) string 
 	return b.String()
 }
 
-func TestUploadIsWhatComesBack(t *testing.T) {
+func TestUploadSendsTheBytesOfEveryReader(t *testing.T) {
 	readers := map[string]func() io.Reader{
 		"seeker with ReadAt": func() io.Reader { return strings.NewReader("a text") },
 		"buffer":             func() io.Reader { return bytes.NewBufferString("a text") },
@@ -89,7 +89,7 @@ type brokenSeeker struct{}
 
 func (brokenSeeker) Seek(int64, int) (int64, error) { return 0, errors.New("illegal seek") }
 
-func TestUploadFileNames(t *testing.T) {
+func TestUploadSendsUnusualFileNames(t *testing.T) {
 	for _, name := range []string{`say "hi".txt`, "two\nlines.txt", "Übersicht – 2026.txt", `back\slash.txt`, "semi;colon.txt"} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
@@ -110,7 +110,7 @@ func TestUploadFileNames(t *testing.T) {
 	}
 }
 
-func TestUploadsThatAreRefusedBeforeSending(t *testing.T) {
+func TestInvalidUploadsAreRefusedBeforeSending(t *testing.T) {
 	dir := t.TempDir()
 	empty := filepath.Join(dir, "empty.pdf")
 	require.NoError(t, os.WriteFile(empty, nil, 0o600))
@@ -186,7 +186,7 @@ func (z *zeroFile) Seek(offset int64, whence int) (int64, error) {
 	return offset, nil
 }
 
-func TestUploadOfAReaderThatCannotBeReadAgain(t *testing.T) {
+func TestUploadOfUnseekableReaderIsNotRetried(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
 		once := func() io.Reader { return io.MultiReader(strings.NewReader("a text")) }
 		u, err := client.Upload(t.Context(), "a.txt", once(), reducto.UploadOptions{Size: 6})
@@ -206,7 +206,7 @@ func TestUploadOfAReaderThatCannotBeReadAgain(t *testing.T) {
 	})
 }
 
-func TestUploadWhoseReaderFails(t *testing.T) {
+func TestUploadReturnsTheErrorOfItsReader(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
 		failure := errors.New("the disk is gone")
 		_, err := client.Upload(t.Context(), "a.txt",
@@ -225,7 +225,7 @@ type failingReader struct{ err error }
 
 func (f failingReader) Read([]byte) (int, error) { return 0, f.err }
 
-func TestPresignedPermissionIsAskedForOnceMore(t *testing.T) {
+func TestExpiredUploadURLIsRenewedOnce(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server, _ *reducto.Client) {
 		client := srv.Client(reducto.WithMaxDirectUpload(0))
 		defer client.CloseIdleConnections()
@@ -250,7 +250,7 @@ func TestPresignedPermissionIsAskedForOnceMore(t *testing.T) {
 	})
 }
 
-func TestTransfersEndWhenNothingMoves(t *testing.T) {
+func TestStalledTransfersEnd(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server, _ *reducto.Client) {
 		client := srv.Client(reducto.WithMaxRetries(0), reducto.WithIdleTimeout(20*time.Second))
 		defer client.CloseIdleConnections()

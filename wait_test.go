@@ -14,7 +14,7 @@ import (
 	"github.com/reducto-go/reducto/reductotest"
 )
 
-func TestWaitSeesEveryStateAndSurvivesFaults(t *testing.T) {
+func TestWaitContinuesAfterFaults(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
 		srv.Fault("GET /job", reductotest.Status(429), reductotest.HTML(502), reductotest.Status(500),
 			reductotest.Drop(), reductotest.HTML(200), reductotest.Truncate(4), reductotest.Stall(),
@@ -28,7 +28,7 @@ func TestWaitSeesEveryStateAndSurvivesFaults(t *testing.T) {
 	})
 }
 
-func TestWaitKeepsWaitingOnAnUnknownStatus(t *testing.T) {
+func TestWaitContinuesOnAnUnknownStatus(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
 		id := srv.SeedJob(reductotest.SeedJob{})
 		srv.SetStatus(id, "Reticulating")
