@@ -196,7 +196,7 @@ func TestDecodeFillsCitedFieldsOfEveryType(t *testing.T) {
 	})
 }
 
-// A user's own struct of value and citations is a struct like any other.
+// A user's own struct with value and citations is an ordinary struct.
 func TestDecodeKeepsUsersOwnCitedType(t *testing.T) {
 	t.Parallel()
 	type own struct {
@@ -209,7 +209,7 @@ func TestDecodeKeepsUsersOwnCitedType(t *testing.T) {
 	assert.Equal(t, `"HD-77"`, string(v.Number.Value))
 	assert.Equal(t, "No. HD-77", v.Number.Citations[0].Content)
 
-	// The user's schema may have these names too, and others beside them.
+	// The user's schema may have these names too, next to others.
 	r = extraction(t, `{"response_type":"v3_extract","result":{"value":1,"citations":[{"content":"c"}]}}`)
 	var top own
 	require.NoError(t, r.Decode(t.Context(), &top))
@@ -291,7 +291,7 @@ func TestCitedSurvivesJSON(t *testing.T) {
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"value":5}`, string(raw))
 
-	// Unknown members of a citation and of the block around it are kept.
+	// Unknown members of a citation and of its block are kept.
 	const citation = `{"type":"Text","bbox":{"left":0,"top":0,"width":1,"height":1,"page":1},"content":"c","new":1,"parentBlock":{"type":"Text","bbox":{"left":0,"top":0,"width":1,"height":1,"page":1},"content":"p","block_type":"Text"}}`
 	var v Citation
 	require.NoError(t, json.Unmarshal([]byte(citation), &v))

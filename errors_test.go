@@ -56,7 +56,7 @@ func TestWithOpAddsTheMethodToACopy(t *testing.T) {
 	assert.Equal(t, &RequestError{Op: "Inbox"}, withOp(&RequestError{Op: "Inbox"}, "ParseAsync"))
 }
 
-// The service may repeat what it was sent.
+// The service may repeat what the client sent.
 func TestErrorsDoNotRepeatPermissions(t *testing.T) {
 	t.Parallel()
 	for ref, repeated := range map[string]string{

@@ -41,7 +41,7 @@ func TestTimeReadsEveryLayout(t *testing.T) {
 		require.Error(t, json.Unmarshal([]byte(text), &got), text)
 		assert.Equal(t, want, got.Time, "it is left as it was")
 	}
-	// Null is nothing, as everywhere in JSON.
+	// Null changes nothing, as in encoding/json.
 	got := Time{Time: want}
 	require.NoError(t, json.Unmarshal([]byte("null"), &got))
 	assert.Equal(t, want, got.Time)

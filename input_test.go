@@ -76,7 +76,7 @@ func TestInputCheckRefusesInvalidReferences(t *testing.T) {
 			assert.Contains(t, refused.Reason, reason)
 		}
 	}
-	// What is complained about is shown without what may be secret.
+	// Errors show an invalid input without its secrets.
 	err := URL("report.pdf?token=5a1e").check("Input")
 	require.Error(t, err)
 	assert.NotContains(t, err.Error(), "5a1e")
@@ -114,7 +114,7 @@ func TestPlainURLAcceptsOnlySimpleURLs(t *testing.T) {
 	}
 }
 
-// What url.Parse is not asked about is what it accepts, with a scheme and a host.
+// plainURL accepts only URLs that url.Parse accepts, with a scheme and a host.
 func FuzzPlainURL(f *testing.F) {
 	for _, u := range []string{
 		"https://example.com/a.pdf?sig=5%2F1e", "http://a", "https://a.b-c/d/e;f=g,h", "https://a/%zz", "https://a/?%zz", "https://./..",

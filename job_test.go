@@ -136,7 +136,7 @@ func TestHandleRefusesUnsafeIDs(t *testing.T) {
 	assert.Equal(t, "job j1 (*reducto.ParseResult)", h.String())
 	assert.Equal(t, "job j1 (reducto.Result)", Attach[Result](client, "j1").String())
 
-	// Without a client, and with an id that could change the URL, nothing is sent.
+	// Without a client, or with an id that could change the URL, nothing is sent.
 	for _, h := range []*Handle[Result]{{JobID: "j1"}, Attach[Result](client, ""), Attach[Result](client, "../version"), Attach[Result](client, "a/b")} {
 		var refused *RequestError
 		_, err := h.Get(t.Context())
@@ -148,7 +148,7 @@ func TestHandleRefusesUnsafeIDs(t *testing.T) {
 	}
 }
 
-// One member of another form than today's must not make a whole job unreadable.
+// A member of an unexpected form must not make the whole job unreadable.
 func TestOptionalMembersOfAnotherFormAreKept(t *testing.T) {
 	t.Parallel()
 	const text = `{"status":"Failed","progress":"half","created_at":"soon","error":{"code":"E7","name":"X","message":"m"},

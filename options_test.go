@@ -14,13 +14,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// newTestClient makes a client that has no server to talk to.
+// newTestClient makes a client without a server.
 func newTestClient(t testing.TB, opts ...Option) *Client {
 	t.Helper()
 	c, err := NewClient(append([]Option{WithAPIKey("sk-test"), WithBaseURL("https://reducto.example.com")}, opts...)...)
 	require.NoError(t, err)
 	if c.base.Host == "reducto.example.com" {
-		// The tests have their storage on this machine, as installations of one's own do.
+		// The storage of the tests is on this machine, as in a private installation.
 		c.guard.https = false
 		c.guard.private.Store(true)
 	}
@@ -199,7 +199,7 @@ func TestOptionsAreApplied(t *testing.T) {
 	assert.Equal(t, "svix a", c.cfg.webhook.String())
 	assert.Len(t, c.cfg.hooks, 3)
 
-	// The last of two wins, and a key function is asked each time.
+	// The last of two options wins. A key function is called each time.
 	n := 0
 	c = newTestClient(t, WithMaxRetries(7), WithMaxRetries(2), WithAPIKeyFunc(func(context.Context) (string, error) {
 		n++
@@ -233,7 +233,7 @@ func TestWithInheritsOptions(t *testing.T) {
 	key, err := d.cfg.key(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, "sk-other", key.key)
-	// Siblings share nothing that one of them adds to.
+	// A copy does not share what the other copy adds.
 	e, err := c.With(WithSubmitHook(canaryHooks{"e"}))
 	require.NoError(t, err)
 	f, err := c.With(WithSubmitHook(canaryHooks{"f"}))
@@ -291,7 +291,7 @@ func TestBaseURLWithPathPrefix(t *testing.T) {
 		assert.Empty(t, req.Header.Get("Idempotency-Key"))
 		assert.Empty(t, req.Header.Get("Content-Type"))
 	}
-	// An escaped segment stays one.
+	// An escaped segment stays one segment.
 	c := newTestClient(t, WithBaseURL("https://example.com/a"))
 	_, idle := c.watch(t.Context())
 	defer idle.stop()
@@ -346,7 +346,7 @@ func TestListJobsRefuses(t *testing.T) {
 	}
 }
 
-// A key that cannot be had is an error of ours, before anything is sent.
+// If the key function fails, the error is a *RequestError and nothing is sent.
 func TestErrorOfKeyFunctionFailsTheRequest(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("vault is sealed")

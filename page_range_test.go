@@ -46,7 +46,7 @@ func TestPageRangeJSON(t *testing.T) {
 	}
 }
 
-// A selection does not follow the slice that it was made of.
+// A PageRange does not change with the slice that it was made from.
 func TestPageRangeCopiesItsSlice(t *testing.T) {
 	t.Parallel()
 	numbers := []int{1, 2}

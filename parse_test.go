@@ -77,7 +77,7 @@ func TestParseResultInline(t *testing.T) {
 	assert.Nil(t, custom)
 }
 
-// texts are the texts of all chunks, by three ways that have to agree.
+// texts returns the texts of all chunks, in three ways that must agree.
 func texts(t *testing.T, r *ParseResult) []string {
 	t.Helper()
 	var fromChunks, fromBlocks, blocksOfChunks []string
@@ -138,12 +138,12 @@ func TestReadingFailsWithAnEndedContext(t *testing.T) {
 		assert.Nil(t, block)
 		require.ErrorIs(t, err, cause)
 	}
-	// What is at hand needs no context.
+	// Content in memory needs no context.
 	_, err := r.Load(ctx)
 	require.NoError(t, err)
 }
 
-// everyReader calls all that reads the content of a parse result.
+// everyReader calls every method that reads the content of a parse result.
 func everyReader(ctx context.Context, r *ParseResult) map[string]error {
 	errs := map[string]error{}
 	for _, err := range r.Chunks(ctx) {
@@ -181,7 +181,7 @@ func TestDetachedResultsReturnErrDetached(t *testing.T) {
 	require.ErrorIs(t, s.resolve(t.Context()), ErrDetached)
 	c := resultOf[*ClassifyResult](t, "job_classify_url.json")
 	require.ErrorIs(t, c.resolve(t.Context()), ErrDetached)
-	// There is nothing to resolve where everything is there.
+	// A result with all its content has nothing to resolve.
 	require.NoError(t, resultOf[*SplitResult](t, "job_split.json").resolve(t.Context()))
 	require.NoError(t, resultOf[*ClassifyResult](t, "job_classify.json").resolve(t.Context()))
 }
@@ -201,7 +201,7 @@ func TestResultsWithoutContentReturnErrors(t *testing.T) {
 		var v any
 		require.ErrorIs(t, e.Decode(t.Context(), &v), ErrExpired)
 	}
-	// A form of the future is not an expired result, and it is not lost.
+	// Content of an unknown form is not an expired result, and it is kept.
 	for _, inner := range []string{
 		`{"type":"paged","pages":[]}`, `{}`, `[]`, `"x"`, `{"type":"full","chunks":null}`, `{"type":"url","url":"https://example.com/"}`,
 	} {
@@ -217,7 +217,7 @@ func TestResultsWithoutContentReturnErrors(t *testing.T) {
 	}
 }
 
-// After a download, a result is written with its content.
+// After a download, a result is encoded with its content.
 func TestLoadedContentIsMarshaled(t *testing.T) {
 	t.Parallel()
 	r := resultOf[*ParseResult](t, "job_parse_url.json")
@@ -268,7 +268,7 @@ func TestUsageIsBrokenDownByFeature(t *testing.T) {
 	assert.Equal(t, []BillingFeature{BillingFeaturePage, BillingFeatureKeyValue}, u.PageBillingBreakdown["1"])
 }
 
-// linkedTo is a parse result whose content lies at a URL.
+// linkedTo returns a parse result with its content at a URL.
 func linkedTo(t testing.TB, url string) *ParseResult {
 	t.Helper()
 	client := newTestClient(t, WithMaxRetries(0))
@@ -278,7 +278,7 @@ func linkedTo(t testing.TB, url string) *ParseResult {
 	return r
 }
 
-// storage serves what serve writes.
+// storage serves the bytes that serve writes.
 func storage(t testing.TB, serve http.HandlerFunc) *ParseResult {
 	t.Helper()
 	srv := httptest.NewServer(serve)
@@ -286,7 +286,7 @@ func storage(t testing.TB, serve http.HandlerFunc) *ParseResult {
 	return linkedTo(t, srv.URL)
 }
 
-// The forms in which a document lies behind a URL.
+// The forms of a document behind a URL.
 func formsOf(content []byte) map[string][]byte {
 	var full struct{ Chunks json.RawMessage }
 	_ = json.Unmarshal(content, &full)
@@ -297,7 +297,7 @@ func formsOf(content []byte) map[string][]byte {
 	}
 }
 
-// However a document arrives, Load, Chunks and Blocks give what encoding/json gives.
+// For every way of arrival, Load, Chunks and Blocks agree with encoding/json.
 func TestLoadChunksAndBlocksAgree(t *testing.T) {
 	t.Parallel()
 	content := sized(150_000).bytes()
@@ -333,8 +333,8 @@ func TestLoadChunksAndBlocksAgree(t *testing.T) {
 	}
 }
 
-// Streamed by block, a document that Load takes is taken, with the same blocks; and
-// one that it takes is JSON.
+// Blocks accepts every document that Load accepts, with the same blocks. Every document
+// that it accepts is JSON.
 func TestBlocksAgreesWithChunksOnGeneratedDocuments(t *testing.T) {
 	t.Parallel()
 	taken := 0
@@ -358,8 +358,8 @@ func TestBlocksAgreesWithChunksOnGeneratedDocuments(t *testing.T) {
 	assert.Greater(t, taken, 500)
 }
 
-// The members of a chunk come in any order, and what a chunk has besides blocks may
-// have any form that Load allows.
+// The members of a chunk come in any order. Members other than blocks may have any form
+// that Load allows.
 func TestBlocksOfChunksInAnyOrder(t *testing.T) {
 	t.Parallel()
 	read := func(text string) (contents []string, err error) {
@@ -418,7 +418,7 @@ func TestGzippedContent(t *testing.T) {
 	assert.Equal(t, bytes.Count(content, []byte(`"bbox"`)), n)
 }
 
-// Leaving the loop closes the connection: the server cannot go on.
+// When the loop is left, the connection is closed and the server cannot continue.
 func TestLeavingTheLoopClosesTheConnection(t *testing.T) {
 	t.Parallel()
 	for name, leave := range map[string]func(ctx context.Context, r *ParseResult){
@@ -455,8 +455,8 @@ func TestLeavingTheLoopClosesTheConnection(t *testing.T) {
 	}
 }
 
-// Whether a document was downloaded or inline, the end of the context ends the loop
-// over its blocks at once.
+// For downloaded and for inline documents, the end of the context ends the loop over
+// the blocks at once.
 func TestBlocksInMemoryEndWithTheContext(t *testing.T) {
 	t.Parallel()
 	var r ParseResult
@@ -477,7 +477,7 @@ func TestBlocksInMemoryEndWithTheContext(t *testing.T) {
 	assert.Equal(t, []string{"a", "over"}, got)
 }
 
-// What is no document at all is an error of the download, with its URL.
+// A page instead of a document is an error of the download, with its URL.
 func TestPageInsteadOfResultIsAConnectionError(t *testing.T) {
 	t.Parallel()
 	page := storage(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") })
@@ -492,8 +492,8 @@ func TestPageInsteadOfResultIsAConnectionError(t *testing.T) {
 	}
 }
 
-// A body that ends early is tried again, whichever result it is, also where the
-// connection says nothing of it.
+// A body that ends early is downloaded again, for every type of result, even if the
+// connection reports no error.
 func TestTruncatedDownloadIsRetried(t *testing.T) {
 	t.Parallel()
 	var downloads atomic.Int64
@@ -517,8 +517,8 @@ func TestTruncatedDownloadIsRetried(t *testing.T) {
 	}
 }
 
-// An error says how far the download came; the context's end is one, and is noticed
-// at once, not where the window ends.
+// An error says how far the download came. The end of the context is noticed at once,
+// not at the end of the window.
 func TestDownloadErrorSaysHowFarItCame(t *testing.T) {
 	t.Parallel()
 	var head strings.Builder
@@ -600,8 +600,8 @@ func TestBlocksRefusesALinkToALink(t *testing.T) {
 	}
 }
 
-// One word of another form makes all of the recognition an unknown member, as it came.
-// That is found out when it is no longer at hand: it is downloaded once more.
+// One word of an unexpected form makes all OCR data an unknown member, as it came. Its
+// beginning is no longer in memory then, so the document is downloaded again.
 func TestLargeMembersOfAnyFormAreKept(t *testing.T) {
 	t.Parallel()
 	d := ocrHeavy(400_000)
@@ -624,7 +624,7 @@ func TestLargeMembersOfAnyFormAreKept(t *testing.T) {
 	assert.Nil(t, r.full.OCR)
 	require.True(t, string(want.OCR) == string(r.full.Extra["ocr"]), "byte for byte")
 
-	// Inline, all of it is at hand.
+	// Inline content is completely in memory.
 	var job Job
 	require.NoError(t, readAnswer(&answer{body: strings.NewReader(`{"status":"Completed","result":{"response_type":"parse","result":` + content + `}}`), size: -1},
 		notExpected, func(r *jsonread.Reader) { readJob(r, &job) }))
@@ -633,7 +633,7 @@ func TestLargeMembersOfAnyFormAreKept(t *testing.T) {
 	require.True(t, string(want.OCR) == string(parse.full.Extra["ocr"]), "byte for byte")
 }
 
-// The texts of a chunk are one, where they are equal.
+// Equal texts of a chunk share memory.
 func TestEmbedSharesContent(t *testing.T) {
 	body := strings.Repeat(`A line of text, as long as lines are.\n`, 30_000)
 	read := func(text string) (c Chunk) {
@@ -743,8 +743,8 @@ func TestReadChunksRefusesOtherForms(t *testing.T) {
 	}
 }
 
-// A body that ends too early is told from one that is wrong: only the former is
-// worth another attempt.
+// A truncated body and an invalid one give different errors. Only a truncated one is
+// worth a retry.
 func TestReadChunksDistinguishesTruncatedFromInvalid(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"body_full.json", "body_chunks.json", "body_answer.json"} {

@@ -24,8 +24,8 @@ import (
 	"github.com/reducto-go/reducto/internal/wireid"
 )
 
-// An answer that is read as it arrives is judged as one that is read as a whole: an
-// empty body, a page, a body that ends early and JSON of another form are told apart.
+// A streamed answer is classified like a whole one: an empty body, a page, a truncated
+// body, and JSON of another form.
 func TestReadAnswerClassifiesBodies(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat(`"0123456789",`, 20_000)
@@ -65,7 +65,7 @@ func TestReadAnswerClassifiesBodies(t *testing.T) {
 			assert.Equal(t, bad.body != nil && len(body) > len(bad.body), bad.cut, "%s: %.80s", way, body)
 			assert.NotErrorIs(t, err, io.ErrUnexpectedEOF, "what arrived as a whole was not cut off on the way")
 
-			// Read as a whole, it has the same reason.
+			// A whole answer gives the same reason.
 			wholeErr := decodeJSON([]byte(body), new(Job))
 			var wholeBad *badAnswer
 			require.ErrorAs(t, wholeErr, &wholeBad)
@@ -75,7 +75,7 @@ func TestReadAnswerClassifiesBodies(t *testing.T) {
 	}
 }
 
-// What is lost on the way explains more than what is wrong with the part that came.
+// The error of a lost connection explains more than the error of the received part.
 func TestReadAnswerReturnsTheErrorOfTheConnection(t *testing.T) {
 	t.Parallel()
 	lost := errors.New("connection reset")
@@ -88,7 +88,7 @@ func TestReadAnswerReturnsTheErrorOfTheConnection(t *testing.T) {
 	}
 }
 
-// No part of a secret is shown where what is shown of a body ends.
+// The shown part of a body does not end with a part of a secret.
 func TestShownBodyEndsWithoutPartOfASecret(t *testing.T) {
 	t.Parallel()
 	const key = "sk-canary-5a1e77"
@@ -182,14 +182,14 @@ func TestLimitedBodyFailsAboveTheLimit(t *testing.T) {
 			require.ErrorIs(t, err, ErrTooLarge, "it stays so")
 		}
 	}
-	// No limit at all.
+	// Without a limit.
 	l := &limitedBody{r: strings.NewReader(text), left: math.MaxInt64, limit: math.MaxInt64}
 	raw, err := io.ReadAll(l)
 	require.NoError(t, err)
 	assert.Equal(t, text, string(raw))
 }
 
-// A broken exchange is judged by where it broke.
+// A failed exchange is classified by how far it came.
 func TestFailedExchangeIsClassifiedByProgress(t *testing.T) {
 	t.Parallel()
 	c := newTestClient(t)
@@ -238,7 +238,7 @@ func TestFailedExchangeIsClassifiedByProgress(t *testing.T) {
 			assert.ErrorIs(t, f.err, context.Cause(test.ctx), name)
 		}
 	}
-	// A body that cannot be read is no connection that failed.
+	// A request body that cannot be read is not a failed connection.
 	mine := &RequestError{Op: "Upload", Field: "reader", Reason: "it ended"}
 	f := c.failedExchange(t.Context(), &call{}, &url.Error{Err: fmt.Errorf("write: %w", mine)}, reached(true))
 	assert.Equal(t, error(mine), f.err)
@@ -256,7 +256,7 @@ func TestAnswerIsReadWithAnyAnnouncedSize(t *testing.T) {
 	t.Parallel()
 	for _, length := range []int{0, 1, 49, 50, 51, 511, 512, 5000} {
 		text := strings.Repeat("x", length)
-		// Right, unknown, and what a transport of the user's may announce.
+		// The true size, an unknown one, and wrong ones from a user's transport.
 		for _, size := range []int64{int64(length), -1, 0, 50, 511, 512, 1 << 40} {
 			for name, body := range map[string]io.Reader{
 				"at once":         strings.NewReader(text),
@@ -283,7 +283,7 @@ func TestAnswerIsReadWithAnyAnnouncedSize(t *testing.T) {
 	}
 }
 
-// lazyReader returns nothing every other time, which a reader may do.
+// lazyReader returns no bytes at every other call, as a reader may.
 type lazyReader struct {
 	r    io.Reader
 	lazy bool
@@ -320,7 +320,7 @@ func TestReadJobIDOfEveryForm(t *testing.T) {
 	}
 }
 
-// What is read without encoding/json is what encoding/json reads.
+// Ids that are read without encoding/json equal those of encoding/json.
 func FuzzJobIDOfAnAnswer(f *testing.F) {
 	for _, raw := range []string{
 		`{"job_id":"j1"}`, " {\n \"job_id\" :\t\"j1\"\r}\n", `{"job_id":"j1","job_id":"j2"}`, `{"job_id":"j\u0031"}`, `{"job_id":"j1"}}`,

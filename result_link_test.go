@@ -15,7 +15,7 @@ import (
 	"github.com/reducto-go/reducto/reductotest"
 )
 
-// linkedParse is a finished parse job whose content lies behind a URL.
+// linkedParse returns a finished parse job with its content behind a URL.
 func linkedParse(t *testing.T, client *reducto.Client, text string) *reducto.ParseResult {
 	t.Helper()
 	u, err := client.Upload(t.Context(), "a.txt", strings.NewReader(text), reducto.UploadOptions{})
@@ -65,7 +65,7 @@ func TestContentBehindAURLIsReadInThreeForms(t *testing.T) {
 	}
 }
 
-// Scenario 49, the part that a client can do: an expired link is fetched anew.
+// Scenario 49, the part of the client: an expired link is fetched again.
 func TestScenario49_ExpiredLinkIsFetchedAnewOnce(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
 		result := linkedParse(t, client, "one\ftwo")
@@ -112,7 +112,7 @@ func TestLostDownloadEndsTheLoop(t *testing.T) {
 		require.ErrorIs(t, last, io.ErrUnexpectedEOF)
 		assert.Contains(t, last.Error(), "chunks", "it says how far it came")
 
-		// Before the first chunk, and where everything is kept, it is tried again.
+		// The download is retried before the first chunk, and if all content is kept.
 		srv.Fault("GET storage", reductotest.Truncate(10), reductotest.Status(500), reductotest.Drop())
 		_, err := result.Load(t.Context())
 		require.NoError(t, err)

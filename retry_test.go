@@ -112,7 +112,7 @@ func TestAgainDecidesWhetherToRetry(t *testing.T) {
 		assert.LessOrEqual(t, delay, least+retryBase*2, name)
 	}
 
-	// The answer at hand says more than a deadline would.
+	// The answer says more than the error of a deadline.
 	short, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	_, again := c.again(short, submission, asked(5*time.Minute), 1)
@@ -177,7 +177,7 @@ func TestPollIntervalsGrow(t *testing.T) {
 	assert.Equal(t, []*Job{job}, seen)
 }
 
-// answers is a service of one function.
+// answers is a service that calls one function.
 type answers func(*http.Request) (status int, body string)
 
 func (f answers) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -185,8 +185,8 @@ func (f answers) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body)), Request: r}, nil
 }
 
-// A small result's link that is refused is renewed once. Getting the job anew must
-// not follow the link again: that would have no end.
+// A refused link of a small result is renewed once. Getting the job again must not
+// follow the link, or it would never end.
 func TestRefusedLinkIsRenewedOnce(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"job_split_url.json", "job_classify_url.json"} {
@@ -237,7 +237,7 @@ func TestContextErrorJoinsTheCause(t *testing.T) {
 	assert.ErrorIs(t, err, context.DeadlineExceeded)
 	assert.ErrorIs(t, err, cause)
 
-	// Ends of ours are no ends of the caller's context.
+	// Timeouts of the client are not ends of the caller's context.
 	for _, ours := range []error{errIdle, errAttemptTimeout} {
 		err = contextError(ended(ours))
 		assert.Equal(t, ours, err)
@@ -246,7 +246,8 @@ func TestContextErrorJoinsTheCause(t *testing.T) {
 	assert.Equal(t, cause, contextErrorOf(cause))
 }
 
-// contextErrorOf is what a child sees of a parent's end.
+// contextErrorOf returns the error that a child context reports for the end of its
+// parent.
 func contextErrorOf(cause error) error {
 	parent, cancel := context.WithCancelCause(context.Background())
 	child, stop := context.WithCancel(parent)

@@ -25,7 +25,7 @@ func TestSplitResultHasSectionsOfBothForms(t *testing.T) {
 	assert.Equal(t, []int{1, 2}, deep.Splits[0].PageNumbers())
 	assert.Equal(t, ConfidenceMedium, deep.Splits[0].Partitions[0].Pages[0].Confidence)
 
-	// A page that is built has the form that it needs.
+	// A new page is encoded in the required form.
 	for want, p := range map[string]SplitPage{
 		`3`:                                {Number: 3},
 		`{"page_number":3,"evidence":"e"}`: {Number: 3, Evidence: "e"},

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// prepared is a submission with this metadata, as the first hook gets it.
+// prepared returns a submission with this metadata, as the first hook receives it.
 func prepared(t testing.TB, metadata any) *Submission {
 	t.Helper()
 	client, err := NewClient(WithAPIKey("sk-test"))
@@ -129,7 +129,7 @@ func TestAddMetadataDoesNotModifyTheUsersBytes(t *testing.T) {
 	assert.Equal(t, before, mine)
 	assert.Equal(t, `{"user_id":"u"}    `, string(raw))
 
-	// And what is written to afterwards is not sent.
+	// A later change of the value is not sent.
 	value := json.RawMessage(`"before"`)
 	s := prepared(t, mine)
 	require.NoError(t, s.AddMetadata("k", value))
@@ -138,7 +138,7 @@ func TestAddMetadataDoesNotModifyTheUsersBytes(t *testing.T) {
 	assert.JSONEq(t, `{"user_id":"u","list":[1],"k":"before"}`, string(s.wireMetadata()))
 }
 
-// What a hook may ask of a submission before it adds to it.
+// The methods that a hook calls before it adds metadata.
 func TestHooksCanInspectMetadata(t *testing.T) {
 	t.Parallel()
 	for want, metadata := range map[string]any{"": nil, `{"a":1}`: map[string]int{"a": 1}, `[1]`: []int{1}, `"{"`: "{"} {

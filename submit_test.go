@@ -93,7 +93,7 @@ func TestWebhookDefaultAndOptOut(t *testing.T) {
 	})
 }
 
-// A submission may be repeated only where the service certainly took nothing on.
+// A submission may be retried only if the service certainly did not accept it.
 func TestSubmissionIsRetriedOnlyIfNotAccepted(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -270,12 +270,12 @@ func TestConcurrentSubmissionsShareConnections(t *testing.T) {
 	for range workers {
 		require.NoError(t, <-errs)
 	}
-	// The standard transport keeps two and dials anew for most of the rest; how many
-	// are dialled at first depends on who is faster.
+	// The standard transport keeps two connections and dials again for most others. The
+	// number of first dials depends on timing.
 	assert.Less(t, srv.NewConnections(), workers*each/4)
 }
 
-// recordingHook records what a SubmitHook is told, and may misbehave.
+// recordingHook records the calls of a SubmitHook, and may misbehave.
 type recordingHook struct {
 	name   string
 	log    *[]string
@@ -375,8 +375,8 @@ func TestUsersSubmissionIDIsSent(t *testing.T) {
 	})
 }
 
-// assertRefused checks that err is a *RequestError about field and that nothing
-// but the requests before it was sent.
+// assertRefused checks that err is a *RequestError about field, and that nothing was
+// sent after the first requests.
 func assertRefused(t *testing.T, srv *reductotest.Server, err error, field string, before int) {
 	t.Helper()
 	var refused *reducto.RequestError
@@ -447,7 +447,7 @@ func TestEditAsyncHidesItsWireShape(t *testing.T) {
 	})
 }
 
-// saturated is what the service answers while the batch queue is full.
+// saturated is the answer of the service while the batch queue is full.
 func saturated() reductotest.Fault {
 	return reductotest.Status(http.StatusServiceUnavailable).Header("Retry-After", "300").
 		JSON(`{"error":{"code":503,"name":"BATCH_QUEUE_FULL","message":"the batch queue is full"},"detail":"the batch queue is full"}`)
@@ -459,8 +459,8 @@ func batchRequest() reducto.ParseRequest {
 	return req
 }
 
-// A full batch queue asks for five minutes, more than other clients care to wait. It
-// gets them, as often as the client retries, and there is one job in the end.
+// A full batch queue asks for five minutes, which is long for other clients. The client
+// waits as often as it retries, and makes one job in the end.
 func TestBatchSubmissionsWaitForTheQueue(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
 		srv.Fault("POST /parse_async", saturated().Times(2))
@@ -490,8 +490,8 @@ func TestBatchSubmissionsWaitForTheQueue(t *testing.T) {
 	})
 }
 
-// Who cannot wait that long hears at once what was asked for, and that there is no
-// job.
+// A client that cannot wait so long gets an error at once, with the delay and the fact
+// that there is no job.
 func TestBatchSubmissionsFailAboveMaxRetryAfter(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
 		impatient, err := client.With(reducto.WithMaxRetryAfter(time.Minute))
@@ -515,7 +515,7 @@ func TestBatchSubmissionsFailAboveMaxRetryAfter(t *testing.T) {
 			assert.Empty(t, srv.Jobs(), name)
 		}
 
-		// While it waits, the context's end ends the wait.
+		// The end of the context ends the delay.
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(2*time.Minute, cancel)
 		srv.Fault("POST /parse_async", saturated())

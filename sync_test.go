@@ -12,7 +12,7 @@ import (
 	"github.com/reducto-go/reducto/reductotest"
 )
 
-// A scope that has no type here reaches the service as it is, and the service decides.
+// A scope without a type here reaches the service unchanged.
 func TestOtherAgenticScopesAreSent(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
 		u, err := client.Upload(t.Context(), "a.txt", strings.NewReader("a"), reducto.UploadOptions{})
@@ -80,8 +80,8 @@ func TestSynchronousCallsReturnResults(t *testing.T) {
 	})
 }
 
-// The service may make a job of any synchronous call and answer with its id, beside
-// which there may be more one day. The job is waited for.
+// The service may make a job of any synchronous call and return its id, maybe with more
+// members. The client waits for the job.
 func TestSynchronousCallsWaitForAJob(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
 		ctx := t.Context()

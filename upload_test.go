@@ -20,7 +20,7 @@ import (
 	"github.com/reducto-go/reducto/reductotest"
 )
 
-// parsedText submits an upload and joins the text that comes back.
+// parsedText submits an upload and joins the returned text.
 func parsedText(t *testing.T, client *reducto.Client, u *reducto.Upload) string {
 	t.Helper()
 	job, err := client.ParseAsync(t.Context(), reducto.ParseRequest{Input: reducto.FromUpload(u)})
@@ -56,7 +56,8 @@ func TestUploadSendsTheBytesOfEveryReader(t *testing.T) {
 						client = srv.Client(reducto.WithMaxDirectUpload(0))
 						defer client.CloseIdleConnections()
 					}
-					// The first attempt is refused after the body was read, so that it is rewound.
+					// The first attempt is refused after the body was read, so the
+					// reader must seek back.
 					srv.Fault("POST /upload", reductotest.Status(503))
 					srv.Fault("PUT storage", reductotest.Status(503))
 					var sent []int64
@@ -117,7 +118,7 @@ func TestInvalidUploadsAreRefusedBeforeSending(t *testing.T) {
 	huge := filepath.Join(dir, "huge.pdf")
 	f, err := os.Create(huge)
 	require.NoError(t, err)
-	require.NoError(t, f.Truncate(reducto.MaxUpload+1)) // sparse: it takes no room
+	require.NoError(t, f.Truncate(reducto.MaxUpload+1)) // sparse: it needs no space
 	require.NoError(t, f.Close())
 
 	srv := reductotest.NewServer(t)
@@ -158,7 +159,7 @@ func TestUploadChoosesByRealSizeAndStreams(t *testing.T) {
 	assert.LessOrEqual(t, zeros.largest, 1<<20, "it is read in small pieces")
 }
 
-// zeroFile is a file of zeros that notes the largest piece it is read in.
+// zeroFile is a file of zeros. It records the size of the largest read.
 type zeroFile struct {
 	size, at int64
 	largest  int
@@ -243,7 +244,7 @@ func TestExpiredUploadURLIsRenewedOnce(t *testing.T) {
 		assert.NotContains(t, err.Error(), "X-Amz-Signature")
 		assert.NotContains(t, err.Error(), "?X")
 
-		// What cannot be read again is not sent again.
+		// A reader that cannot be read again is not sent again.
 		_, err = client.Upload(t.Context(), "a.txt", io.MultiReader(strings.NewReader("a text")), reducto.UploadOptions{Size: 6})
 		require.ErrorIs(t, err, reducto.ErrForbidden)
 		require.ErrorContains(t, err, "upload again")

@@ -62,7 +62,7 @@ func TestWaitEndsWithTheRightError(t *testing.T) {
 			assert.ErrorContains(t, err, "the document is broken")
 		})
 	})
-	// Scenario 50: a job that is cancelled or deleted while it is awaited.
+	// Scenario 50: a job is cancelled or deleted during the wait.
 	t.Run("Scenario50/cancelled", func(t *testing.T) {
 		bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
 			srv.Hold()
