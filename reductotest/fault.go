@@ -70,7 +70,7 @@ func Drop() Fault {
 }
 
 // LoseAnswer processes the request and closes the connection instead of responding. A
-// submission has made its job. For GET see [Drop].
+// submission still makes its job. For GET see [Drop].
 func LoseAnswer() Fault {
 	return Fault{times: 1, process: true, serve: func(_ Fault, c *exchange) {
 		c.handler.ServeHTTP(newRecorder(), c.r)
