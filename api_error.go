@@ -32,7 +32,7 @@ type FieldError struct {
 // APIError is the error for an answer that is not a success, from the API or a proxy
 // before it. It understands every known form of error body.
 type APIError struct {
-	// Method and Path are those of the request. The path has no query.
+	// Method and Path identify the request. The path has no query.
 	Method, Path string
 	// StatusCode is the HTTP status.
 	StatusCode int
@@ -344,7 +344,7 @@ func (e *APIError) decode(body []byte) {
 	}
 }
 
-// detail reads an error object, whose members differ between versions.
+// detail reads an error object. Its members differ between versions.
 func (e *APIError) detail(o map[string]json.RawMessage) {
 	if text, ok := text(o["message"]); ok && e.Message == "" {
 		e.Message = text

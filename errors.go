@@ -102,9 +102,9 @@ func withOp(err error, op string) error {
 // failed or broke, a time limit passed, or the answer was truncated, too large or not
 // JSON.
 type ConnectionError struct {
-	// Method and URL are those of the request. The URL has no query.
+	// Method and URL identify the request. The URL has no query.
 	Method, URL string
-	// StatusCode is that of the unusable answer; 0 if there was none.
+	// StatusCode is the status of the unusable answer; 0 if there was none.
 	StatusCode int
 	// Attempts is the number of attempts.
 	Attempts int

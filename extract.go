@@ -292,8 +292,8 @@ func (r *ExtractResult) Raw(ctx context.Context) (json.RawMessage, error) {
 }
 
 // Citations returns the citations of the form "extract": a list parallel to the
-// values, or nil if there are none. It returns nil for the form "v3_extract", whose
-// values include their citations. Decode those with Cited.
+// values, or nil if there are none. It returns nil for the form "v3_extract". The
+// values of that form include their citations. Decode them with Cited.
 func (r *ExtractResult) Citations(ctx context.Context) (json.RawMessage, error) {
 	switch {
 	case r.cites.link != "":

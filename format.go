@@ -7,13 +7,13 @@ import (
 	"log/slog"
 )
 
-// logPrinted returns a value as it prints, for LogValue. slog's JSON handler would write
-// the value's own JSON, which has passwords and the signatures of presigned URLs.
+// logPrinted returns a value as it prints, for LogValue. slog's JSON handler would
+// write the JSON of the value. That JSON has passwords and signed URLs.
 func logPrinted(v any) slog.Value { return slog.StringValue(fmt.Sprintf("%+v", v)) }
 
 // printFields prints a struct as fmt does. A type that can hold a secret needs a Format
-// method that calls it. Without one, fmt sometimes calls no methods of the fields, for
-// example for a pointer in another value with a wrong verb, such as %d of []*T.
+// method that calls it. Otherwise fmt prints some fields without their own methods: for
+// example %d of []*T.
 func printFields(f fmt.State, verb rune, fields any) {
 	_, _ = fmt.Fprintf(f, fmt.FormatString(f, verb), fields)
 }

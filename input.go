@@ -121,9 +121,9 @@ func (in Input) check(field string) error {
 	return nil
 }
 
-// plainURL reports whether u is an http or https URL of a simple form: a host of
-// letters, digits, '-' and '.', and no escapes before the query. It saves url.Parse
-// for most submissions.
+// plainURL reports whether u is a simple http or https URL. Its host has only letters,
+// digits, '-' and '.', and there is no escape before the query. plainURL saves
+// url.Parse for most submissions.
 func plainURL(u string) bool {
 	rest, ok := strings.CutPrefix(u, "https://")
 	if !ok {

@@ -68,7 +68,7 @@ type Job struct {
 	Error *ErrorDetail `json:"error,omitzero"`
 	// Type is the kind of job.
 	Type JobType `json:"type,omitzero"`
-	// NumPages is the number of processed pages, TotalPages that of the whole document.
+	// NumPages counts the processed pages, TotalPages the pages of the whole document.
 	NumPages   *int `json:"num_pages,omitzero"`
 	TotalPages *int `json:"total_pages,omitzero"`
 	// Source tells how the job was submitted. Its form is not documented.
@@ -171,7 +171,7 @@ func logJob(id string, status JobStatus, kind JobType) slog.Value {
 
 // ErrorDetail describes why a job failed.
 type ErrorDetail struct {
-	// Code is a status like that of HTTP.
+	// Code is a number like an HTTP status.
 	Code int `json:"code"`
 	// Name is the name of the error.
 	Name ErrorName `json:"name"`

@@ -28,7 +28,7 @@ type JobSummary struct {
 	CreatedAt Time `json:"created_at,omitzero"`
 	// Source tells how the job was submitted. Its form is not documented.
 	Source json.RawMessage `json:"source,omitzero"`
-	// NumPages is the number of processed pages, TotalPages that of the whole document.
+	// NumPages counts the processed pages, TotalPages the pages of the whole document.
 	NumPages   *int `json:"num_pages,omitzero"`
 	TotalPages *int `json:"total_pages,omitzero"`
 	// Duration is the processing time in seconds.

@@ -98,9 +98,9 @@ func (c *Client) Parse(ctx context.Context, req ParseRequest) (*ParseResult, err
 
 // ParseAsync submits a document for parsing and returns a handle at once.
 //
-// The asynchronous methods return these errors: a *RequestError if nothing was sent,
-// an *APIError if the service refused, a *ConnectionError if it was not reached, and
-// an *UnknownOutcomeError if the outcome is unknown.
+// The asynchronous methods return a *RequestError if nothing was sent, and an *APIError
+// if the service refused. They return a *ConnectionError if the service was not
+// reached, and an *UnknownOutcomeError if the outcome is unknown.
 func (c *Client) ParseAsync(ctx context.Context, req ParseRequest, opts ...SubmitOption) (*Handle[*ParseResult], error) {
 	return submit[*ParseResult](ctx, c, "ParseAsync", "/parse_async", JobTypeParse, &req, req.Async, opts)
 }

@@ -49,7 +49,7 @@ type call struct {
 
 	// read consumes a successful answer. Its error makes the answer unusable.
 	read func(*answer) error
-	// jobID takes the place of read for submissions, and receives the job's id.
+	// jobID replaces read for submissions, and receives the job's id.
 	jobID *string
 	// secrets are values, besides the API key, that errors must not repeat.
 	secrets []string
@@ -73,7 +73,7 @@ func (r *call) json(v any) error {
 	return nil
 }
 
-// failure is a failed attempt, with what decides about a retry.
+// failure is a failed attempt, with the facts that decide about a retry.
 type failure struct {
 	err error
 	// nothing reports that the service certainly did not accept the request.

@@ -536,7 +536,7 @@ func (m *maker) list(most int, element func()) {
 	m.b.WriteByte(']')
 }
 
-// or writes what element writes, or an odd value.
+// or writes an odd value, or calls element.
 func (m *maker) or(element func()) {
 	if !m.one(m.odd) {
 		element()

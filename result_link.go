@@ -70,9 +70,9 @@ func (c content) id() string {
 	return id
 }
 
-// download downloads a link. If storage refuses it before anything was consumed, it
-// gets a fresh link and tries once more. started reports whether the consumer has
-// received something, after which no retry is possible.
+// download downloads a link. If storage refuses it before anything was consumed,
+// download gets a fresh link and tries once more. started reports whether the consumer
+// has received something. After that, no retry is possible.
 func (s source) download(ctx context.Context, link Link, started func() bool, read func(io.Reader) error) error {
 	if s.client == nil {
 		return fmt.Errorf("%w from %s: get the job again", ErrDetached, link)
@@ -219,9 +219,9 @@ var errLinkToLink = errors.New("reducto: the result's URL leads to another URL")
 // errStopped ends a reader whose consumer has stopped.
 var errStopped = errors.New("stopped")
 
-// readChunks reads the downloaded content of a parse result and yields each chunk as
-// soon as it is read, until yield returns false. rest receives everything else, unless
-// it is nil.
+// readChunks reads the downloaded content of a parse result. It yields each chunk as
+// soon as it is read, until yield returns false. If rest is not nil, it receives
+// everything else.
 func readChunks(r *jsonread.Reader, rest *fullResult, yield func(*Chunk) bool) error {
 	reader := newBlockReader(r)
 	return readLinked(r, rest, func() {

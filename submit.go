@@ -200,8 +200,8 @@ func (s *Submission) HasMetadata(key string) bool {
 	return slices.ContainsFunc(s.added, func(m member) bool { return m.key == key })
 }
 
-// wireMetadata appends the additions of hooks to the user's metadata, whose bytes it
-// does not change.
+// wireMetadata appends the additions of hooks to the user's metadata. It does not
+// change the bytes of the user.
 func (s *Submission) wireMetadata() json.RawMessage {
 	if len(s.added) == 0 {
 		return s.metadata
@@ -338,7 +338,7 @@ func (c *Client) submit(ctx context.Context, op, path string, s *Submission, req
 	}
 	for i, hook := range c.cfg.hooks {
 		if err := hook.BeforeSubmit(ctx, s); err != nil {
-			if _, direct := err.(*RequestError); direct { //nolint:errorlint // what wraps one has more to say
+			if _, direct := err.(*RequestError); direct { //nolint:errorlint // a wrapping error has more to say
 				return "", reject(withOp(err, op))
 			}
 			return "", reject(&RequestError{Op: op, Reason: "a submit hook returned an error", Err: err})

@@ -129,7 +129,7 @@ func (c *Client) warnUnreachable(w Webhook) {
 	}
 }
 
-// isPublic reports whether a base URL is that of Reducto's public service.
+// isPublic reports whether a base URL belongs to Reducto's public service.
 func isPublic(base *url.URL) bool {
 	for _, region := range regionURLs {
 		if u, err := url.Parse(region); err == nil && u.Host == base.Host {

@@ -21,7 +21,7 @@ type Flow struct {
 	held    bool
 }
 
-// flowEnd says what happens to a response that has reached the limit.
+// flowEnd selects how a response ends that has reached the limit.
 type flowEnd int
 
 const (

@@ -29,7 +29,7 @@ type Forgery struct {
 	// Secret is the metadata.secret of the delivery. If it is empty, metadata has no
 	// secret. In Svix mode the delivery is signed with Secret, or not signed.
 	Secret string
-	// JobID and Status replace those of the job.
+	// JobID and Status replace the values of the job.
 	JobID, Status string
 	// Metadata replaces the metadata of the job, including Secret.
 	Metadata any

@@ -31,9 +31,9 @@
 //   - Names match exactly. A name that an object has twice is an error.
 //
 // Apart from names, a Reader accepts and refuses the same documents as encoding/json
-// and returns the same values: the strict grammar of numbers and strings, U+FFFD for
-// invalid UTF-8 and lone surrogates, 10000 levels of nesting. Tables and fuzzing test
-// this.
+// and returns the same values. It has the same strict grammar of numbers and strings,
+// U+FFFD for invalid UTF-8 and lone surrogates, and 10000 levels of nesting. Tables and
+// fuzzing test this.
 //
 // # Types that are known late
 //

@@ -150,7 +150,7 @@ func decode(data []byte, v any, anyForm bool) error {
 	return nil
 }
 
-// Member is a member that Encode adds to those of the struct.
+// Member is an additional member for Encode.
 type Member struct {
 	Name  string
 	Value json.RawMessage // nil leaves the member out
