@@ -57,7 +57,7 @@ func extractFrom(pages []string, numbers []int, schema any, citations, forceURL 
 }
 
 // schemaOf returns the JSON schema of a request: an object, or the text of one. Without
-// a schema it returns that of an empty object.
+// a schema it returns the schema of an empty object.
 func schemaOf(v any) (map[string]any, *apiError) {
 	if s, ok := v.(string); ok {
 		var decoded any
