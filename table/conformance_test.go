@@ -90,7 +90,9 @@ func TestTablesOfAllFormatsHaveTheExpectedRows(t *testing.T) {
 				contents = append(contents, s)
 			}
 		}
-		tables += len(contents) + len(want)
+		if tables += len(contents); blocks != nil {
+			tables += len(want)
+		}
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			for _, s := range contents {

@@ -120,6 +120,7 @@ func TestDecodeRowsMatchesNames(t *testing.T) {
 		<tr><th rowspan=2>UNIT PRICE</th><th>Sales</th><th rowspan=2>code</th><th rowspan=2>&rlm;שם&rlm;</th><th rowspan=2>Ignored</th><th rowspan=2>hidden</th><th rowspan=2></th></tr>
 		<tr><th>2025</th></tr><tr><td>1.5<td>7<td>x<td>כהן<td>i<td>h<td>z</tr></table>`))
 	require.NoError(t, err)
+	assert.Empty(t, row{hidden: "it is not exported"}.Ignored)
 	assert.Equal(t, []row{{base: base{Code: "x"}, UnitPrice: 1.5, Sales: 7, Hebrew: "כהן"}}, got)
 }
 

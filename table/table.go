@@ -114,7 +114,12 @@ func (b *builder) fail(reason string) {
 	}
 }
 
-func (b *builder) addRow() { b.rows = append(b.rows, nil) }
+func (b *builder) addRow() {
+	if len(b.rows) == maxCells {
+		b.err = errTooManyCells
+	}
+	b.rows = append(b.rows, nil)
+}
 
 // add adds a cell to the last row.
 func (b *builder) add(c Cell) {

@@ -74,6 +74,7 @@ func TestOfLimitsTheSizeOfTables(t *testing.T) {
 		"tall cells":           "<table><tr>" + strings.Repeat("<td rowspan=60000>", 9000) + strings.Repeat("<tr>", 60000),
 		"cells":                strings.Repeat("<td>", 1_000_001),
 		"rows":                 "<td>" + strings.Repeat("<tr>", 1_000_001),
+		"rows without cells":   strings.Repeat("<tr>", 1_000_001),
 		"cells of JSON":        "[[" + strings.Repeat("1,", 1_000_000) + "1]]",
 		"repeated text":        "<table><tr><td colspan=9999>" + strings.Repeat("x", 10_000),
 		"a row of JSON, twice": "[[" + strings.Repeat("1,", 600_000) + "1],[" + strings.Repeat("1,", 600_000) + "1]]",
