@@ -1,6 +1,7 @@
 package table
 
 import (
+	"cmp"
 	"fmt"
 	"iter"
 	"slices"
@@ -13,7 +14,7 @@ import (
 //
 // A table continues the one before it if all of this is true:
 //
-//   - It stands on the page after the last page of the other.
+//   - It stands on the page after the last page of the other, in the whole document.
 //   - Between them are only page headers, page footers and page numbers.
 //   - Both have the same number of columns.
 //   - Its first rows repeat the other's header rows, or the format marks none of its rows
@@ -41,19 +42,20 @@ func All(blocks iter.Seq2[*reducto.Block, error]) iter.Seq2[*Table, error] {
 			case reducto.BlockTypeHeader, reducto.BlockTypeFooter, reducto.BlockTypePageNumber:
 			case reducto.BlockTypeTable:
 				t, width, err := read(block)
+				page := cmp.Or(block.BBox.OriginalPage, block.BBox.Page) // pages of a range may be apart
 				if err != nil {
 					if !flush() || !yield(nil, fmt.Errorf("%w (page %d)", err, block.BBox.Page)) {
 						return
 					}
 					continue
 				}
-				if last != nil && last.join(t, width) {
+				if last != nil && last.join(t, width, page) {
 					continue
 				}
 				if !flush() {
 					return
 				}
-				last = &openTable{Table: t, width: width, page: block.BBox.Page}
+				last = &openTable{Table: t, width: width, page: page}
 			default:
 				if !flush() {
 					return
@@ -67,14 +69,13 @@ func All(blocks iter.Seq2[*reducto.Block, error]) iter.Seq2[*Table, error] {
 // openTable is a table that may continue.
 type openTable struct {
 	*Table
-	width  int
-	page   int        // the last page
-	header [][]string // the texts of the header rows, once they are needed
+	width int
+	page  int // the last page, in the whole document
 }
 
 // join adds the rows of t if it continues the table.
-func (o *openTable) join(t *Table, width int) bool {
-	if t.Pages[0] != o.page+1 || width != o.width || (len(o.Rows)+len(t.Rows))*width > maxCells {
+func (o *openTable) join(t *Table, width, page int) bool {
+	if page != o.page+1 || width != o.width || (len(o.Rows)+len(t.Rows))*width > maxCells {
 		return false
 	}
 	rows := t.Rows
@@ -85,7 +86,7 @@ func (o *openTable) join(t *Table, width int) bool {
 	}
 	o.Rows = append(o.Rows, rows...)
 	o.Pages = append(o.Pages, t.Pages...)
-	o.page++
+	o.page = page
 	return true
 }
 
@@ -100,8 +101,6 @@ func (o *openTable) repeats(t *Table) bool {
 			}
 		}
 	}
-	if o.header == nil {
-		o.header = (&Table{Rows: o.Rows[:n]}).Grid()
-	}
-	return slices.EqualFunc(o.header, (&Table{Rows: t.Rows[:n]}).Grid(), slices.Equal)
+	header, first := Table{Rows: o.Rows[:n]}, Table{Rows: t.Rows[:n]}
+	return slices.EqualFunc(header.Grid(), first.Grid(), slices.Equal)
 }

@@ -43,7 +43,7 @@ func (e *CellError) Unwrap() error { return e.Err }
 //
 // A field is a string, a number, a bool, an encoding.TextUnmarshaler, or a pointer to one of
 // these. Spaces around the text do not count. An empty cell leaves the field zero, and an
-// empty row is left out.
+// empty row is left out. A cell with spans counts in every row and column that it covers.
 //
 //   - Numbers are in English notation, such as 1,204.50. One currency sign may stand before
 //     or after a number. Percentages, (1,204.50), 12,50 and names of currencies are errors.

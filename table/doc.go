@@ -23,9 +23,11 @@
 //
 //   - HTML has row spans, column spans and header cells. <br> and the ends of paragraphs
 //     are newlines. A nested table becomes text of its cell, a line for each row. Several
-//     tables in one block become one. Damaged HTML gives the cells that can be read.
+//     tables in one block become one. Captions are left out. Damaged HTML gives the cells
+//     that can be read.
 //   - Markdown has one header row, or none if its cells are empty. <br> is a newline,
-//     and \| is a pipe. Emphasis and links stay as they are.
+//     and \| is a pipe. Emphasis and links stay as they are. Paragraphs around the table
+//     are left out.
 //   - JSON (json, jsonbbox) is an array of rows. A row is an array of cells. A cell is a
 //     string, or an object with the members text and bbox.
 //   - ai_json has no documented form. Of reads the form of json, an array of objects

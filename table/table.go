@@ -52,7 +52,8 @@ type Cell struct {
 }
 
 // Of returns the table of a block. The error is ErrNoTable if the block has another type
-// than reducto.BlockTypeTable, no cells, or content in no known format.
+// than reducto.BlockTypeTable, no cells, or content in no known format. It is ErrTooLarge
+// if the table exceeds the limits.
 func Of(block *reducto.Block) (*Table, error) {
 	t, _, err := read(block)
 	return t, err
@@ -143,7 +144,7 @@ type placed struct {
 // number of columns. It checks the limits before it allocates.
 func place(rows [][]Cell, at func(placed)) (int, error) {
 	var free []int // for each column, the first row that no cell above covers
-	repeated := 0
+	repeated := int64(0)
 	for r := range rows {
 		column := 0
 		for i := range rows[r] {
@@ -159,7 +160,7 @@ func place(rows [][]Cell, at func(placed)) (int, error) {
 			for p.columns < p.cell.ColSpan && (column+p.columns >= len(free) || free[column+p.columns] <= r) {
 				p.columns++
 			}
-			repeated += len(p.cell.Text) * (p.rows*p.columns - 1)
+			repeated += int64(len(p.cell.Text)) * (int64(p.rows)*int64(p.columns) - 1)
 			if repeated > maxRepeated {
 				return 0, fmt.Errorf("%w: its spans repeat more than %d MiB of text", ErrTooLarge, maxRepeated>>20)
 			}

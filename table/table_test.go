@@ -3,6 +3,7 @@ package table_test
 import (
 	"errors"
 	"io"
+	"math"
 	"runtime"
 	"strings"
 	"testing"
@@ -124,7 +125,7 @@ func TestGridOfATableMadeByHand(t *testing.T) {
 	assert.Empty(t, empty.Columns())
 	require.NoError(t, empty.WriteCSV(io.Discard))
 
-	huge := &table.Table{Rows: [][]table.Cell{{{Text: "a", ColSpan: 1 << 40}}}, HeaderRows: 1}
+	huge := &table.Table{Rows: [][]table.Cell{{{Text: "a", ColSpan: math.MaxInt}}}, HeaderRows: 1}
 	assert.Nil(t, huge.Grid())
 	assert.ErrorIs(t, huge.WriteCSV(io.Discard), table.ErrTooLarge)
 	_, err := table.DecodeRows[struct{ A string }](huge)
@@ -214,4 +215,19 @@ func TestAllJoinsNoTableBeyondTheLimit(t *testing.T) {
 		n++
 	}
 	assert.Equal(t, 2, n)
+}
+
+// A page range can leave pages out between two that follow each other in the result.
+func TestAllJoinsNoTableOfAPageThatIsNotTheNext(t *testing.T) {
+	t.Parallel()
+	first, second, third := blockOf("<td>1"), blockOf("<td>2"), blockOf("<td>3")
+	first.BBox = reducto.BoundingBox{Page: 1, OriginalPage: 1}
+	second.BBox = reducto.BoundingBox{Page: 2, OriginalPage: 5}
+	third.BBox = reducto.BoundingBox{Page: 3, OriginalPage: 6}
+	var pages [][]int
+	for got, err := range table.All(seq(first, second, third)) {
+		require.NoError(t, err)
+		pages = append(pages, got.Pages)
+	}
+	assert.Equal(t, [][]int{{1}, {2, 3}}, pages)
 }
