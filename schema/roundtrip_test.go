@@ -32,7 +32,7 @@ var scalars = []struct {
 	{reflect.TypeFor[bool](), func(r *rand.Rand) string { return []string{"yes", "no"}[r.IntN(2)] }},
 	{reflect.TypeFor[int](), func(r *rand.Rand) string { return strconv.Itoa(r.IntN(2e9) - 1e9) }},
 	{reflect.TypeFor[int64](), func(r *rand.Rand) string { return strconv.FormatInt(r.Int64N(1<<53), 10) }},
-	{reflect.TypeFor[uint8](), func(r *rand.Rand) string { return strconv.Itoa(r.IntN(256)) }},
+	{reflect.TypeFor[uint16](), func(r *rand.Rand) string { return strconv.Itoa(r.IntN(1 << 16)) }},
 	{reflect.TypeFor[float64](), amount},
 	{reflect.TypeFor[kilo](), amount},
 	{reflect.TypeFor[json.Number](), amount},
@@ -77,9 +77,12 @@ func (g *generator) structType(depth int) reflect.Type {
 
 func (g *generator) field(depth int) reflect.StructField {
 	name := g.name()
-	options := []string{"", ",omitempty", ",omitzero"}[g.IntN(3)]
-	tag := fmt.Sprintf(`json:"%s%s"`, name, options)
 	scalar := scalars[g.IntN(len(scalars))]
+	options := []string{"", ",omitempty", ",omitzero"}[g.IntN(3)]
+	if strings.Contains(scalar.String(), "bool") {
+		options = "" // false would be omitted
+	}
+	tag := fmt.Sprintf(`json:"%s%s"`, name, options)
 	fact := func(value string) { fmt.Fprintf(&g.facts, "%s: %s\n", name, value) }
 	list := func(separator string) string {
 		var values []string
@@ -288,7 +291,7 @@ func withoutNull(v any) any {
 		}
 		return o
 	case []any:
-		var list []any
+		list := []any{}
 		for _, item := range v {
 			list = append(list, withoutNull(item))
 		}
@@ -333,7 +336,8 @@ func asType(v any, t reflect.Type, citations bool) any {
 	}
 	if value, ok := citedValue(t); ok {
 		if citations {
-			return v
+			o := v.(map[string]any)
+			return map[string]any{"value": o["value"], "citations": withoutNull(o["citations"])} // a Block omits null
 		}
 		return map[string]any{"value": asType(v, value, false)}
 	}
