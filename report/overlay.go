@@ -69,7 +69,8 @@ type sheet struct {
 type rectangle struct {
 	ID, Field             string // in a report
 	X, Y, W, H            float64
-	LabelTop, Font        float64
+	LabelTop              float64
+	Font, Baseline        float64 // of Content
 	Label, Title, Content string
 	Colour, Dashes        string
 }
@@ -103,7 +104,9 @@ func (s *sheet) add(b Box) *rectangle {
 	if r.LabelTop = r.Y - 4; r.LabelTop < 12 {
 		r.LabelTop = r.Y + 13 // in the box, because there is no room above it
 	}
-	if r.Font = min(max(r.H*0.7, 8), 16); s.Image == nil {
+	if s.Image == nil {
+		r.Font = min(max(r.H*0.7, 8), 16)
+		r.Baseline = (r.H + r.Font*0.7) / 2
 		r.Content, _, _ = strings.Cut(printable(b.Content), "\n")
 	}
 	s.Boxes = append(s.Boxes, r)
