@@ -42,7 +42,7 @@
 // table are a list of objects. They are a map if the first column has its name. Commas
 // divide a list, and semicolons divide a list of lists. A value is null if it does not
 // fit the type, format, enum, minimum or maximum of the schema. A citation has the box of
-// its line.
+// its line, or of its cell.
 //
 // Splitting looks for the names of the categories in the pages. Classification counts
 // words. Editing appends the instructions to a text. [Server.DefinePipeline] sets the

@@ -32,11 +32,13 @@ type table struct {
 func (t table) scope(i int) (in scope) {
 	row := t.rows[i]
 	for c, value := range row[:min(len(row), len(t.keys))] {
-		if value != "" {
-			in.facts = append(in.facts, fact{
-				key: t.keys[c], value: value, line: strings.Join(row, " | "), box: t.block.line(t.lines[i]), block: t.block,
-			})
+		if value == "" {
+			continue
 		}
+		box := t.block.line(t.lines[i])
+		box.Width = round(box.Width / float64(len(t.keys)))
+		box.Left = round(box.Left + float64(c)*box.Width)
+		in.facts = append(in.facts, fact{key: t.keys[c], value: value, line: value, box: box, block: t.block})
 	}
 	return in
 }

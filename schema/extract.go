@@ -62,18 +62,18 @@ func ExtractAsync[T any](ctx context.Context, client *reducto.Client, input redu
 	if err != nil {
 		return nil, err
 	}
-	return &Handle[T]{Handle: job}, nil
+	return &Handle[T]{Handle: *job}, nil
 }
 
 // Handle is a submitted extraction into a T. It has the methods and ids of a
 // reducto.Handle. To wait in another process, store JobID and use Attach.
 type Handle[T any] struct {
-	*reducto.Handle[*reducto.ExtractResult]
+	reducto.Handle[*reducto.ExtractResult]
 }
 
 // Attach returns a handle for an extraction that was submitted before.
 func Attach[T any](client *reducto.Client, jobID string) *Handle[T] {
-	return &Handle[T]{Handle: reducto.Attach[*reducto.ExtractResult](client, jobID)}
+	return &Handle[T]{Handle: *reducto.Attach[*reducto.ExtractResult](client, jobID)}
 }
 
 // Wait waits until the job ends, and returns its result as a T. Its errors are those of

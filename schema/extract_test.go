@@ -192,4 +192,6 @@ func TestExtractAsyncReturnsErrors(t *testing.T) {
 	assert.Zero(t, got)
 	_, err = schema.Attach[Invoice](client, "no-such-job").Wait(t.Context())
 	require.ErrorIs(t, err, reducto.ErrNotFound)
+	_, err = new(schema.Handle[Invoice]).Wait(t.Context())
+	require.ErrorAs(t, err, &refused, "a handle without a client")
 }
