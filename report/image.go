@@ -25,7 +25,7 @@ const (
 	// MaxPixels is how many pixels an image has at most, as in the API.
 	MaxPixels = 50_000_000
 	// MaxImageBytes is how many bytes Images downloads for a page at most.
-	MaxImageBytes = 64 << 20
+	MaxImageBytes = 32 << 20
 
 	maxSide = 1600 // of an image in the output
 )
