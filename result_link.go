@@ -116,6 +116,39 @@ func (c *Client) download(ctx context.Context, link Link, started func() bool, r
 	return err
 }
 
+// Download writes the content behind a link to w, such as Block.ImageURL or
+// EditResult.DocumentURL. It sends no API key. It tries again after a transient failure,
+// unless w has received something. WithMaxResultBytes limits the size. A link that has
+// expired is an *APIError: get the job again for a new link.
+func (c *Client) Download(ctx context.Context, link Link, w io.Writer) error {
+	if link == "" {
+		return &RequestError{Op: "Download", Field: "link", Reason: "it is empty"}
+	}
+	out := &countingWriter{w: w}
+	err := c.download(ctx, link, func() bool { return out.n > 0 }, func(body io.Reader) error {
+		_, err := io.Copy(out, body)
+		return err
+	})
+	if out.err != nil {
+		return fmt.Errorf("reducto: Download: the writer failed: %w", out.err)
+	}
+	return err
+}
+
+// countingWriter counts the bytes written to w, and keeps its error.
+type countingWriter struct {
+	w   io.Writer
+	n   int64
+	err error
+}
+
+func (c *countingWriter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.n += int64(n)
+	c.err = err
+	return n, err
+}
+
 func (c *Client) fetch(ctx context.Context, r *call, link Link, started func() bool, read func(io.Reader) error) *failure {
 	fail := func(err error) *failure {
 		var urlErr *url.Error

@@ -3,6 +3,7 @@ package reducto_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"strings"
 	"testing"
@@ -207,3 +208,35 @@ func TestLinkToALinkIsRefused(t *testing.T) {
 		require.ErrorContains(t, err, "another URL")
 	})
 }
+
+func TestDownloadWritesWhatIsBehindALink(t *testing.T) {
+	bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
+		result := linkedParse(t, client, "one\ftwo")
+		srv.Fault("GET storage", reductotest.Status(503))
+		var b strings.Builder
+		require.NoError(t, client.Download(t.Context(), result.Link(), &b))
+		assert.Contains(t, b.String(), `"content":"one"`)
+		assert.Empty(t, srv.Violations(), "storage received no key")
+
+		err := client.Download(t.Context(), result.Link(), fullDisk{})
+		require.ErrorIs(t, err, errFullDisk)
+		assert.NotContains(t, err.Error(), "X-Amz")
+
+		small, err := client.With(reducto.WithMaxResultBytes(10))
+		require.NoError(t, err)
+		require.ErrorIs(t, small.Download(t.Context(), result.Link(), io.Discard), reducto.ErrTooLarge)
+
+		srv.ExpireLinks()
+		var refused *reducto.APIError
+		require.ErrorAs(t, client.Download(t.Context(), result.Link(), io.Discard), &refused)
+		var wrong *reducto.RequestError
+		require.ErrorAs(t, client.Download(t.Context(), "", io.Discard), &wrong)
+		require.Error(t, client.Download(t.Context(), "reducto://no-url", io.Discard))
+	})
+}
+
+var errFullDisk = errors.New("disk is full")
+
+type fullDisk struct{}
+
+func (fullDisk) Write([]byte) (int, error) { return 0, errFullDisk }
