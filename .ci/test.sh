@@ -8,9 +8,6 @@ install_pgbouncer() { install_package pgbouncer PgBouncer find_pgbouncer; }
 
 find_pgbouncer() { PATH=$PATH:/usr/sbin pgbouncer --version 2>/dev/null; }
 
-# every_package is the pattern that README.md gives for the tests of all modules. The
-# workspace makes it match each of them.
-every_package=github.com/reducto-go/reducto/...
 # install_chromium installs the browser that tests of internal/browser start, where it is
 # missing. The commands are those that newTab in chromium_test.go looks for.
 install_chromium() { install_package chromium Chromium find_chromium; }
@@ -29,6 +26,10 @@ install_package() {
     "$3" || fail "the package $1 did not install $2"
   fi
 }
+
+# every_package is the pattern that README.md gives for the tests of all modules. The
+# workspace makes it match each of them.
+every_package=github.com/reducto-go/reducto/...
 
 run_tests() {
   grep -qxF "go test $every_package" README.md || fail "README.md does not name the command: go test $every_package"
