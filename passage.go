@@ -75,7 +75,8 @@ func estimateTokens(text string) int {
 }
 
 // Passages yields the document as passages of limited size, in order. It streams as
-// Blocks does, and counts each text a few times at most.
+// Blocks does, and counts each text a few times at most. For a table of many MB that is
+// not in Markdown, it may need twice the memory.
 //
 // A passage has as many whole blocks as fit. Each heading begins a passage, except below
 // another heading. A block that does not fit is split: a table between rows, under
@@ -178,7 +179,7 @@ func (p *passages) block(b *Block) {
 // text adds a block that may be split.
 func (p *passages) text(b *Block, text string) {
 	for whole := true; text != "" && !p.stopped; whole = false {
-		n, tokens := p.fit(text)
+		n, tokens := p.fit(text, p.MaxTokens)
 		if n == len(text) {
 			if len(p.pieces) > 0 && p.tokens+p.gap+tokens > p.MaxTokens {
 				p.flush()
@@ -186,8 +187,11 @@ func (p *passages) text(b *Block, text string) {
 			p.add(b, text, tokens)
 			return
 		}
-		if whole {
+		switch {
+		case whole && (p.body || p.tokens > p.MaxTokens/2):
 			p.flush()
+		case whole && len(p.pieces) > 0: // only headings, which stay with the text
+			n, tokens = p.fit(text, p.MaxTokens-p.tokens-p.gap)
 		}
 		n = boundary(text, n)
 		p.add(b, strings.TrimRightFunc(text[:n], unicode.IsSpace), tokens)
@@ -200,7 +204,7 @@ func (p *passages) text(b *Block, text string) {
 func (p *passages) table(b *Block, content string) {
 	t := newTable(content)
 	if !t.converted() {
-		if n, _ := p.fit(content); n == len(content) || !t.measure() {
+		if n, _ := p.fit(content, p.MaxTokens); n == len(content) || !t.measure() {
 			if t.html {
 				content = strings.Join(slices.Collect(htmlLines(content)), "\n")
 			}
@@ -246,16 +250,16 @@ func (p *passages) table(b *Block, content string) {
 	p.text(b, group.String())
 }
 
-// fit returns the length of a beginning of text that has MaxTokens at most, and its
+// fit returns the length of a beginning of text that has limit tokens at most, and its
 // tokens. If text fits, it is all of it. Otherwise up to a sixteenth more might fit.
 //
 // The counted beginnings grow to twice their length until one does not fit. So fit
 // counts about ten times for a passage, and never a text of any length.
-func (p *passages) fit(text string) (n, tokens int) {
+func (p *passages) fit(text string, limit int) (n, tokens int) {
 	over := len(text) + 1 // a length that does not fit
 	for next := min(len(text), p.window); ; {
 		next = runeCut(text, next)
-		if count := p.CountTokens(text[:next]); count <= p.MaxTokens {
+		if count := p.CountTokens(text[:next]); count <= limit {
 			n, tokens = next, count
 		} else {
 			over = next
@@ -276,7 +280,7 @@ func (p *passages) fit(text string) (n, tokens int) {
 			}
 		}
 		if n == 0 {
-			return over, p.MaxTokens // a single character
+			return over, limit // a single character
 		}
 		p.window = n + n/16
 		return n, tokens
