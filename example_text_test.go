@@ -133,6 +133,36 @@ func ExampleWithoutMargins() {
 	// Output: Dues are paid at the office.
 }
 
+// A pipeline can parse several documents.
+func ExamplePipelineResult() {
+	srv, err := reductotest.Start(reductotest.WithProcessingTime(0)) // a Reducto in this process
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer srv.Close()
+	srv.DefinePipeline("mail", reductotest.Pipeline{})
+	srv.PutDocument("https://example.com/mail.txt", []byte("# Contract\n\nfor a berth"))
+	client := srv.Client() // yours: reducto.NewClient()
+
+	ctx := context.Background()
+	result, err := client.Pipeline(ctx, reducto.PipelineRequest{
+		Input:      reducto.URL("https://example.com/mail.txt"),
+		PipelineID: "mail", // yours: the id that Reducto's studio shows
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, parsed := range result.Parse {
+		if err := parsed.WriteMarkdown(ctx, os.Stdout); err != nil {
+			log.Fatal(err)
+		}
+	}
+	// Output:
+	// # Contract
+	//
+	// for a berth
+}
+
 func ExampleChunk_WriteMarkdown() {
 	chunk := reducto.Chunk{Blocks: []reducto.Block{
 		{Type: reducto.BlockTypeSectionHeader, Content: "Dues"},

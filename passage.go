@@ -75,8 +75,8 @@ func estimateTokens(text string) int {
 }
 
 // Passages yields the document as passages of limited size, in order. It streams as
-// Blocks does, and counts each text a few times at most. For a table of many MB that is
-// not in Markdown, it may need twice the memory.
+// Blocks does, and counts each text a few times at most. For a table of many MB that
+// is split, it may need two to three times the memory.
 //
 // A passage has as many whole blocks as fit. Each heading begins a passage, except below
 // another heading. A block that does not fit is split: a table between rows, under
@@ -212,14 +212,21 @@ func (p *passages) table(b *Block, content string) {
 			return
 		}
 	}
-	var group strings.Builder
+	var group strings.Builder // rows that fit into a passage, under the header
 	header, headerTokens := "", 0
 	tokens, rows, n := 0, 0, 0
+	begin := func() {
+		group.Reset()
+		group.Grow(min(p.window, len(content)))
+		_, _ = group.WriteString(header)
+		if tokens, rows = headerTokens, 0; !p.body {
+			tokens += p.tokens // headings stay with the first rows
+		}
+	}
 	t.pipes(func(line []byte) bool {
-		n++
 		text := string(line)
 		count := p.CountTokens(text) + p.gap
-		switch {
+		switch n++; {
 		case n == 1:
 			header, headerTokens = text, count
 		case n == 2:
@@ -228,15 +235,12 @@ func (p *passages) table(b *Block, content string) {
 				p.text(b, header)
 				header, headerTokens = "", 0
 			}
-			_, _ = group.WriteString(header)
-			tokens = headerTokens
+			begin()
 		default:
 			if rows > 0 && tokens+count > p.MaxTokens {
 				p.text(b, group.String())
 				p.flush()
-				group.Reset()
-				_, _ = group.WriteString(header)
-				tokens, rows = headerTokens, 0
+				begin()
 			}
 			if group.Len() > 0 {
 				_ = group.WriteByte('\n')

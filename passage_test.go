@@ -136,8 +136,12 @@ func TestPassagesSplitTablesBetweenRows(t *testing.T) {
 		assert.Equal(t, want, textsOf(got))
 		assert.Len(t, passagesOf(t, r, PassageOptions{MaxTokens: 100, CountTokens: count}), 1)
 	}
+	r := parsedAs([]Chunk{{Blocks: []Block{{Type: BlockTypeTitle, Content: "Flags"}, {Type: BlockTypeTable, Content: csv}}}})
+	got := passagesOf(t, r, PassageOptions{MaxTokens: 24, CountTokens: count})
+	assert.Equal(t, "# Flags\n\n"+header+"| F0 | diver 0 below |", got[0].Text, "the heading stays with rows")
+	assert.Equal(t, []string{"Flags"}, got[1].Headings)
 	// Neither the header nor the row fits.
-	r := parsedAs([]Chunk{{Blocks: []Block{{Type: BlockTypeTable, Content: csv}}}})
+	r = parsedAs([]Chunk{{Blocks: []Block{{Type: BlockTypeTable, Content: csv}}}})
 	for _, p := range passagesOf(t, r, PassageOptions{MaxTokens: 4, CountTokens: words}) {
 		assert.LessOrEqual(t, p.Tokens, 4)
 	}
