@@ -66,18 +66,18 @@ func (r *ParseResult) Markdown(ctx context.Context, opts ...TextOption) (string,
 }
 
 // WriteMarkdown writes the blocks of the chunk as ParseResult.WriteMarkdown does.
-func (c *Chunk) WriteMarkdown(w io.Writer, opts ...TextOption) error {
-	return writeBlocks(w, true, opts, c.eachBlock)
+func (v *Chunk) WriteMarkdown(w io.Writer, opts ...TextOption) error {
+	return writeBlocks(w, true, opts, v.eachBlock)
 }
 
 // WriteText writes the blocks of the chunk as ParseResult.WriteText does.
-func (c *Chunk) WriteText(w io.Writer, opts ...TextOption) error {
-	return writeBlocks(w, false, opts, c.eachBlock)
+func (v *Chunk) WriteText(w io.Writer, opts ...TextOption) error {
+	return writeBlocks(w, false, opts, v.eachBlock)
 }
 
-func (c *Chunk) eachBlock(yield func(*Block, error) bool) {
-	for i := range c.Blocks {
-		if !yield(&c.Blocks[i], nil) {
+func (v *Chunk) eachBlock(yield func(*Block, error) bool) {
+	for i := range v.Blocks {
+		if !yield(&v.Blocks[i], nil) {
 			return
 		}
 	}
@@ -97,7 +97,7 @@ func writeBlocks(w io.Writer, markdown bool, opts []TextOption, blocks iter.Seq2
 			return t.err
 		}
 	}
-	if t.last != nil {
+	if t.started {
 		t.between = "\n"
 		t.put("")
 	}
@@ -116,7 +116,8 @@ type textWriter struct {
 
 	between string // goes before the next text
 	wrote   bool   // something of the block
-	last    *BlockType
+	started bool
+	last    BlockType // of the block before
 	page    int
 }
 
@@ -146,8 +147,8 @@ func (t *textWriter) block(b *Block) {
 	if content == "" || t.cfg.noMargins && isMargin(b.Type) || t.cfg.pages != nil && !t.cfg.pages[page] {
 		return
 	}
-	if t.between, t.wrote = "", false; t.last != nil {
-		t.between = separator(*t.last, b.Type)
+	if t.between, t.wrote = "", false; t.started {
+		t.between = separator(t.last, b.Type)
 		if t.cfg.pageBreaks && page != t.page && page != 0 && t.page != 0 {
 			if t.between = "\n\f"; t.markdown {
 				t.between = "\n\n---\n\n"
@@ -158,7 +159,7 @@ func (t *textWriter) block(b *Block) {
 	if !t.wrote { // it was HTML without text
 		return
 	}
-	t.last = &b.Type
+	t.started, t.last = true, b.Type // not b, which would keep its content
 	if page != 0 {
 		t.page = page
 	}
@@ -189,7 +190,7 @@ func (t *textWriter) content(kind BlockType, content string) {
 			t.put(line)
 			t.between = "\n"
 		}
-	case t.markdown && table.converted():
+	case t.markdown && !table.asItIs && table.measure():
 		table.pipes(t.line)
 	case !t.markdown && (table.html || table.measure()):
 		table.tabs(t.line)

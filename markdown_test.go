@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
@@ -195,7 +197,20 @@ func TestListItems(t *testing.T) {
 	}
 }
 
-// Scanners of tables take linear time, keep every line a line, and find the same rows
+func TestTablesOfManyTagsTakeLittleTime(t *testing.T) {
+	t.Parallel()
+	for _, piece := range []string{"<", "<a \"", "<a '>", "<!--", "</", "<style>", "<td>", "<p>&lt", "[", "[[\"", "|", "|\\", "\n|", "a,b\n", `"a",`, "`<table", "•", "\n"} {
+		start := time.Now()
+		for _, prefix := range []string{"", "<table>", "["} {
+			c := Chunk{Blocks: []Block{{Type: BlockTypeTable, Content: prefix + strings.Repeat(piece, 200_000)}}}
+			require.NoError(t, c.WriteText(io.Discard))
+			require.NoError(t, c.WriteMarkdown(io.Discard))
+		}
+		assert.Less(t, time.Since(start), 20*time.Second, "%q", piece)
+	}
+}
+
+// Scanners of tables keep every line a line, and find the same rows
 // in Markdown that they wrote.
 func FuzzTableText(f *testing.F) {
 	for _, c := range textDocument() {

@@ -184,6 +184,9 @@ func (p *passages) text(b *Block, text string) {
 			if len(p.pieces) > 0 && p.tokens+p.gap+tokens > p.MaxTokens {
 				p.flush()
 			}
+			if !whole {
+				text = strings.Clone(text) // a part would keep all of the block
+			}
 			p.add(b, text, tokens)
 			return
 		}
@@ -203,14 +206,17 @@ func (p *passages) text(b *Block, text string) {
 // table adds a table. One that does not fit is split between its rows.
 func (p *passages) table(b *Block, content string) {
 	t := newTable(content)
-	if !t.converted() {
-		if n, _ := p.fit(content, p.MaxTokens); n == len(content) || !t.measure() {
-			if t.html {
-				content = strings.Join(slices.Collect(htmlLines(content)), "\n")
-			}
-			p.text(b, content)
-			return
+	whole := false // it goes as it is
+	if t.asItIs {
+		n, _ := p.fit(content, p.MaxTokens)
+		whole = n == len(content)
+	}
+	if whole || !t.measure() {
+		if t.html {
+			content = strings.Join(slices.Collect(htmlLines(content)), "\n")
 		}
+		p.text(b, content)
+		return
 	}
 	var group strings.Builder // rows that fit into a passage, under the header
 	header, headerTokens := "", 0
@@ -261,8 +267,7 @@ func (p *passages) table(b *Block, content string) {
 // counts about ten times for a passage, and never a text of any length.
 func (p *passages) fit(text string, limit int) (n, tokens int) {
 	over := len(text) + 1 // a length that does not fit
-	for next := min(len(text), p.window); ; {
-		next = runeCut(text, next)
+	for next := runeCut(text, p.window); next < over; {
 		if count := p.CountTokens(text[:next]); count <= limit {
 			n, tokens = next, count
 		} else {
@@ -272,23 +277,20 @@ func (p *passages) fit(text string, limit int) (n, tokens int) {
 		case n == len(text):
 			return n, tokens
 		case over > len(text):
-			next = min(2*next, len(text))
-			continue
+			next *= 2
 		case over-n > n/16:
 			next = (n + over) / 2
-			if next = runeCut(text, next); next <= n {
-				next = n + runeCut(text[n:], 1)
-			}
-			if next < over {
-				continue
-			}
+		default:
+			next = over
+			continue
 		}
-		if n == 0 {
-			return over, limit // a single character
-		}
-		p.window = n + n/16
-		return n, tokens
+		next = max(runeCut(text, next), n+runeCut(text[n:], 1))
 	}
+	if n == 0 {
+		return over, limit // a single character
+	}
+	p.window = max(n+n/16, 64)
+	return n, tokens
 }
 
 // runeCut returns the largest length up to n that does not cut a character of s; at least

@@ -3,6 +3,7 @@ package reducto
 import (
 	"bytes"
 	"encoding/csv"
+	"encoding/json"
 	"html"
 	"io"
 	"slices"
@@ -20,35 +21,27 @@ const maxTableColumns = 1000
 type table struct {
 	content string
 	html    bool
+	asItIs  bool // in Markdown
 	read    func(*table, *cells, func() bool) bool
 	keys    []string // the columns of JSON objects
 	width   int      // the most cells of a row; 0 for content that is not a table
 }
 
-// newTable detects the format of a table. The API does not name it.
+// newTable detects the format of a table, which the API does not name. The content is
+// trimmed and not empty.
 func newTable(content string) *table {
 	t := &table{content: content}
 	switch {
-	case isHTMLTable(content):
-		t.html, t.read = true, (*table).readHTML
-	case strings.HasPrefix(content, "|"), strings.Contains(content, "\n|"):
-		t.read = (*table).readMarkdown
-	case strings.HasPrefix(content, "["):
+	case content[0] == '<', strings.Contains(content, "<table"), strings.Contains(content, "<TABLE"):
+		t.html, t.asItIs, t.read = true, true, (*table).readHTML
+	case content[0] == '|', strings.Contains(content, "\n|"):
+		t.asItIs, t.read = true, (*table).readMarkdown
+	case content[0] == '[':
 		t.read = (*table).readJSON
 	default:
 		t.read = (*table).readCSV
 	}
 	return t
-}
-
-func isHTMLTable(content string) bool {
-	return strings.HasPrefix(content, "<") || strings.Contains(content, "<table") || strings.Contains(content, "<TABLE")
-}
-
-// converted reports whether the content goes into Markdown as a table that is made from
-// its rows. HTML, Markdown and unknown content go as they are.
-func (t *table) converted() bool {
-	return !t.html && !strings.HasPrefix(t.content, "|") && !strings.Contains(t.content, "\n|") && t.measure()
 }
 
 // measure reads all rows, and reports whether the content is a table.
@@ -232,7 +225,7 @@ func (t *table) readJSON(c *cells, yield func() bool) bool {
 		case form != 0 && kind != form:
 			return false
 		case kind == '[':
-			for row := r.Array(); row.Next(); {
+			for row := r.Array(); row.Next(); c.end() {
 				readJSONCell(r, c)
 			}
 		case kind == '{':
@@ -253,27 +246,21 @@ func (t *table) readJSON(c *cells, yield func() bool) bool {
 
 func (t *table) readJSONObject(r *jsonread.Reader, c *cells) {
 	c.spans = append(c.spans, make([]span, len(t.keys))...)
-	last := -1
+	i := -1
 	r.Walk(func(name []byte) bool {
 		// The members have the same order in each object as a rule.
-		i := last + 1
-		if i >= len(t.keys) || t.keys[i] != string(name) {
+		if i++; i >= len(t.keys) || t.keys[i] != string(name) {
 			i = slices.Index(t.keys, string(name))
 		}
 		if i < 0 {
-			if len(t.keys) > maxTableColumns {
-				return false
-			}
 			i = len(t.keys)
 			t.keys = append(t.keys, string(name))
 			c.spans = append(c.spans, span{})
 		}
-		last = i
 		readJSONCell(r, c)
-		// readJSONCell has ended a cell, whose place is i.
-		n := len(c.spans) - 1
-		c.spans[i], c.spans = c.spans[n], c.spans[:n]
-		return true
+		c.spans[i] = span{c.from, len(c.text)}
+		c.from = len(c.text)
+		return len(t.keys) <= maxTableColumns
 	})
 }
 
@@ -287,19 +274,12 @@ func readJSONCell(r *jsonread.Reader, c *cells) {
 		r.Skip()
 	default:
 		raw := r.Raw()
-		var text []byte
-		if len(raw) > 0 && raw[0] == '{' {
-			in := jsonread.FromBytes(raw)
-			in.Walk(func(name []byte) bool {
-				if string(name) == "text" && in.Kind() == '"' {
-					raw, text = nil, append(text[:0], in.View()...)
-				}
-				return true
-			})
+		var cell struct{ Text *string }
+		if len(raw) > 0 && raw[0] == '{' && json.Unmarshal(raw, &cell) == nil && cell.Text != nil {
+			raw = json.RawMessage(*cell.Text)
 		}
-		c.text = append(append(c.text, raw...), text...)
+		c.text = append(c.text, raw...)
 	}
-	c.end()
 }
 
 // readHTML reads the rows of HTML. Text outside of rows is a row of one cell.
