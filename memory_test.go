@@ -203,7 +203,6 @@ func TestBlocksNeedLittleMemory(t *testing.T) {
 	assert.LessOrEqual(t, above, int64(8_000_000))
 }
 
-// Chunks needs 8 MB, or little more than one chunk if that is larger.
 // As Markdown and as passages, a document of 200 MB needs as little, and the largest
 // block once.
 func TestMarkdownAndPassagesNeedLittleMemory(t *testing.T) {
@@ -269,6 +268,7 @@ func (b *beforeEnd) Write(p []byte) (int, error) {
 }
 
 // Streamed by chunk, a document needs 8 MB, or no more than a larger chunk of it has.
+// Chunks needs 8 MB, or little more than one chunk if that is larger.
 func TestChunksHoldAChunkOnce(t *testing.T) {
 	t.Parallel()
 	const size = 30_000_000
