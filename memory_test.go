@@ -268,7 +268,6 @@ func (b *beforeEnd) Write(p []byte) (int, error) {
 }
 
 // Streamed by chunk, a document needs 8 MB, or no more than a larger chunk of it has.
-// Chunks needs 8 MB, or little more than one chunk if that is larger.
 func TestChunksHoldAChunkOnce(t *testing.T) {
 	t.Parallel()
 	const size = 30_000_000
