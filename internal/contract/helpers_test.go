@@ -85,13 +85,6 @@ func documents(t testing.TB) []*document {
 	return docs
 }
 
-func theReasons(t testing.TB) []reason {
-	t.Helper()
-	reasons, err := readReasons(reviewed)
-	require.NoError(t, err)
-	return reasons
-}
-
 // value is JSON as a value.
 func value(t testing.TB, raw string) any {
 	t.Helper()
@@ -105,7 +98,9 @@ func lines(t testing.TB, d *document) []string {
 	t.Helper()
 	found, _, err := compare(d, theWorld(t))
 	require.NoError(t, err)
-	unexplained, stale := judge(d.version, found, theReasons(t))
+	reasons, err := readReasons(reviewed)
+	require.NoError(t, err)
+	unexplained, stale := judge(d.version, found, reasons)
 	var out []string
 	for _, diff := range unexplained {
 		out = append(out, diff.String())
