@@ -80,6 +80,7 @@ type config struct {
 	userAgent      string
 	webhook        Webhook
 	hooks          []SubmitHook
+	tracer         Tracer // nil for none
 	maxMetadata    int
 	quietWebhook   bool
 	explicitKey    bool

@@ -51,7 +51,7 @@ func (in *Inbox) work(c *claim, get fetch.GetJob) {
 func (in *Inbox) delivery(c *claim) *webhook.Delivery {
 	r := &c.record
 	d := webhook.NewDelivery(webhook.Event{
-		JobID: r.JobID, Status: r.Status, Metadata: r.Metadata, SubmissionID: r.SubmissionID,
+		JobID: r.JobID, Status: r.Status, Metadata: r.Metadata, SubmissionID: r.SubmissionID, Traceparent: r.Traceparent,
 	}, r.Outcome, &source{inbox: in, claim: c})
 	d.Attempt, d.ReceivedAt = r.Attempt, r.ReceivedAt
 	return d
