@@ -284,6 +284,19 @@ func WithSubmitHook(hooks ...SubmitHook) Option {
 	}
 }
 
+// WithTracer sets the Tracer that observes the client's operations. Submissions with a
+// webhook carry the trace in the metadata, if that is an object or absent. The key
+// "traceparent" of the metadata is then reserved. Default: none.
+func WithTracer(t Tracer) Option {
+	return func(c *config) error {
+		if t == nil {
+			return errors.New("WithTracer: the tracer is nil")
+		}
+		c.tracer = t
+		return nil
+	}
+}
+
 func positive[T time.Duration | int64](name string, v T, set func(*config)) Option {
 	return func(c *config) error {
 		if v <= 0 {

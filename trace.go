@@ -1,9 +1,6 @@
 package reducto
 
-import (
-	"context"
-	"errors"
-)
+import "context"
 
 // Tracer observes operations, for distributed tracing. Module otelreducto has one for
 // OpenTelemetry. Its methods must be safe for concurrent use, return fast and not panic.
@@ -19,8 +16,8 @@ type Tracer interface {
 
 // Operation is what a Tracer observes.
 type Operation struct {
-	// Name is the method of the Client, such as "ParseAsync", "Upload" or "Wait". An
-	// inbox has "Reconcile" and "Reconciled".
+	// Name is the method of the Client, such as "ParseAsync", "Upload" or "Wait", or
+	// one that inbox.WithTracer names.
 	Name string
 	// JobID is the job, if there is one. For a submission it is set before end is called.
 	JobID string
@@ -29,17 +26,4 @@ type Operation struct {
 	// Traceparent is the span of the submission that the operation continues, if there
 	// is one.
 	Traceparent string
-}
-
-// WithTracer sets the Tracer that observes the client's operations. Submissions with a
-// webhook carry the trace in the metadata, if that is an object or absent. The key
-// "traceparent" of the metadata is then reserved. Default: none.
-func WithTracer(t Tracer) Option {
-	return func(c *config) error {
-		if t == nil {
-			return errors.New("WithTracer: the tracer is nil")
-		}
-		c.tracer = t
-		return nil
-	}
 }

@@ -17,6 +17,7 @@
 //	reducto Upload          an upload, with the requests to storage
 //	reducto Wait            a wait, with all of its polls
 //	reducto delivery        a request of Handler, linked to the submission
+//	reducto Confirm         asks the API how the job ended, a child of the submission
 //	reducto process         a call of the function, a child of the submission
 //	reducto Reconcile       a pass of the reconciler that has jobs to poll
 //	reducto Reconciled      a job that ended without a delivery, linked to the submission

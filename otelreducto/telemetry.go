@@ -87,17 +87,22 @@ func ids(job, submission string) []attribute.KeyValue {
 	return list
 }
 
-// Start begins the span of an operation. It implements reducto.Tracer.
+// Start begins the span of an operation. If the operation continues a submission, the span
+// has a link to it, or is its child if ctx has no span. It implements reducto.Tracer.
 func (t *Telemetry) Start(ctx context.Context, op *reducto.Operation) (context.Context, func(error)) {
 	opts := []trace.SpanStartOption{trace.WithAttributes(ids(op.JobID, op.SubmissionID)...)}
 	switch {
 	case strings.HasSuffix(op.Name, "Async"):
 		opts = append(opts, trace.WithSpanKind(trace.SpanKindProducer), message(op.Name, "send"))
-	case !strings.HasPrefix(op.Name, "Reconcile"):
+	case !strings.HasPrefix(op.Name, "Reconcile") && op.Name != "Confirm":
 		opts = append(opts, trace.WithSpanKind(trace.SpanKindClient))
 	}
-	if from := spanOf(op.Traceparent); from.IsValid() {
-		opts = append(opts, trace.WithLinks(trace.Link{SpanContext: from}))
+	switch submitted := spanOf(op.Traceparent); {
+	case !submitted.IsValid():
+	case trace.SpanContextFromContext(ctx).IsValid():
+		opts = append(opts, trace.WithLinks(trace.Link{SpanContext: submitted}))
+	default:
+		ctx = trace.ContextWithRemoteSpanContext(ctx, submitted)
 	}
 	ctx, span := t.tracer.Start(ctx, "reducto "+op.Name, opts...)
 	return ctx, func(err error) {

@@ -168,6 +168,14 @@ func TestSubmissionAndCallsAreOneTrace(t *testing.T) {
 							"reducto.outcome": "completed", "reducto.attempt": int64(i + 1),
 						})
 					}
+					confirms := x.named("reducto Confirm")
+					assert.Len(t, confirms, 2)
+					for _, s := range confirms {
+						assert.Equal(t, id, s.Parent.SpanID())
+					}
+					for _, s := range x.named("reducto GetJob") {
+						assert.True(t, s.Parent.IsValid(), "it belongs to a trace")
+					}
 					assert.Equal(t, codes.Error, attempts[0].Status.Code)
 					assert.Equal(t, "*errors.errorString", values(attempts[0])["error.type"])
 					assert.Equal(t, codes.Unset, attempts[1].Status.Code)

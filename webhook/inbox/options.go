@@ -175,8 +175,10 @@ func WithObserver(o Observer) Option {
 	}
 }
 
-// WithTracer sets the Tracer that observes the reconciler. "Reconcile" is a pass that
-// has jobs to poll. "Reconciled" is a job within it that has ended. Default: none.
+// WithTracer sets the Tracer that observes the Inbox's own requests. "Reconcile" is a pass
+// of the reconciler that has jobs to poll, and "Reconciled" a job within it that has
+// ended. "Confirm" asks the API how a job ended, before the function is called. Default:
+// none.
 func WithTracer(t reducto.Tracer) Option {
 	return func(c *config) error {
 		if t == nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/reducto-go/reducto/webhook/internal/body"
 )
 
-// trace begins an operation of the reconciler.
+// trace begins an operation that the Tracer observes.
 func (in *Inbox) trace(ctx context.Context, op *reducto.Operation) (context.Context, func(error)) {
 	if in.cfg.tracer == nil {
 		return ctx, func(error) {}
@@ -51,7 +51,7 @@ func joinTrace(metadata json.RawMessage, traceparent string) json.RawMessage {
 // splitTrace undoes joinTrace.
 func splitTrace(stored json.RawMessage) (metadata json.RawMessage, traceparent string) {
 	at := len(stored) - traceLen
-	if at < 0 {
+	if at < 0 || !bytes.HasPrefix(stored[at:], []byte(traceStart)) {
 		return stored, ""
 	}
 	before, member := stored[:at], string(stored[at:])
