@@ -86,9 +86,9 @@ type failure struct {
 
 // do sends r until it succeeds, fails for good, or the context ends.
 func (c *Client) do(ctx context.Context, r *call) (err error) {
-	if t := c.cfg.tracer; t != nil {
+	if c.cfg.tracer != nil {
 		var end func(error)
-		ctx, end = t.Start(ctx, &Operation{Name: r.op})
+		ctx, end = c.trace(ctx, &Operation{Name: r.op})
 		defer func() { end(err) }()
 	}
 	_, err = c.send(ctx, r)

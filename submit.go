@@ -334,11 +334,11 @@ func NewSubmissionID() string {
 }
 
 func (c *Client) submit(ctx context.Context, op, path string, s *Submission, req submission, priority bool, cfg submitConfig) (jobID string, err error) {
-	if t := c.cfg.tracer; t != nil {
+	if c.cfg.tracer != nil {
 		o := &Operation{Name: op, SubmissionID: s.ID}
 		var end func(error)
-		ctx, end = t.Start(ctx, o)
-		s.Traceparent = t.Traceparent(ctx)
+		ctx, end = c.trace(ctx, o)
+		s.Traceparent = c.cfg.tracer.Traceparent(ctx)
 		defer func() {
 			o.JobID = jobID
 			end(err)

@@ -1,9 +1,15 @@
 package reducto
 
-import "context"
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/reducto-go/reducto/internal/traced"
+)
 
 // Tracer observes operations, for distributed tracing. Module otelreducto has one for
-// OpenTelemetry. Its methods must be safe for concurrent use, return fast and not panic.
+// OpenTelemetry. Its methods must be safe for concurrent use and return fast.
 type Tracer interface {
 	// Start begins the span of an operation. The requests of the operation get the
 	// returned context, which must be made from ctx. end is called once, with the
@@ -26,4 +32,11 @@ type Operation struct {
 	// Traceparent is the span of the submission that the operation continues, if there
 	// is one.
 	Traceparent string
+}
+
+// trace begins an operation that the Tracer observes. There must be a Tracer.
+func (c *Client) trace(ctx context.Context, op *Operation) (context.Context, func(error)) {
+	return traced.Start(ctx, op, c.cfg.tracer.Start, func(p any) {
+		c.cfg.logger.ErrorContext(ctx, "reducto: the tracer panicked", slog.String("panic", fmt.Sprintf("%T", p)))
+	})
 }

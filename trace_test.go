@@ -147,6 +147,24 @@ func (refusing) BeforeSubmit(context.Context, *reducto.Submission) error { retur
 func (refusing) AfterSubmit(context.Context, *reducto.Submission, reducto.SubmitResult) {
 }
 
+// broken is a Tracer that panics.
+type broken struct{ recorder }
+
+func (*broken) Start(context.Context, *reducto.Operation) (context.Context, func(error)) {
+	panic("broken")
+}
+
+func TestTracerThatPanicsFailsNoOperation(t *testing.T) {
+	bubble(t, func(t *testing.T, _ *reductotest.Server, client *reducto.Client) {
+		traced, err := client.With(reducto.WithTracer(&broken{}))
+		require.NoError(t, err)
+		job, err := traced.ParseAsync(t.Context(), parseRequest())
+		require.NoError(t, err)
+		_, err = job.Wait(t.Context())
+		require.NoError(t, err)
+	})
+}
+
 func TestWithTracerRefusesNil(t *testing.T) {
 	t.Parallel()
 	_, err := reducto.NewClient(reducto.WithAPIKey("key"), reducto.WithTracer(nil))

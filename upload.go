@@ -97,9 +97,9 @@ func (c *Client) Upload(ctx context.Context, name string, r io.Reader, o UploadO
 }
 
 func (c *Client) upload(ctx context.Context, op, name string, r io.Reader, o UploadOptions) (_ *Upload, err error) {
-	if t := c.cfg.tracer; t != nil {
+	if c.cfg.tracer != nil {
 		var end func(error)
-		ctx, end = t.Start(ctx, &Operation{Name: op})
+		ctx, end = c.trace(ctx, &Operation{Name: op})
 		defer func() { end(err) }()
 	}
 	switch {

@@ -91,9 +91,9 @@ func (c *Client) wait(ctx context.Context, jobID string, submitted time.Time, op
 	if err := checkJobID("Wait", jobID); err != nil {
 		return nil, err
 	}
-	if t := c.cfg.tracer; t != nil {
+	if c.cfg.tracer != nil {
 		var end func(error)
-		ctx, end = t.Start(ctx, &Operation{Name: "Wait", JobID: jobID})
+		ctx, end = c.trace(ctx, &Operation{Name: "Wait", JobID: jobID})
 		defer func() { end(err) }()
 	}
 	cfg := waiting(opts)
@@ -202,9 +202,9 @@ func (w *waitedJob) survives(f *failure) bool {
 func (c *Client) WaitEach(ctx context.Context, jobIDs []string, opts ...WaitOption) iter.Seq2[*Job, error] {
 	return func(yield func(*Job, error) bool) {
 		ctx := ctx
-		if t := c.cfg.tracer; t != nil {
+		if c.cfg.tracer != nil {
 			var end func(error)
-			ctx, end = t.Start(ctx, &Operation{Name: "WaitEach"})
+			ctx, end = c.trace(ctx, &Operation{Name: "WaitEach"})
 			defer end(nil) // the jobs have the errors
 		}
 		g := &waitGroup{client: c, cfg: waiting(opts)}

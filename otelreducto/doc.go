@@ -31,7 +31,10 @@
 //
 // # Metrics
 //
-// An Inbox measures what the constants of package inbox name, such as
-// reducto.inbox.deliveries. grafana.json is a dashboard for them, with the alerts of
+// All begin with reducto.inbox. Counters are deliveries, unauthorized, keys, handled,
+// outcomes, fenced, conflicts, dead, reconciled and polls. Histograms are intake.duration,
+// queue.duration, function.duration, webhook.lag and job.duration. Gauges are records,
+// oldest_due.age, oldest_pending.age, nearest_expiry, active_leases and oldest_call.age. The
+// constants of package inbox have their meaning. grafana.json is a dashboard for them, with the alerts of
 // docs/operations.md. It expects the names of OpenTelemetry's Prometheus exporter.
 package otelreducto

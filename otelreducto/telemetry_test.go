@@ -40,6 +40,7 @@ type fixture struct {
 	client *reducto.Client
 	secret *webhook.Secret
 	inbox  *inbox.Inbox
+	hook   string // the URL of the webhook
 	spans  *tracetest.InMemoryExporter
 	ran    chan error
 }
@@ -59,9 +60,10 @@ func start(t *testing.T, store inbox.Store, f webhook.Func) *fixture {
 	require.NoError(t, err)
 	mux := http.NewServeMux()
 	mux.Handle("POST /webhook", x.tel.Handler(x.inbox))
+	x.hook = x.srv.Mount("/webhook", mux)
 	x.client = x.srv.Client(
 		reducto.WithTracer(x.tel), reducto.WithSubmitHook(x.inbox),
-		reducto.WithWebhook(reducto.DirectWebhook(x.srv.Mount("/webhook", mux)+"?key="+canary)))
+		reducto.WithWebhook(reducto.DirectWebhook(x.hook+"?key="+canary)))
 	go func() { x.ran <- x.inbox.Run(t.Context(), x.client) }()
 	synctest.Wait() // it runs
 	return x
@@ -230,6 +232,35 @@ func TestSubmissionWithoutWebhookIsOneTrace(t *testing.T) {
 		for _, r := range x.srv.RequestsTo("POST /parse_async") {
 			assert.NotContains(t, string(r.Body), submit.SpanContext.TraceID().String())
 		}
+	})
+}
+
+func TestTraceCrossesProcesses(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var calls []call
+		receiver := start(t, inbox.NewMemoryStore(), func(ctx context.Context, d *webhook.Delivery) error {
+			calls = append(calls, call{string(d.Metadata), trace.SpanContextFromContext(ctx).TraceID()})
+			return nil
+		})
+		defer receiver.stop()
+		// Another program submits. It has the secret, and no Inbox.
+		spans := tracetest.NewInMemoryExporter()
+		tel, err := otelreducto.New(sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans)), nil)
+		require.NoError(t, err)
+		submitter := receiver.srv.Client(
+			reducto.WithTracer(tel), reducto.WithSubmitHook(receiver.secret),
+			reducto.WithWebhook(reducto.DirectWebhook(receiver.hook)))
+		_, err = submitter.ParseAsync(t.Context(), reducto.ParseRequest{
+			Input: reducto.URL("https://example.com/a.pdf"), Async: reducto.Async{Metadata: map[string]int{"user": 7}},
+		})
+		require.NoError(t, err)
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		submit := spans.GetSpans()[0].SpanContext
+		assert.Equal(t, []call{{`{"user":7}`, submit.TraceID()}}, calls)
+		assert.Equal(t, []trace.SpanID{submit.SpanID()}, linked(receiver.only("reducto delivery")))
+		submitter.CloseIdleConnections()
 	})
 }
 

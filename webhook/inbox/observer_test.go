@@ -191,3 +191,22 @@ func TestTracerFollowsASubmissionThroughTheStore(t *testing.T) {
 		assert.Contains(t, tr.ended, reducto.Operation{Name: "Reconcile"})
 	})
 }
+
+// brokenTracer is a reducto.Tracer that panics.
+type brokenTracer struct{ tracer }
+
+func (*brokenTracer) Start(context.Context, *reducto.Operation) (context.Context, func(error)) {
+	panic("broken")
+}
+
+func TestTracerThatPanicsStopsNoWork(t *testing.T) {
+	inBubble(t, func(t *testing.T, e *Env) {
+		e.Client = []reducto.Option{reducto.WithTracer(&brokenTracer{})}
+		p := e.Start(e.Work, inbox.WithTracer(&brokenTracer{}))
+		e.Srv.WebhookFault(reductotest.Lose())
+		p.Submit(reducto.Async{})
+		rest(time.Hour)
+		e.Call()
+		assert.True(t, e.Log.Has("the tracer panicked"))
+	})
+}

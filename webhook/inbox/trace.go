@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"log/slog"
 	"strings"
 
 	"github.com/reducto-go/reducto"
+	"github.com/reducto-go/reducto/internal/traced"
 	"github.com/reducto-go/reducto/webhook/internal/body"
+	"github.com/reducto-go/reducto/webhook/internal/safe"
 )
 
 // trace begins an operation that the Tracer observes.
@@ -15,7 +18,9 @@ func (in *Inbox) trace(ctx context.Context, op *reducto.Operation) (context.Cont
 	if in.cfg.tracer == nil {
 		return ctx, func(error) {}
 	}
-	return in.cfg.tracer.Start(ctx, op)
+	return traced.Start(ctx, op, in.cfg.tracer.Start, func(p any) {
+		in.log.Log(ctx, slog.LevelError, "inbox: the tracer panicked", slog.String("panic", safe.Panic(p)))
+	})
 }
 
 // A store keeps the trace of a submission as the last member of the metadata, so that
