@@ -70,7 +70,7 @@ func TestTracerObservesOperations(t *testing.T) {
 		assert.Equal(t, []reducto.Operation{
 			{Name: "ParseAsync", JobID: job.JobID, SubmissionID: job.SubmissionID},
 			{Name: "Wait", JobID: job.JobID},
-			{Name: "Upload"}, {Name: "Upload"}, {Name: "Parse"}, {Name: "GetJob"}, {Name: "WaitEach"}, {Name: "Upload"},
+			{Name: "Upload"}, {Name: "Upload"}, {Name: "Parse"}, {Name: "GetJob", JobID: "unknown"}, {Name: "WaitEach"}, {Name: "Upload"},
 		}, tracer.ended)
 		for i, err := range tracer.errs {
 			assert.Equal(t, i == 5 || i == 7, err != nil, tracer.ended[i].Name)
