@@ -49,6 +49,7 @@ type commands struct {
 	JSON    bool             `name:"json" help:"Print JSON, one object a line."`
 	Version kong.VersionFlag `help:"Print the version."`
 
+	Dev        devCmd        `cmd:"" help:"Run a local Reducto, and an app that receives its webhooks."`
 	Trigger    triggerCmd    `cmd:"" help:"Send a webhook to a URL now."`
 	Jobs       jobsCmd       `cmd:"" help:"List, show, await and cancel jobs."`
 	Inbox      inboxCmd      `cmd:"" help:"List, show, replay, count and export the records of an Inbox."`
