@@ -36,6 +36,7 @@ func (triggerCmd) Help() string {
 receiver accepts the delivery, and for forged if it refuses it.
 
 A receiver with a client asks the API for the job. Use --job with the id of a real one then.
+If an Inbox submitted that job with a signing key, name its --submission too.
 
 Examples:
 
@@ -69,12 +70,15 @@ func (c *triggerCmd) Run(ctx context.Context, u *ui) error {
 			return usageError(`--metadata is not a JSON object, such as {"order":7}`)
 		}
 	}
-	if c.Submission != "" {
-		metadata[reducto.MetadataSubmissionID] = c.Submission
-	}
 	v, err := c.verifier(u)
 	if err != nil {
 		return err
+	}
+	if _, ok := v.(*webhook.Signer); ok && c.Submission == "" {
+		c.Submission = reducto.NewSubmissionID() // the same for all duplicates, as tokens name it
+	}
+	if c.Submission != "" {
+		metadata[reducto.MetadataSubmissionID] = c.Submission
 	}
 	status, times := reducto.JobStatusCompleted, 1
 	switch c.Kind {
