@@ -18,22 +18,27 @@ const defaultListLimit = 100
 // List implements inbox.Store.
 func (s *Store) List(ctx context.Context, f inbox.Filter) ([]inbox.Record, error) {
 	q := newQuery(s.sql.list)
-	key := "r.key"
-	if len(f.States) > 0 && !slices.ContainsFunc(f.States, many) {
-		// These are few: read the index by state. Sorting by an expression keeps the
-		// database from reading all records in the order of their keys instead.
-		key = "(r.key || '')"
-		q.add("AND r.due_at > 0 AND r.state <> 'pending'")
+	key, after, order := "r.key", ">", ""
+	if f.Newest {
+		after, order = "<", " DESC"
+	}
+	if states := sortedStates(f.States); slices.Equal(states, []inbox.State{inbox.StateDead}) {
+		q.add("AND r.state = 'dead'") // as the index by key has it
+	} else if len(states) > 0 {
+		if !slices.ContainsFunc(states, many) {
+			// These are few: read the index by state. Sorting by an expression keeps the
+			// database from reading all records in the order of their keys instead.
+			key = "(r.key || '')"
+			q.add("AND r.due_at > 0 AND r.state <> 'pending'")
+		}
+		args := make([]any, 0, len(states))
+		for _, state := range states {
+			args = append(args, string(storable(state)))
+		}
+		q.add("AND r.state IN ({}"+strings.Repeat(", {}", len(args)-1)+")", args...)
 	}
 	if f.After != "" {
-		q.add("AND "+key+" > {}", idKey(f.After))
-	}
-	if len(f.States) > 0 {
-		states := make([]any, 0, len(f.States))
-		for _, state := range f.States {
-			states = append(states, string(storable(state)))
-		}
-		q.add("AND r.state IN ({}"+strings.Repeat(", {}", len(states)-1)+")", states...)
+		q.add("AND "+key+" "+after+" {}", idKey(f.After))
 	}
 	if len(f.Keys) > 0 {
 		keys := make([]string, 0, len(f.Keys))
@@ -53,12 +58,16 @@ func (s *Store) List(ctx context.Context, f inbox.Filter) ([]inbox.Record, error
 	if limit <= 0 {
 		limit = defaultListLimit
 	}
-	q.add("ORDER BY "+key+" LIMIT {}", limit)
+	q.add("ORDER BY "+key+order+" LIMIT {}", limit)
 	records, now, err := s.find(ctx, q)
 	if err != nil {
 		return nil, failed(ctx, "list", err)
 	}
 	return views(records, now), nil
+}
+
+func sortedStates(states []inbox.State) []inbox.State {
+	return slices.Compact(slices.Sorted(slices.Values(states)))
 }
 
 // many reports whether there can be very many records in a state.
