@@ -34,8 +34,15 @@ type point struct {
 	value float64
 }
 
-// paths returns the paths of points. highest is the value at the top.
-func paths(points []point, now time.Time, highest float64) (line, area string) {
+// axes are the time and the value that fill a chart.
+type axes struct {
+	now     time.Time // at the right
+	window  time.Duration
+	highest float64
+}
+
+// paths returns the paths of points.
+func (c axes) paths(points []point) (line, area string) {
 	var l, a strings.Builder
 	open := ""
 	shut := func() {
@@ -45,12 +52,12 @@ func paths(points []point, now time.Time, highest float64) (line, area string) {
 	}
 	var last time.Time
 	for _, p := range points {
-		age := now.Sub(p.at)
-		if age > chartTime || age < 0 {
+		age := c.now.Sub(p.at)
+		if age > c.window || age < 0 {
 			continue
 		}
-		x := fmt.Sprintf("%.1f", chartWidth*(1-float64(age)/float64(chartTime)))
-		y := fmt.Sprintf("%.1f", chartHeight-chartMargin-(chartHeight-2*chartMargin)*min(p.value/highest, 1))
+		x := fmt.Sprintf("%.1f", chartWidth*(1-float64(age)/float64(c.window)))
+		y := fmt.Sprintf("%.1f", chartHeight-chartMargin-(chartHeight-2*chartMargin)*min(p.value/c.highest, 1))
 		if last.IsZero() || p.at.Sub(last) > chartGap {
 			shut()
 			fmt.Fprintf(&l, "M%s %s", x, y)
@@ -75,14 +82,15 @@ func top(floor float64, lists ...[]point) float64 {
 	return floor
 }
 
-func newChart(name string, points []point, now time.Time, floor float64, format func(float64) string, second []point) chart {
+// newChart returns the chart of points. a.highest is the least value at the top.
+func newChart(name string, a axes, points, second []point, format func(float64) string) chart {
 	c := chart{Name: name, Current: "–"}
-	highest := top(floor, points, second)
-	c.Line, c.Area = paths(points, now, highest)
-	c.Second, _ = paths(second, now, highest)
+	a.highest = top(a.highest, points, second)
+	c.Line, c.Area = a.paths(points)
+	c.Second, _ = a.paths(second)
 	if n := len(points); n > 0 {
 		c.Current = format(points[n-1].value)
-		c.Label = fmt.Sprintf("%s in the last %s: now %s, highest %s", name, span(chartTime), c.Current, format(top(0, points)))
+		c.Label = fmt.Sprintf("%s in the last %s: now %s, highest %s", name, span(a.window), c.Current, format(top(0, points)))
 	} else {
 		c.Label = name + ": no values yet"
 	}
@@ -124,16 +132,30 @@ func whole(v float64) string { return count(int(v)) }
 
 func seconds(v float64) string { return span(time.Duration(v * float64(time.Second))) }
 
+// window returns the time that charts of these samples show, in whole minutes.
+func window(list []sample, now time.Time) time.Duration {
+	d := 2 * time.Minute
+	if len(list) > 0 {
+		d = max(d, now.Sub(list[0].at))
+	}
+	return min((d + time.Minute - 1).Truncate(time.Minute), chartTime)
+}
+
 func charts(list []sample, now time.Time) []chart {
+	within := func(least float64) axes { return axes{now, window(list, now), least} }
+	deliveries := perSecond(list, func(s *inbox.Stats) uint64 { return s.Accepted + s.Duplicates })
+	calls := perSecond(list, func(s *inbox.Stats) uint64 { return s.Calls })
 	failures := perSecond(list, func(s *inbox.Stats) uint64 { return s.Failures })
-	calls := newChart("Function calls", perSecond(list, func(s *inbox.Stats) uint64 { return s.Calls }), now, 0.2, rate, failures)
+	due := values(list, func(s *inbox.Stats) float64 { return float64(s.Store.Due) })
+	lag := values(list, func(s *inbox.Stats) float64 { return s.Store.OldestDue.Seconds() })
+	functions := newChart("Function calls", within(0.2), calls, failures, rate)
 	if n := len(failures); n > 0 {
-		calls.Legend = rate(failures[n-1].value) + " failed"
+		functions.Legend = rate(failures[n-1].value) + " failed"
 	}
 	return []chart{
-		newChart("Deliveries", perSecond(list, func(s *inbox.Stats) uint64 { return s.Accepted + s.Duplicates }), now, 0.2, rate, nil),
-		calls,
-		newChart("Due records", values(list, func(s *inbox.Stats) float64 { return float64(s.Store.Due) }), now, 4, whole, nil),
-		newChart("Lag: oldest due", values(list, func(s *inbox.Stats) float64 { return s.Store.OldestDue.Seconds() }), now, 1, seconds, nil),
+		newChart("Deliveries", within(0.2), deliveries, nil, rate),
+		functions,
+		newChart("Due records", within(4), due, nil, whole),
+		newChart("Lag: oldest due", within(1), lag, nil, seconds),
 	}
 }

@@ -61,7 +61,8 @@ type liveData struct {
 	Charts   []chart
 	Problems []string
 	Expiring bool // a job expires soon
-	At, Now  time.Time
+	At       time.Time
+	Window   string        // the time that the charts show
 	Counting time.Duration // how long the count took
 }
 
@@ -83,7 +84,8 @@ var stateHelp = []stateCount{
 const expiresSoon = 2 * time.Hour
 
 func liveOf(v sample, list []sample) liveData {
-	d := liveData{Stats: v.stats, At: v.at, Now: time.Now(), Charts: charts(list, v.at), Counting: v.took}
+	d := liveData{Stats: v.stats, At: v.at, Charts: charts(list, v.at), Counting: v.took}
+	d.Window = fmt.Sprintf("Last %d minutes", int(window(list, v.at).Minutes()))
 	for _, c := range stateHelp {
 		c.Count = v.stats.Store.Count[c.State]
 		d.Counts = append(d.Counts, c)

@@ -24,7 +24,7 @@ const postgresNow = "((extract(epoch FROM statement_timestamp()) * 1000000)::big
 // skips locked rows.
 func postgresStatements(schema string) *statements {
 	s, text := newStatements(PostgreSQL, schema+".")
-	s.elements = "SELECT json_array_elements_text({}::text::json)"
+	s.elements = "= ANY (ARRAY(SELECT json_array_elements_text({}::text::json)))"
 	s.load = text(`
 WITH i AS MATERIALIZED (
   SELECT * FROM json_to_recordset($3::text::json) AS i(key text, job text)

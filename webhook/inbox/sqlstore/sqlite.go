@@ -5,7 +5,7 @@ import "fmt"
 // sqliteStatements returns the statements for tables in the main database.
 func sqliteStatements() *statements {
 	s, text := newStatements(SQLite, "")
-	s.elements = "SELECT value FROM json_each({})"
+	s.elements = "IN (SELECT value FROM json_each({}))"
 	// CROSS JOIN keeps SQLite from reading the table before the elements.
 	s.load = text(`
 WITH i AS MATERIALIZED (

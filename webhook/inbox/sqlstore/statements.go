@@ -13,7 +13,8 @@ type statements struct {
 	overdue   string // number -> records
 	list      string // -> records; conditions follow
 	purgeable string // -> records without metadata; conditions follow
-	elements  string // a subquery of the elements of the JSON array {}
+	count     string // -> number of records; conditions and a limit follow
+	elements  string // the condition that a key is in the JSON array {}
 	owner     string // a subquery of the key of the record that has the job {}
 	stats     string
 	lock      string // name, owner, time
@@ -108,6 +109,7 @@ SELECT {{columns}}, {{metadata}}, {{now}} FROM (
 ) AS r ORDER BY due_at LIMIT $3::bigint`),
 
 		list:      text(`SELECT {{columns}}, {{metadata}}, {{now}} FROM {{records}} AS r WHERE r.namespace = $1::text`),
+		count:     text(`SELECT count(*) FROM (SELECT 1 FROM {{records}} AS r WHERE r.namespace = $1::text AND $2::bigint IS NOT NULL`),
 		purgeable: text(`SELECT {{columns}}, '', {{now}} FROM {{records}} AS r WHERE r.namespace = $1::text AND r.due_at < {{now}}`),
 		owner:     text(`SELECT key FROM {{jobs}} WHERE namespace = $1::text AND job = {}`),
 
