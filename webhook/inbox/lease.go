@@ -160,4 +160,5 @@ func (in *Inbox) loseClaim(ctx context.Context, c *claim, why string) {
 	}
 	in.measure.count(MetricFenced, "", 1)
 	in.logRecord(ctx, slog.LevelWarn, "inbox: lease lost: "+why, &c.record)
+	in.noteClaim(c, HistoryFenced, why)
 }

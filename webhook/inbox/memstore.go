@@ -83,6 +83,8 @@ type memRecord struct {
 	sent int  // jobs that the other sends may have made
 	hold bool // received, and waiting for Bind
 
+	history []HistoryEntry
+
 	seq   uint64
 	queue *memQueue
 	index int // in the queue
@@ -480,13 +482,17 @@ func (m *MemoryStore) List(ctx context.Context, f Filter) ([]Record, error) {
 		return nil, err
 	}
 	defer m.mu.Unlock()
+	order := strings.Compare
+	if f.Newest {
+		order = func(a, b string) int { return strings.Compare(b, a) }
+	}
 	var found []*memRecord
 	for _, r := range m.candidates(f) {
-		if r != nil && r.Key > wireid.Key(f.After) && (len(f.States) == 0 || slices.Contains(f.States, r.State)) {
+		if r != nil && (f.After == "" || order(r.Key, wireid.Key(f.After)) > 0) && (len(f.States) == 0 || slices.Contains(f.States, r.State)) {
 			found = append(found, r)
 		}
 	}
-	slices.SortFunc(found, func(a, b *memRecord) int { return strings.Compare(a.Key, b.Key) })
+	slices.SortFunc(found, func(a, b *memRecord) int { return order(a.Key, b.Key) })
 	limit := f.Limit
 	if limit <= 0 {
 		limit = defaultListLimit
@@ -571,7 +577,41 @@ func (m *MemoryStore) Purge(ctx context.Context, doneFor, deadFor time.Duration,
 	return removed, nil
 }
 
+// AppendHistory implements HistoryStore.
+func (m *MemoryStore) AppendHistory(ctx context.Context, list []HistoryEntry) error {
+	if _, err := m.begin(ctx); err != nil {
+		return err
+	}
+	defer m.mu.Unlock()
+	for _, e := range list {
+		if r := m.records[wireid.Key(e.Key)]; r != nil {
+			e.Key = r.Key
+			r.history = append(r.history, e)
+			if n := len(r.history) - HistoryFirst - HistoryLatest; n > 0 {
+				r.history = slices.Delete(r.history, HistoryFirst, HistoryFirst+n)
+			}
+		}
+	}
+	return nil
+}
+
+// History implements HistoryStore.
+func (m *MemoryStore) History(ctx context.Context, key string) ([]HistoryEntry, error) {
+	if _, err := m.begin(ctx); err != nil {
+		return nil, err
+	}
+	defer m.mu.Unlock()
+	r := m.records[wireid.Key(key)]
+	if r == nil {
+		return nil, nil
+	}
+	list := slices.Clone(r.history)
+	slices.SortStableFunc(list, func(a, b HistoryEntry) int { return a.At.Compare(b.At) })
+	return list, nil
+}
+
 var (
-	_ Store   = (*MemoryStore)(nil)
-	_ Capable = (*MemoryStore)(nil)
+	_ Store        = (*MemoryStore)(nil)
+	_ Capable      = (*MemoryStore)(nil)
+	_ HistoryStore = (*MemoryStore)(nil)
 )

@@ -50,6 +50,7 @@ type config struct {
 	maxBody  int64
 	logger   *slog.Logger
 	observer Observer
+	history  bool
 
 	refetch         bool
 	workers         int

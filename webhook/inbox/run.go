@@ -48,6 +48,7 @@ func (in *Inbox) Run(ctx context.Context, client *reducto.Client) error {
 	run.workers.Wait()
 	stopBeat()
 	background.Wait()
+	in.flushHistory(ctx)
 	if in.drain.Err() != nil {
 		return nil
 	}
@@ -74,6 +75,7 @@ func (in *Inbox) RunOnce(ctx context.Context, client *reducto.Client) error {
 	stopBeat()
 	background.Wait()
 	in.purge(ctx)
+	in.flushHistory(ctx)
 	return errors.Join(err, causeOf(ctx))
 }
 
@@ -221,6 +223,7 @@ func (in *Inbox) start(run *running, r Record, asked time.Time) {
 	in.running[c.lease()] = c
 	in.mu.Unlock()
 	in.watch(c)
+	in.noteClaim(c, HistoryClaimed, "")
 	run.workers.Go(func() {
 		defer func() {
 			c.unwatch()
@@ -263,6 +266,13 @@ func (in *Inbox) housekeep(ctx context.Context) {
 	}
 }
 
+// flushHistory writes the entries of the history that wait.
+func (in *Inbox) flushHistory(ctx context.Context) {
+	ctx, cancel := in.storeContext(context.WithoutCancel(ctx))
+	defer cancel()
+	_ = in.history.flush(ctx)
+}
+
 func (in *Inbox) purge(ctx context.Context) {
 	for ctx.Err() == nil {
 		n, err := in.store.Purge(ctx, in.cfg.doneRetention, in.cfg.deadRetention, purgeBatch)
@@ -300,7 +310,7 @@ func (in *Inbox) Shutdown(ctx context.Context) error {
 			}
 		}
 	}
-	for _, wait := range []func(context.Context) error{in.log.Wait, in.recv.Flush, in.measure.calls.Wait} {
+	for _, wait := range []func(context.Context) error{in.log.Wait, in.recv.Flush, in.measure.calls.Wait, in.history.flush} {
 		if err := wait(ctx); err != nil {
 			return &webhook.ShutdownError{Err: err}
 		}

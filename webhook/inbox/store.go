@@ -213,6 +213,10 @@ type Filter struct {
 	JobID  string
 	// After selects keys after this one.
 	After string
+	// Newest lists in the descending byte order of the keys. After then selects keys
+	// before this one. The ids of submissions are UUIDs of version 7, so the newest
+	// submissions come first.
+	Newest bool
 	// Limit is the largest number of records. Default: 100.
 	Limit int
 }

@@ -61,7 +61,8 @@ func (s *Store) Purge(ctx context.Context, doneFor, deadFor time.Duration, n int
 			}
 		}
 	}
-	return removed, nil
+	// The history can be by another clock.
+	return removed, failed(ctx, "purge", s.forgetOld(ctx, max(doneFor, deadFor)+24*time.Hour))
 }
 
 // purge removes up to n records in one commit.

@@ -28,6 +28,8 @@ var (
 	_ inbox.TxStore = (*Store)(nil)
 	_ inbox.Locker  = (*Store)(nil)
 	_ inbox.Capable = (*Store)(nil)
+
+	_ inbox.HistoryStore = (*Store)(nil)
 )
 
 // Capabilities implements inbox.Capable. PostgreSQL takes in two batches at a time.

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,6 +54,29 @@ var listChecks = []check{
 		}
 		equalAll(e, "keys after ~~", keysOf(e.list(inbox.Filter{After: "~~"})), []string{})
 		equalAll(e, "keys", keysOf(e.list(inbox.Filter{})), sorted(keys))
+	}},
+	{"Newest", "Newest lists in the descending byte order of the keys. After then selects keys before this one.", 0, func(e *env) {
+		keys := ids("k", 25)
+		e.receive(batch(keys)...)
+		slices.Reverse(keys)
+		var got []string
+		f := inbox.Filter{Limit: 10, Newest: true}
+		for range 3 {
+			got = append(got, keysOf(e.list(f))...)
+			f.After = got[len(got)-1]
+		}
+		equalAll(e, "keys page by page", got, keys)
+		e.claim(5)
+		newest := func(states ...inbox.State) []string {
+			return keysOf(e.list(inbox.Filter{Newest: true, States: states, After: "k-0004", Limit: 2}))
+		}
+		equalAll(e, "claimed keys", newest(claimed), []string{"k-0003", "k-0002"})
+		for _, c := range e.claims["k-0001"] {
+			e.finish(completion(c, dead))
+		}
+		equalAll(e, "dead keys", newest(dead), []string{"k-0001"})
+		equalAll(e, "received keys", newest(received), []string{})
+		equalAll(e, "some keys", keysOf(e.list(inbox.Filter{Newest: true, Keys: []string{"k-0002", "k-0009"}})), []string{"k-0009", "k-0002"})
 	}},
 	{"Limit", "Limit is the largest number of records. Default: 100.", 0, func(e *env) {
 		keys := ids("k", 205)

@@ -129,6 +129,7 @@ var groups = []group{
 	{"Failure", failureChecks},
 	{"Concurrency", concurrencyChecks},
 	{"Tx", txChecks},
+	{"History", historyChecks},
 }
 
 // check is one test. It reports to a tb, so that tests of this package can run it on
@@ -150,11 +151,12 @@ const (
 	needTx
 	needManyWriters
 	needLock
+	needHistory
 )
 
 func (n need) String() string {
 	var names []string
-	for i, name := range []string{"Reopen", "a store that is not exclusive", "Break", "a TxStore", "more than one writer", "a Locker"} {
+	for i, name := range []string{"Reopen", "a store that is not exclusive", "Break", "a TxStore", "more than one writer", "a Locker", "a HistoryStore"} {
 		if n&(1<<i) != 0 {
 			names = append(names, name)
 		}
@@ -177,6 +179,7 @@ func inspect(t tb, h Harness) (absent need) {
 		t.Fatalf("the harness of a TxStore needs Begin, Effect and Effects")
 	}
 	_, isLocker := h.Store.(inbox.Locker)
+	_, isHistory := h.Store.(inbox.HistoryStore)
 	for _, lacks := range []struct {
 		need need
 		yes  bool
@@ -187,6 +190,7 @@ func inspect(t tb, h Harness) (absent need) {
 		{needTx, !isTx},
 		{needManyWriters, h.Features.OneWriter},
 		{needLock, !isLocker},
+		{needHistory, !isHistory},
 	} {
 		if lacks.yes {
 			absent |= lacks.need

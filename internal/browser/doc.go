@@ -1,0 +1,2 @@
+// Package browser tests the library's HTML pages in a headless Chromium.
+package browser
