@@ -1,0 +1,19 @@
+// Command reducto-hooks works with webhooks and inboxes from a shell.
+module github.com/reducto-go/reducto/cmd/reducto-hooks
+
+go 1.26.0
+
+require (
+	github.com/reducto-go/reducto v0.0.0
+	github.com/stretchr/testify v1.12.1
+)
+
+require (
+	github.com/google/uuid v1.6.0 // indirect
+	go.yaml.in/yaml/v3 v3.0.5 // indirect
+)
+
+replace (
+	github.com/reducto-go/reducto => ../..
+	github.com/reducto-go/reducto/webhook/inbox/sqlstore => ../../webhook/inbox/sqlstore
+)

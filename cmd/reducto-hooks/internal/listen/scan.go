@@ -1,0 +1,203 @@
+package listen
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/reducto-go/reducto"
+	"github.com/reducto-go/reducto/webhook/inbox"
+)
+
+const (
+	// firstPage is the size of the first page of a scan. Mostly it is the only one.
+	firstPage = 25
+	// overlap is how far a scan goes back into the time that earlier scans have seen,
+	// for jobs that the list shows late.
+	overlap = time.Minute
+	// visibleWithin is how long the API may not know a job that it has just accepted.
+	visibleWithin = time.Minute
+)
+
+// openJob is a job that is to be forwarded at its end.
+type openJob struct {
+	id      string
+	created time.Time
+	running time.Time // when it was last seen running
+}
+
+// scan reads the list of jobs, the newest first, down to the jobs that earlier scans
+// have seen. It goes on to the jobs that still ran, or fetches these one by one if that
+// takes fewer requests. It starts to forward those that have ended.
+func (r *run) scan(ctx context.Context) error {
+	todo := maps.Clone(r.open)
+	o := reducto.ListJobsOptions{Limit: firstPage, ExcludeConfigs: true}
+	var newest, last time.Time
+	for pages := 1; r.JobID == ""; pages++ {
+		page, asked, err := r.page(ctx, o)
+		if err != nil {
+			return err
+		}
+		for i := range page.Jobs {
+			if at := page.Jobs[i].CreatedAt; !at.IsZero() {
+				if last = at.Time; newest.IsZero() {
+					newest = last
+				}
+			}
+		}
+		if err := r.begin(newest); err != nil {
+			return err
+		}
+		for i := range page.Jobs {
+			j := &page.Jobs[i]
+			delete(todo, inbox.Key(j.JobID))
+			one := &job{ID: j.JobID, Status: j.Status, Type: j.Type, CreatedAt: j.CreatedAt, Duration: j.Duration}
+			if err := r.consider(ctx, one, asked); err != nil {
+				return err
+			}
+		}
+		if page.NextCursor == "" || page.NextCursor == o.Cursor ||
+			last.Before(r.horizon) && len(todo) <= pagesAhead(todo, newest, last, pages) {
+			break
+		}
+		o.Cursor, o.Limit = page.NextCursor, reducto.MaxJobsPerPage
+	}
+	for key, open := range todo {
+		asked := time.Now()
+		switch j, err := r.get(ctx, open.id); {
+		case isGone(err) && r.JobID != "" && time.Since(r.began) > visibleWithin:
+			return fatal{fmt.Errorf("listen: the API does not know job %s: it expired, was deleted or belongs to another key: %w", open.id, err)}
+		case isGone(err) && r.JobID == "":
+			delete(r.open, key)
+		case isGone(err):
+		case err != nil:
+			return err
+		default:
+			if err := r.consider(ctx, j, asked); err != nil {
+				return err
+			}
+		}
+	}
+	if r.JobID == "" { // a job that never ends is not polled for ever
+		maps.DeleteFunc(r.open, func(_ string, o openJob) bool { return time.Since(o.created) > life })
+	}
+	r.horizon = newest.Add(-overlap)
+	return nil
+}
+
+// pagesAhead estimates the number of pages to the oldest job of todo. It is zero if the
+// list has passed them all.
+func pagesAhead(todo map[string]openJob, newest, last time.Time, pages int) int {
+	oldest := last
+	for _, o := range todo {
+		if o.created.Before(oldest) {
+			oldest = o.created
+		}
+	}
+	each := newest.Sub(last) / time.Duration(pages)
+	if !oldest.Before(last) || each <= 0 {
+		return len(todo) // nothing is left to list
+	}
+	return 1 + int(last.Sub(oldest)/each)
+}
+
+// begin sets on the first run from which time on jobs are forwarded. The time is that
+// of the newest job, as our clock may differ from the API's. It is the time of the
+// start if the first answer came late.
+func (r *run) begin(newest time.Time) error {
+	if !r.horizon.IsZero() {
+		return nil
+	}
+	since, floor := r.state.times()
+	if r.fresh {
+		if since = newest; since.IsZero() {
+			since = time.Unix(0, 0) // all jobs are new
+		}
+		if r.began.Before(since) {
+			since = r.began
+		}
+		if r.FromNow {
+			floor = since
+		}
+		if err := r.state.setTimes(since, floor); err != nil {
+			return fatal{err}
+		}
+		r.fresh = false
+	}
+	if r.horizon = r.floor(); !r.All && r.Store == nil && since.After(r.horizon) {
+		r.horizon = since
+	}
+	return nil
+}
+
+// floor returns the time before which no job is forwarded.
+func (r *run) floor() time.Time {
+	_, floor := r.state.times()
+	if oldest := time.Now().Add(-life); oldest.After(floor) {
+		return oldest
+	}
+	return floor
+}
+
+// consider starts to forward a job if it has ended, and remembers it if it still runs.
+func (r *run) consider(ctx context.Context, j *job, asked time.Time) error {
+	key := inbox.Key(j.ID)
+	if r.state.kind(key) != "" {
+		delete(r.open, key)
+		return nil
+	}
+	open, known := r.open[key]
+	if !known {
+		if wanted, err := r.wants(ctx, j); err != nil || !wanted {
+			return err
+		}
+	}
+	if !j.Status.Terminal() {
+		r.open[key] = openJob{id: j.ID, created: j.CreatedAt.Time, running: asked}
+		return nil
+	}
+	delete(r.open, key)
+	if j.Status == reducto.JobStatusCancelled {
+		return nil // Reducto sends no webhook
+	}
+	j.ended = endOf(j.CreatedAt.Time, j.Duration, open.running)
+	select {
+	case r.slots <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	r.state.hold(key, kindBusy, j.CreatedAt.Time)
+	r.work.Go(func() {
+		defer func() { <-r.slots }()
+		if _, err := r.forward(ctx, j); err != nil && ctx.Err() == nil {
+			r.stop(err)
+		}
+	})
+	return nil
+}
+
+// wants reports whether the filters select a job.
+func (r *run) wants(ctx context.Context, j *job) (bool, error) {
+	created := j.CreatedAt.Time
+	since, _ := r.state.times()
+	switch {
+	case len(r.Types) > 0 && !slices.ContainsFunc(r.Types, func(t reducto.JobType) bool { return strings.EqualFold(string(t), string(j.Type)) }):
+		return false, nil
+	case !j.CreatedAt.IsZero() && !created.After(r.floor()):
+		return false, nil
+	case r.All || created.After(since):
+		return true, nil
+	}
+	record, err := r.record(ctx, j.ID)
+	if err != nil || record != nil {
+		return record != nil, err
+	}
+	// Most jobs are asked for once. A recent one may not be bound to its record yet.
+	if r.Store != nil && created.Before(since.Add(-visibleWithin)) {
+		r.state.hold(inbox.Key(j.ID), kindIgnored, created)
+	}
+	return false, nil
+}
