@@ -66,8 +66,8 @@ type Origin string
 
 // The origins of metadata.
 const (
-	// OriginStore: the local Inbox recorded it at submission.
-	OriginStore Origin = "store"
+	// OriginInbox: the local Inbox recorded it at submission.
+	OriginInbox Origin = "inbox"
 	// OriginJob: the API repeated the request of the job.
 	OriginJob Origin = "job"
 	// OriginNone: it is not known. The metadata has the secret alone.
@@ -145,7 +145,7 @@ func (r *run) post(ctx context.Context, j *job, metadata map[string]any) (int, e
 	return resp.StatusCode, nil
 }
 
-// metadata returns the metadata of the submission, without a secret: what the store
+// metadata returns the metadata of the submission, without a secret: what the Inbox
 // recorded, or what the API repeats. It is nil if neither is known.
 func (r *run) metadata(ctx context.Context, j *job) (map[string]any, Origin, error) {
 	record, err := r.record(ctx, j.ID)
@@ -160,7 +160,7 @@ func (r *run) metadata(ctx context.Context, j *job) (map[string]any, Origin, err
 		if record.SubmissionID != "" {
 			m[reducto.MetadataSubmissionID] = record.SubmissionID
 		}
-		return m, OriginStore, nil
+		return m, OriginInbox, nil
 	}
 	config := j.RawConfig
 	if config == nil { // the job is from the list

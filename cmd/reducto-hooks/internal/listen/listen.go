@@ -47,12 +47,12 @@ type Listener struct {
 	// Sign is the *webhook.Secret, *webhook.Signer or *webhook.Svix that signs the
 	// webhooks. Default: they are not signed.
 	Sign webhook.Verifier
-	// Store has what a local Inbox recorded at submission: an inbox.Store. The Listener
+	// Records has what a local Inbox recorded at submission: an *inbox.Inbox. The Listener
 	// only reads it. Default: none.
-	Store Records
+	Records Records
 
 	// All forwards all jobs of the last 24 hours. Without it, the Listener forwards the
-	// jobs that were submitted after its first run, and those that are in Store.
+	// jobs that were submitted after its first run, and those that have a record.
 	All bool
 	// Types forwards jobs of these types only. Default: all types.
 	Types []reducto.JobType
@@ -68,20 +68,21 @@ type Listener struct {
 	Interval time.Duration
 	// HTTP sends the webhooks. Default: a client that does not follow redirects.
 	HTTP *http.Client
-	// OnAttempt is called after each attempt, and OnTrouble when the API or Store fails
+	// OnAttempt is called after each attempt, and OnTrouble when the API or Records fails
 	// and when it works again. One call is made at a time. Default: none.
 	OnAttempt func(Attempt)
 	OnTrouble func(Trouble)
 }
 
-// Records is the part of an inbox.Store that a Listener reads.
+// Records is the part of an inbox.Inbox that a Listener uses.
 type Records interface {
-	List(ctx context.Context, f inbox.Filter) ([]inbox.Record, error)
+	// Get returns the record of a job. Its error is reducto.ErrNotFound if there is none.
+	Get(ctx context.Context, jobID string) (inbox.Record, error)
 }
 
-// Trouble says that the Listener cannot reach the API or the store, or can again.
+// Trouble says that the Listener cannot reach the API or the records, or can again.
 type Trouble struct {
-	// What is "Reducto" or "the store".
+	// What is "Reducto" or "the database".
 	What string
 	// Err is the error. It is nil if the trouble has ended.
 	Err error
@@ -104,15 +105,16 @@ type run struct {
 	state   *state
 	began   time.Time
 	fresh   bool // begin has not set the state's times
+	known   bool // an earlier run used the key
 	stop    context.CancelCauseFunc
 	slots   chan struct{}  // one for each job that is being forwarded
 	work    sync.WaitGroup // those jobs
 	open    map[string]openJob
 	horizon time.Time // earlier scans have seen all jobs that were submitted before
 
-	report      sync.Mutex // held during callbacks, guards what follows
-	reached     bool       // the API has accepted the key
-	api, stored time.Time  // since when there is trouble
+	report  sync.Mutex // held during callbacks, guards what follows
+	reached bool       // the API has accepted the key
+	api, db time.Time  // since when there is trouble
 }
 
 func (l *Listener) start() (*run, error) {
@@ -148,8 +150,8 @@ func (l *Listener) start() (*run, error) {
 // not finished is forwarded by the next Run. It waits up to 3 seconds for the answers
 // of the receiver.
 //
-// It returns an error if the API refuses the key of the first request, or if the state
-// file cannot be read or written, or is in use (ErrLocked).
+// It returns an error if the API refuses the key at first, or if the state file cannot be
+// read or written, or is in use (ErrLocked).
 func (l *Listener) Run(ctx context.Context) error {
 	r, err := l.start()
 	if err != nil {
@@ -160,7 +162,7 @@ func (l *Listener) Run(ctx context.Context) error {
 	}
 	defer r.state.close()
 	since, _ := r.state.times()
-	r.fresh = l.FromNow || since.IsZero()
+	r.known, r.fresh = !since.IsZero(), l.FromNow || since.IsZero()
 	if l.RetryFailed {
 		r.state.forget(kindFailed)
 	}

@@ -70,7 +70,7 @@ func TestRunFiltersJobs(t *testing.T) {
 		want   []string
 	}{
 		"by default":         {func(*listen.Listener, string) {}, []string{"parse", "extract"}},
-		"with a store":       {func(l *listen.Listener, recorded string) { l.Store = storeOf(recorded) }, []string{"recorded", "parse", "extract"}},
+		"with records":       {func(l *listen.Listener, recorded string) { l.Records = recordsOf(recorded) }, []string{"recorded", "parse", "extract"}},
 		"all":                {func(l *listen.Listener, _ string) { l.All = true }, []string{"before", "recorded", "parse", "extract"}},
 		"types":              {func(l *listen.Listener, _ string) { l.Types = []reducto.JobType{"extract"} }, []string{"extract"}},
 		"all of a type":      {func(l *listen.Listener, _ string) { l.All, l.Types = true, []reducto.JobType{"Parse"} }, []string{"before", "recorded", "parse"}},
@@ -102,10 +102,10 @@ func TestRunFiltersJobs(t *testing.T) {
 	}
 }
 
-// storeOf is a store that has recorded some jobs.
+// records are the records of some jobs.
 type records map[string]inbox.Record
 
-func storeOf(ids ...string) records {
+func recordsOf(ids ...string) records {
 	r := records{}
 	for _, id := range ids {
 		r[id] = inbox.Record{JobID: id}
@@ -113,11 +113,11 @@ func storeOf(ids ...string) records {
 	return r
 }
 
-func (r records) List(_ context.Context, f inbox.Filter) ([]inbox.Record, error) {
-	if one, ok := r[f.JobID]; ok {
-		return []inbox.Record{one}, nil
+func (r records) Get(_ context.Context, jobID string) (inbox.Record, error) {
+	if one, ok := r[jobID]; ok {
+		return one, nil
 	}
-	return nil, nil
+	return inbox.Record{}, reducto.ErrNotFound
 }
 
 func TestRunForwardsOneJob(t *testing.T) {
@@ -402,22 +402,22 @@ func TestRunWaitsForOldJobs(t *testing.T) {
 		e.srv.SetStatus(gone, "InProgress")
 		for range 20 {
 			time.Sleep(time.Minute)
-			for range 300 {
+			for range 80 {
 				e.job(ended)
 			}
 		}
 		time.Sleep(time.Minute)
-		require.Len(t, got(), 6000)
+		require.Len(t, got(), 1600)
 		before := len(e.srv.RequestsTo("GET /jobs"))
 		time.Sleep(10 * time.Minute)
 		pages := len(e.srv.RequestsTo("GET /jobs")) - before
-		assert.LessOrEqual(t, pages, 600, "one job is fetched, the list is not read to its end")
+		assert.LessOrEqual(t, pages, 2*300, "one job is fetched, the list is not read to its end")
 		e.srv.Expire(gone)
 		e.srv.SetStatus(slow, "")
 		e.srv.Complete(slow)
 		time.Sleep(time.Minute)
 		assert.Contains(t, got(), slow)
-		assert.Len(t, got(), 6001)
+		assert.Len(t, got(), 1601)
 	})
 }
 
@@ -439,27 +439,27 @@ func TestRunListsManyOldJobs(t *testing.T) {
 	})
 }
 
-func TestRunWaitsForTheStore(t *testing.T) {
+func TestRunWaitsForTheDatabase(t *testing.T) {
 	inBubble(t, func(t *testing.T, e *env) {
 		got := e.accept()
 		l := e.listener()
-		store := &broken{Records: storeOf()}
-		l.Store = store
-		store.err.Store(errors.New("the database is down"))
+		db := &broken{Records: recordsOf()}
+		l.Records = db
+		db.err.Store(errors.New("the database is down"))
 		e.start(l)
 		job := e.job()
 		time.Sleep(time.Hour)
 		assert.Empty(t, got())
-		store.err.Store(works)
+		db.err.Store(works)
 		time.Sleep(time.Minute)
 		assert.Equal(t, []string{job}, got())
 		_, troubles := e.reported()
 		require.Len(t, troubles, 2)
-		assert.Equal(t, "the store", troubles[0].What)
+		assert.Equal(t, "the database", troubles[0].What)
 	})
 }
 
-// works is the error of a store that works.
+// works is the error of a database that works.
 var works = errors.New("")
 
 type broken struct {
@@ -467,11 +467,11 @@ type broken struct {
 	err atomic.Value
 }
 
-func (b *broken) List(ctx context.Context, f inbox.Filter) ([]inbox.Record, error) {
+func (b *broken) Get(ctx context.Context, jobID string) (inbox.Record, error) {
 	if err := b.err.Load().(error); err != works { //nolint:errorlint // a mark of this test
-		return nil, err
+		return inbox.Record{}, err
 	}
-	return b.Records.List(ctx, f)
+	return b.Records.Get(ctx, jobID)
 }
 
 // The state on disk has no key, no secret and no URL.

@@ -25,8 +25,8 @@ const (
 	maxRetryAfter = 15 * time.Minute
 	// keyPause is the pause after an answer that refuses a key that worked before.
 	keyPause = time.Minute
-	// storePause is the pause after a failure of the store.
-	storePause = 5 * time.Second
+	// databasePause is the pause after a failure of the database.
+	databasePause = 5 * time.Second
 )
 
 // pacer spaces the requests to the API. After a failure no request is sent for a
@@ -110,7 +110,7 @@ func (r *run) request(ctx context.Context, send func() error) error {
 		reached := r.reached
 		r.report.Unlock()
 		switch {
-		case isKeyRefused(err) && !reached:
+		case isKeyRefused(err) && !reached && !(r.known && errors.Is(err, reducto.ErrForbidden)): // 403 can be a proxy's
 			return fatal{err}
 		case isRefused(err):
 			return err
@@ -185,27 +185,28 @@ func endOf(created time.Time, duration *float64, running time.Time) time.Time {
 	return end
 }
 
-// record returns the record of a job in the store, or nil. It repeats the call until
-// the store answers or ctx ends.
+// record returns the record of a job, or nil. It repeats the call until the database
+// answers or ctx ends.
 func (r *run) record(ctx context.Context, jobID string) (*inbox.Record, error) {
-	if r.Store == nil {
+	if r.Records == nil {
 		return nil, nil
 	}
 	for {
-		list, err := r.Store.List(ctx, inbox.Filter{JobID: jobID, Limit: 1})
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		r.trouble("the store", &r.stored, err, storePause)
+		record, err := r.Records.Get(ctx, jobID)
 		switch {
-		case err != nil:
-			if err := sleep(ctx, storePause); err != nil {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case err != nil && !errors.Is(err, reducto.ErrNotFound) && !isRefused(err):
+			r.trouble("the database", &r.db, err, databasePause)
+			if err := sleep(ctx, databasePause); err != nil {
 				return nil, err
 			}
-		case len(list) == 0:
-			return nil, nil
-		default:
-			return &list[0], nil
+			continue
 		}
+		r.trouble("the database", &r.db, nil, 0)
+		if err != nil {
+			return nil, nil
+		}
+		return &record, nil
 	}
 }

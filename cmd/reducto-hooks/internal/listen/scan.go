@@ -13,11 +13,13 @@ import (
 )
 
 const (
-	// firstPage is the size of the first page of a scan. Mostly it is the only one.
+	// firstPage is the size of the first page of a scan. Mostly it is the only one. Each
+	// further page is larger by growth.
 	firstPage = 25
+	growth    = 4
 	// overlap is how far a scan goes back into the time that earlier scans have seen,
 	// for jobs that the list shows late.
-	overlap = time.Minute
+	overlap = 10 * time.Second
 	// visibleWithin is how long the API may not know a job that it has just accepted.
 	visibleWithin = time.Minute
 )
@@ -36,11 +38,12 @@ func (r *run) scan(ctx context.Context) error {
 	todo := maps.Clone(r.open)
 	o := reducto.ListJobsOptions{Limit: firstPage, ExcludeConfigs: true}
 	var newest, last time.Time
-	for pages := 1; r.JobID == ""; pages++ {
+	for listed := 0; r.JobID == ""; {
 		page, asked, err := r.page(ctx, o)
 		if err != nil {
 			return err
 		}
+		listed += len(page.Jobs)
 		for i := range page.Jobs {
 			if at := page.Jobs[i].CreatedAt; !at.IsZero() {
 				if last = at.Time; newest.IsZero() {
@@ -60,10 +63,10 @@ func (r *run) scan(ctx context.Context) error {
 			}
 		}
 		if page.NextCursor == "" || page.NextCursor == o.Cursor ||
-			last.Before(r.horizon) && len(todo) <= pagesAhead(todo, newest, last, pages) {
+			last.Before(r.horizon) && len(todo) <= pagesAhead(todo, newest, last, listed) {
 			break
 		}
-		o.Cursor, o.Limit = page.NextCursor, reducto.MaxJobsPerPage
+		o.Cursor, o.Limit = page.NextCursor, min(growth*o.Limit, reducto.MaxJobsPerPage)
 	}
 	for key, open := range todo {
 		asked := time.Now()
@@ -88,20 +91,20 @@ func (r *run) scan(ctx context.Context) error {
 	return nil
 }
 
-// pagesAhead estimates the number of pages to the oldest job of todo. It is zero if the
-// list has passed them all.
-func pagesAhead(todo map[string]openJob, newest, last time.Time, pages int) int {
+// pagesAhead estimates the number of pages to the oldest job of todo. If the list has
+// passed all of todo, it is the number of these jobs.
+func pagesAhead(todo map[string]openJob, newest, last time.Time, listed int) int {
 	oldest := last
 	for _, o := range todo {
 		if o.created.Before(oldest) {
 			oldest = o.created
 		}
 	}
-	each := newest.Sub(last) / time.Duration(pages)
+	each := newest.Sub(last) / time.Duration(max(listed, 1))
 	if !oldest.Before(last) || each <= 0 {
-		return len(todo) // nothing is left to list
+		return len(todo)
 	}
-	return 1 + int(last.Sub(oldest)/each)
+	return 1 + int(last.Sub(oldest)/each)/reducto.MaxJobsPerPage
 }
 
 // begin sets on the first run from which time on jobs are forwarded. The time is that
@@ -127,7 +130,7 @@ func (r *run) begin(newest time.Time) error {
 		}
 		r.fresh = false
 	}
-	if r.horizon = r.floor(); !r.All && r.Store == nil && since.After(r.horizon) {
+	if r.horizon = r.floor(); !r.All && r.Records == nil && since.After(r.horizon) {
 		r.horizon = since
 	}
 	return nil
@@ -196,7 +199,7 @@ func (r *run) wants(ctx context.Context, j *job) (bool, error) {
 		return record != nil, err
 	}
 	// Most jobs are asked for once. A recent one may not be bound to its record yet.
-	if r.Store != nil && created.Before(since.Add(-visibleWithin)) {
+	if r.Records != nil && created.Before(since.Add(-visibleWithin)) {
 		r.state.hold(inbox.Key(j.ID), kindIgnored, created)
 	}
 	return false, nil
