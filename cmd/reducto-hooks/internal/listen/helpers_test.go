@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -38,7 +39,7 @@ type env struct {
 func inBubble(t *testing.T, f func(t *testing.T, e *env), opts ...reductotest.Option) {
 	t.Helper()
 	t.Parallel()
-	dir := t.TempDir()
+	dir := memoryDir(t)
 	synctest.Test(t, func(t *testing.T) {
 		secret, err := webhook.NewSecret(testSecret)
 		require.NoError(t, err)
@@ -50,6 +51,17 @@ func inBubble(t *testing.T, f func(t *testing.T, e *env), opts ...reductotest.Op
 		f(t, e)
 		e.stop()
 	})
+}
+
+// memoryDir returns a directory in memory where there is one: a test in virtual time
+// makes thousands of writes at once, and each waits for the disk.
+func memoryDir(t *testing.T) string {
+	dir, err := os.MkdirTemp("/dev/shm", "listen")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { assert.NoError(t, os.RemoveAll(dir)) })
+	return dir
 }
 
 // serve lets the receiver answer with h.

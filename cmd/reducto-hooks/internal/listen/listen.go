@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/reducto-go/reducto"
@@ -56,8 +57,7 @@ type Listener struct {
 	All bool
 	// Types forwards jobs of these types only. Default: all types.
 	Types []reducto.JobType
-	// JobID forwards this job only, whatever its age and type. Run returns when it was
-	// forwarded.
+	// JobID forwards this job only, also if it was submitted before the first run.
 	JobID string
 	// FromNow does not catch up with jobs that were submitted before this run.
 	FromNow bool
@@ -92,8 +92,7 @@ type Trouble struct {
 	Lost time.Duration
 }
 
-// ErrNotDelivered is the error of Replay, and of Run with a JobID, if the receiver
-// did not accept the webhook.
+// ErrNotDelivered is the error of Replay if the receiver did not accept the webhook.
 var ErrNotDelivered = errors.New("listen: the receiver did not accept the webhook")
 
 // run is one call of Run or Replay.
@@ -112,9 +111,9 @@ type run struct {
 	open    map[string]openJob
 	horizon time.Time // earlier scans have seen all jobs that were submitted before
 
-	report  sync.Mutex // held during callbacks, guards what follows
-	reached bool       // the API has accepted the key
-	api, db time.Time  // since when there is trouble
+	reached atomic.Bool // the API has accepted the key
+	report  sync.Mutex  // held during callbacks, guards what follows
+	api, db time.Time   // since when there is trouble
 }
 
 func (l *Listener) start() (*run, error) {
@@ -166,55 +165,25 @@ func (l *Listener) Run(ctx context.Context) error {
 	if l.RetryFailed {
 		r.state.forget(kindFailed)
 	}
-	if l.JobID != "" {
-		key := inbox.Key(l.JobID)
-		if r.state.kind(key) != "" {
-			return fmt.Errorf("listen: job %s was forwarded before: replay it to send it again", l.JobID)
-		}
-		r.open[key] = openJob{id: l.JobID, created: r.began}
-	}
 	parent := ctx
 	ctx, r.stop = context.WithCancelCause(ctx)
 	defer r.stop(nil)
 	defer r.work.Wait()
-	for {
+	for ctx.Err() == nil {
 		pause := l.Interval
 		if pause <= 0 {
 			pause = DefaultInterval
 		}
-		switch err := r.scan(ctx); {
-		case parent.Err() != nil:
-			return nil
-		case ctx.Err() != nil:
-			return context.Cause(ctx)
-		case errors.As(err, new(fatal)):
-			return err
-		case err != nil:
+		if err := r.scan(ctx); err != nil && ctx.Err() == nil {
 			pause = scanPause
 			r.trouble("Reducto", &r.api, err, pause)
-		case l.JobID != "" && len(r.open) == 0:
-			return r.finish(ctx, parent)
 		}
-		if sleep(ctx, pause) != nil && parent.Err() != nil {
-			return nil
-		}
+		_ = sleep(ctx, pause)
 	}
-}
-
-// finish waits until the job of JobID was forwarded.
-func (r *run) finish(ctx, parent context.Context) error {
-	r.work.Wait()
-	switch kind := r.state.kind(inbox.Key(r.JobID)); {
-	case parent.Err() != nil:
+	if parent.Err() != nil {
 		return nil
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
-	case kind == kindFailed:
-		return fmt.Errorf("%w: job %s", ErrNotDelivered, r.JobID)
-	case kind == "":
-		return fmt.Errorf("listen: job %s was cancelled: Reducto sends no webhook for it", r.JobID)
 	}
-	return nil
+	return context.Cause(ctx)
 }
 
 // Replay forwards the webhook of a job that has ended, also if it was forwarded before.

@@ -80,11 +80,6 @@ func (p *pacer) learn(err error) time.Duration {
 	return pause
 }
 
-// fatal is an error that ends Run.
-type fatal struct{ error }
-
-func (e fatal) Unwrap() error { return e.error }
-
 // request sends a request to the API until it is answered. It returns only errors that
 // a repetition does not change, and those of ctx.
 func (r *run) request(ctx context.Context, send func() error) error {
@@ -93,25 +88,20 @@ func (r *run) request(ctx context.Context, send func() error) error {
 			return err
 		}
 		err := send()
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
 			return ctx.Err()
-		}
-		answered := err == nil || isGone(err)
-		if answered {
+		case err == nil, isGone(err):
 			r.pace.learn(nil)
+			r.reached.Store(true)
 			r.trouble("Reducto", &r.api, nil, 0)
-			r.report.Lock()
-			r.reached = true
-			r.report.Unlock()
 			return err
 		}
 		pause := r.pace.learn(err)
-		r.report.Lock()
-		reached := r.reached
-		r.report.Unlock()
 		switch {
-		case isKeyRefused(err) && !reached && !(r.known && errors.Is(err, reducto.ErrForbidden)): // 403 can be a proxy's
-			return fatal{err}
+		case isKeyRefused(err) && !r.reached.Load() && !(r.known && errors.Is(err, reducto.ErrForbidden)): // 403 can be a proxy's
+			r.stop(err)
+			return err
 		case isRefused(err):
 			return err
 		}

@@ -2,7 +2,6 @@ package listen
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -32,18 +31,17 @@ type openJob struct {
 }
 
 // scan reads the list of jobs, the newest first, down to the jobs that earlier scans
-// have seen. It goes on to the jobs that still ran, or fetches these one by one if that
-// takes fewer requests. It starts to forward those that have ended.
+// have seen. It goes on to the jobs that still ran, until fetching the others one by one
+// takes no more requests than it has sent. It starts to forward those that have ended.
 func (r *run) scan(ctx context.Context) error {
 	todo := maps.Clone(r.open)
 	o := reducto.ListJobsOptions{Limit: firstPage, ExcludeConfigs: true}
 	var newest, last time.Time
-	for listed := 0; r.JobID == ""; {
+	for pages := 1; ; pages++ {
 		page, asked, err := r.page(ctx, o)
 		if err != nil {
 			return err
 		}
-		listed += len(page.Jobs)
 		for i := range page.Jobs {
 			if at := page.Jobs[i].CreatedAt; !at.IsZero() {
 				if last = at.Time; newest.IsZero() {
@@ -62,49 +60,27 @@ func (r *run) scan(ctx context.Context) error {
 				return err
 			}
 		}
-		if page.NextCursor == "" || page.NextCursor == o.Cursor ||
-			last.Before(r.horizon) && len(todo) <= pagesAhead(todo, newest, last, listed) {
+		if page.NextCursor == "" || page.NextCursor == o.Cursor || last.Before(r.horizon) && len(todo) <= pages {
 			break
 		}
 		o.Cursor, o.Limit = page.NextCursor, min(growth*o.Limit, reducto.MaxJobsPerPage)
 	}
 	for key, open := range todo {
 		asked := time.Now()
-		switch j, err := r.get(ctx, open.id); {
-		case isGone(err) && r.JobID != "" && time.Since(r.began) > visibleWithin:
-			return fatal{fmt.Errorf("listen: the API does not know job %s: it expired, was deleted or belongs to another key: %w", open.id, err)}
-		case isGone(err) && r.JobID == "":
+		j, err := r.get(ctx, open.id)
+		switch {
+		case isGone(err), err == nil && asked.Sub(open.created) > life: // it expired, or never ends
 			delete(r.open, key)
-		case isGone(err):
-		case err != nil:
-			return err
-		default:
-			if err := r.consider(ctx, j, asked); err != nil {
-				return err
-			}
+			continue
+		case err == nil:
+			err = r.consider(ctx, j, asked)
 		}
-	}
-	if r.JobID == "" { // a job that never ends is not polled for ever
-		maps.DeleteFunc(r.open, func(_ string, o openJob) bool { return time.Since(o.created) > life })
+		if err != nil {
+			return err
+		}
 	}
 	r.horizon = newest.Add(-overlap)
 	return nil
-}
-
-// pagesAhead estimates the number of pages to the oldest job of todo. If the list has
-// passed all of todo, it is the number of these jobs.
-func pagesAhead(todo map[string]openJob, newest, last time.Time, listed int) int {
-	oldest := last
-	for _, o := range todo {
-		if o.created.Before(oldest) {
-			oldest = o.created
-		}
-	}
-	each := newest.Sub(last) / time.Duration(max(listed, 1))
-	if !oldest.Before(last) || each <= 0 {
-		return len(todo)
-	}
-	return 1 + int(last.Sub(oldest)/each)/reducto.MaxJobsPerPage
 }
 
 // begin sets on the first run from which time on jobs are forwarded. The time is that
@@ -126,11 +102,12 @@ func (r *run) begin(newest time.Time) error {
 			floor = since
 		}
 		if err := r.state.setTimes(since, floor); err != nil {
-			return fatal{err}
+			r.stop(err)
+			return err
 		}
 		r.fresh = false
 	}
-	if r.horizon = r.floor(); !r.All && r.Records == nil && since.After(r.horizon) {
+	if r.horizon = r.floor(); !r.All && r.JobID == "" && r.Records == nil && since.After(r.horizon) {
 		r.horizon = since
 	}
 	return nil
@@ -187,11 +164,13 @@ func (r *run) wants(ctx context.Context, j *job) (bool, error) {
 	created := j.CreatedAt.Time
 	since, _ := r.state.times()
 	switch {
+	case r.JobID != "" && inbox.Key(r.JobID) != inbox.Key(j.ID):
+		return false, nil
 	case len(r.Types) > 0 && !slices.ContainsFunc(r.Types, func(t reducto.JobType) bool { return strings.EqualFold(string(t), string(j.Type)) }):
 		return false, nil
 	case !j.CreatedAt.IsZero() && !created.After(r.floor()):
 		return false, nil
-	case r.All || created.After(since):
+	case r.All || r.JobID != "" || created.After(since):
 		return true, nil
 	}
 	record, err := r.record(ctx, j.ID)

@@ -93,23 +93,12 @@ type state struct {
 	path string
 	lock io.Closer
 
-	writing sync.Mutex // held while the file is written, before mu
-	file    *os.File
-	lines   int
-
 	mu    sync.Mutex
+	file  *os.File
 	head  header
 	marks map[string]mark
+	lines int
 	limit int // of lines or marks, then the file is written anew
-	next  *batch
-}
-
-// batch is the lines that one fsync makes durable.
-type batch struct {
-	text []byte
-	n    int
-	once sync.Once
-	err  error
 }
 
 // openState locks and reads the file. If there is none, it makes one.
@@ -121,12 +110,11 @@ func openState(path string) (*state, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &state{path: path, lock: lock, next: new(batch), marks: map[string]mark{}}
-	if err := s.load(); err != nil {
-		_ = lock.Close()
-		return nil, err
+	s := &state{path: path, lock: lock, marks: map[string]mark{}}
+	if err = s.load(); err == nil {
+		err = s.rewrite()
 	}
-	if err := s.rewrite(); err != nil {
+	if err != nil {
 		_ = lock.Close()
 		return nil, err
 	}
@@ -135,15 +123,15 @@ func openState(path string) (*state, error) {
 
 func (s *state) load() error {
 	f, err := os.Open(s.path)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
+	if errors.Is(err, os.ErrNotExist) {
 		return nil
-	case err != nil:
-		return fmt.Errorf("listen: the state file cannot be read: %w", err)
 	}
-	defer f.Close()
-	if err := s.read(f); err != nil {
-		return fmt.Errorf("listen: %s %w", s.path, err)
+	if err == nil {
+		defer f.Close()
+		err = s.read(f)
+	}
+	if err != nil {
+		return fmt.Errorf("listen: the state file %s: %w", s.path, err)
 	}
 	return nil
 }
@@ -159,17 +147,17 @@ func (s *state) read(file io.Reader) error {
 			_, err = r.ReadSlice('\n')
 		}
 		if err != nil && !errors.Is(err, io.EOF) {
-			return fmt.Errorf("cannot be read: %w", err)
+			return err
 		}
 		var l line
 		switch {
 		case first:
 			var h header
 			if long || json.Unmarshal(text, &h) != nil || h.Format != formatName {
-				return errors.New("is not a state file of listen, or is damaged: move it away, and jobs of the last day can be forwarded again")
+				return errors.New("it is not a state file of listen, or is damaged: move it away, and jobs of the last day can be forwarded again")
 			}
 			if h.Version != formatVersion {
-				return fmt.Errorf("has the version %d, and this program knows %d: use a newer program", h.Version, formatVersion)
+				return fmt.Errorf("it has version %d, and this program knows %d: use a newer program", h.Version, formatVersion)
 			}
 			s.head = h
 		case !long && json.Unmarshal(text, &l) == nil && l.Job != "" && l.Kind != "" && l.Kind.durable() && l.Created.Year() < 9000:
@@ -202,16 +190,8 @@ func (s *state) trim() {
 	}
 }
 
-// rewrite writes the whole file and replaces the old one.
+// rewrite writes the whole file and replaces the old one. The caller holds mu.
 func (s *state) rewrite() error {
-	s.writing.Lock()
-	defer s.writing.Unlock()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.rewriteLocked()
-}
-
-func (s *state) rewriteLocked() error {
 	s.trim()
 	s.head.Format, s.head.Version = formatName, formatVersion
 	var text bytes.Buffer
@@ -285,8 +265,7 @@ func (s *state) forget(k kind) {
 	maps.DeleteFunc(s.marks, func(_ string, m mark) bool { return m.kind == k })
 }
 
-// settle remembers what became of a job. It returns when the disk has it. Jobs that are
-// settled at the same time share one fsync.
+// settle remembers what became of a job. It returns when the disk has it.
 func (s *state) settle(key string, k kind, created time.Time) error {
 	if created.IsZero() {
 		created = time.Now()
@@ -296,26 +275,12 @@ func (s *state) settle(key string, k kind, created time.Time) error {
 		return err
 	}
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.marks[key] = mark{k, created.Unix()}
-	b := s.next
-	b.text = append(append(b.text, text...), '\n')
-	b.n++
-	s.mu.Unlock()
-	b.once.Do(func() { b.err = s.write(b) })
-	return b.err
-}
-
-func (s *state) write(b *batch) error {
-	s.writing.Lock()
-	defer s.writing.Unlock()
-	s.mu.Lock()
-	s.next = new(batch)
-	if s.lines += b.n; max(s.lines, len(s.marks)) > s.limit {
-		defer s.mu.Unlock()
-		return s.rewriteLocked() // has the lines of b
+	if s.lines++; max(s.lines, len(s.marks)) > s.limit {
+		return s.rewrite()
 	}
-	s.mu.Unlock()
-	if _, err := s.file.Write(b.text); err != nil {
+	if _, err := s.file.Write(append(text, '\n')); err != nil {
 		return err
 	}
 	return s.file.Sync()
@@ -329,14 +294,14 @@ func (s *state) times() (since, floor time.Time) {
 
 func (s *state) setTimes(since, floor time.Time) error {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.head.Since, s.head.Floor = since, floor
-	s.mu.Unlock()
 	return s.rewrite()
 }
 
 func (s *state) close() {
-	s.writing.Lock()
-	defer s.writing.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	_ = s.file.Close()
 	_ = s.lock.Close()
 }

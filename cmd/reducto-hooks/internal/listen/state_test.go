@@ -128,7 +128,7 @@ func TestStateForgetsExpiredJobs(t *testing.T) {
 
 func TestStateIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &state{marks: map[string]mark{}, next: new(batch)}
+		s := &state{marks: map[string]mark{}}
 		for i := range maxMarks + 1000 {
 			s.hold(fmt.Sprint(i), kindDelivered, time.Now().Add(time.Duration(i)*time.Second/4))
 		}
@@ -149,7 +149,7 @@ func FuzzState(f *testing.F) {
 	f.Add([]byte(head + strings.Repeat("x", 2*maxLine) + "\n" + lineOf("c", "skipped")))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		path := filepath.Join(t.TempDir(), "state")
-		s := &state{path: path, marks: map[string]mark{}, next: new(batch)}
+		s := &state{path: path, marks: map[string]mark{}}
 		if err := s.read(bytes.NewReader(text)); err != nil {
 			return
 		}
