@@ -166,7 +166,7 @@ func (a *devApp) wire(store inbox.Store) error {
 	if err != nil {
 		return err
 	}
-	a.in, err = inbox.New(secret, store, a.process,
+	a.in, err = inbox.New(secret, store, a.process, inbox.WithHistory(),
 		inbox.WithPollAfter(5*time.Second), inbox.WithPollRate(20), inbox.WithShutdownTimeout(5*time.Second))
 	if err != nil {
 		return err

@@ -17,6 +17,7 @@ import (
 
 	"github.com/reducto-go/reducto"
 	"github.com/reducto-go/reducto/webhook/inbox"
+	"github.com/reducto-go/reducto/webhook/inbox/dashboard"
 )
 
 //go:embed web
@@ -32,7 +33,14 @@ const (
 
 // handler serves the app.
 func (a *devApp) handler() (http.Handler, error) {
+	dash, err := dashboard.New(a.in, dashboard.Options{
+		Authorize: dashboard.Public, Metadata: true, Title: "reducto-hooks dev", Links: []dashboard.Link{{Name: "Drop a document", URL: a.App}},
+	})
+	if err != nil {
+		return nil, err
+	}
 	mux := http.NewServeMux()
+	mux.Handle("/dashboard/", dash)
 	mux.HandleFunc("GET /{$}", a.home)
 	mux.HandleFunc("POST /documents", a.submit)
 	mux.HandleFunc("GET /documents/{job}", a.document)

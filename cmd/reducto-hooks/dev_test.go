@@ -130,6 +130,9 @@ func TestDevShowsTheResultOfADocument(t *testing.T) {
 	assert.Contains(t, page, "webhook")
 	_, home = d.get("/")
 	assert.Contains(t, home, id)
+	code, page = d.get("/dashboard/")
+	assert.Equal(t, 200, code)
+	assert.Contains(t, page, d.place["app"], "it leads back")
 	for _, asset := range []string{"/web/app.js", "/web/app.css"} {
 		code, _ := d.get(asset)
 		assert.Equal(t, 200, code)

@@ -97,7 +97,7 @@ func seededInbox(t *testing.T, dsn string) (_, deadJob string) {
 			return webhook.Permanent(errors.New("no use\nfor it\x1b[31m"))
 		}
 		return nil
-	}, inbox.WithClaimInterval(10*time.Millisecond))
+	}, inbox.WithHistory(), inbox.WithClaimInterval(10*time.Millisecond))
 	require.NoError(t, err)
 	srv := reductotest.NewServer(t, reductotest.WithProcessingTime(0))
 	client := srv.Client(reducto.WithWebhook(reducto.DirectWebhook(srv.Mount("/webhook", in))), reducto.WithSubmitHook(in))

@@ -45,6 +45,31 @@ type record struct {
 	FinishedAt   time.Time         `json:"finished_at,omitzero"`
 	DueAt        time.Time         `json:"due_at,omitzero"`
 	Metadata     json.RawMessage   `json:"metadata,omitzero"`
+	History      []event           `json:"history,omitzero"` // show alone has it
+}
+
+// event is an entry of a history.
+type event struct {
+	At         time.Time         `json:"at"`
+	Kind       inbox.HistoryKind `json:"kind"`
+	JobID      string            `json:"job_id,omitzero"`
+	StatusCode int               `json:"status_code,omitzero"`
+	Attempt    int               `json:"attempt,omitzero"`
+	Detail     string            `json:"detail,omitzero"`
+}
+
+func (e event) text() string {
+	text := e.At.UTC().Format("2006-01-02T15:04:05.000Z") + " " + string(e.Kind)
+	if e.StatusCode > 0 {
+		text += fmt.Sprintf(", answered %d", e.StatusCode)
+	}
+	if e.Attempt > 0 {
+		text += fmt.Sprintf(", call %d", e.Attempt)
+	}
+	if e.Detail != "" {
+		text += ": " + e.Detail
+	}
+	return text
 }
 
 func newRecord(r inbox.Record, metadata bool) record {
@@ -73,14 +98,14 @@ type inboxListCmd struct {
 	State    []string `enum:"${states}" help:"Only records in these states: ${enum}."`
 	Outcome  string   `help:"Only records with this outcome, such as failed."`
 	Type     string   `help:"Only records of this type of job, such as Parse."`
-	After    string   `placeholder:"KEY" help:"Only records after this key."`
+	Before   string   `placeholder:"KEY" help:"Only records that are listed after this key."`
 	Metadata bool     `help:"Print the metadata too, with --json."`
 }
 
 // Help implements kong.HelpProvider.
 func (inboxListCmd) Help() string {
-	return `It prints records in the order of their keys. The first column is the job, or the key
-of a submission whose job is not known.
+	return `It prints the newest submissions first. The first column is the job, or the key of a
+submission whose job is not known.
 
 Examples:
 
@@ -96,7 +121,7 @@ func (c *inboxListCmd) Run(ctx context.Context, u *ui) error {
 	}
 	defer func() { _ = closeDB() }()
 	out, n := u.rows("JOB OR KEY", "TYPE", "STATE", "OUTCOME", "SOURCE", "CALLS", "SUBMITTED", "ERROR"), 0
-	f := inbox.Filter{After: c.After, Limit: 500}
+	f := inbox.Filter{Newest: true, After: c.Before, Limit: 500}
 	for _, s := range c.State {
 		f.States = append(f.States, inbox.State(s))
 	}
@@ -150,15 +175,26 @@ func (c *inboxShowCmd) Run(ctx context.Context, u *ui) error {
 	if err != nil {
 		return err
 	}
+	history, err := in.History(ctx, got.Key)
+	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
 	r := newRecord(got, c.Metadata)
-	return u.describe(r,
-		field{"key", r.Key}, field{"submission", r.SubmissionID}, field{"job", r.JobID},
-		field{"other jobs", strings.Join(slices.DeleteFunc(slices.Clone(r.JobIDs), func(id string) bool { return id == r.JobID }), " ")},
-		field{"type", string(r.Type)}, field{"state", string(r.State)}, field{"status", string(r.Status)},
-		field{"outcome", string(r.Outcome)}, field{"source", string(r.Source)}, field{"calls", strconv.Itoa(r.Attempt)},
-		field{"polls", strconv.Itoa(r.Polls)}, field{"submitted", u.when(r.SubmittedAt)}, field{"received", u.when(r.ReceivedAt)},
-		field{"finished", u.when(r.FinishedAt)}, field{"due", u.when(r.DueAt)}, field{"error", r.Error},
-		field{"metadata", string(r.Metadata)})
+	fields := []field{
+		{"key", r.Key}, {"submission", r.SubmissionID}, {"job", r.JobID},
+		{"other jobs", strings.Join(slices.DeleteFunc(slices.Clone(r.JobIDs), func(id string) bool { return id == r.JobID }), " ")},
+		{"type", string(r.Type)}, {"state", string(r.State)}, {"status", string(r.Status)},
+		{"outcome", string(r.Outcome)}, {"source", string(r.Source)}, {"calls", strconv.Itoa(r.Attempt)},
+		{"polls", strconv.Itoa(r.Polls)}, {"submitted", u.when(r.SubmittedAt)}, {"received", u.when(r.ReceivedAt)},
+		{"finished", u.when(r.FinishedAt)}, {"due", u.when(r.DueAt)}, {"error", r.Error},
+		{"metadata", string(r.Metadata)},
+	}
+	for _, h := range history {
+		e := event{h.At, h.Kind, h.JobID, h.StatusCode, h.Attempt, h.Detail}
+		r.History = append(r.History, e)
+		fields = append(fields, field{"history", e.text()})
+	}
+	return u.describe(r, fields...)
 }
 
 // find returns the record of a job or a key.

@@ -76,6 +76,13 @@ func testInbox(t *testing.T, dsn string) {
 	assert.NotContains(t, record, "metadata")
 	assert.Equal(t, s.ok("inbox", "show", deadJob), s.ok("inbox", "show", key))
 	assert.Contains(t, s.ok("inbox", "show", deadJob), "outcome\tfailed\n")
+	assert.Regexp(t, `history\t\S+Z submitted\n(?s:.*)delivered, answered 200: Failed\n(?s:.*) dead, call 1: no use for it`, s.ok("inbox", "show", deadJob))
+	assert.NotEmpty(t, record["history"])
+	pending := objects(t, s.ok("inbox", "list", "--json", "-n", "1"))[0]
+	assert.Equal(t, "pending", pending["state"], "the newest submission is the first")
+	key, _ = pending["key"].(string)
+	assert.Len(t, objects(t, s.ok("inbox", "list", "--json", "--before", key)), 2)
+	key, _ = record["key"].(string)
 	assert.Contains(t, s.ok("inbox", "show", deadJob, "--metadata"), "metadata\t{\"customer\":\"c-2\"}\n")
 	assert.Equal(t, exitNotFound, s.run("inbox", "show", "nothing").code)
 
