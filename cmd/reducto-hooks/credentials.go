@@ -20,15 +20,19 @@ import (
 // connect returns a client with the key from the environment, or from the file of
 // Reducto's own command.
 func connect(u *ui) (*reducto.Client, error) {
-	opts := []reducto.Option{reducto.WithUserAgent("reducto-hooks")}
-	if os.Getenv(reducto.EnvAPIKey) == "" {
-		key, err := savedKey(u)
-		if err != nil {
-			return nil, err
+	client, _, err := connectWithKey(u)
+	return client, err
+}
+
+func connectWithKey(u *ui) (_ *reducto.Client, key string, err error) {
+	key = strings.TrimSpace(os.Getenv(reducto.EnvAPIKey))
+	if key == "" {
+		if key, err = savedKey(u); err != nil {
+			return nil, "", err
 		}
-		opts = append(opts, reducto.WithAPIKey(key))
 	}
-	return reducto.NewClient(opts...)
+	client, err := reducto.NewClient(reducto.WithUserAgent("reducto-hooks"), reducto.WithAPIKey(key))
+	return client, key, err
 }
 
 // savedKey returns the key that "reducto login" saved.

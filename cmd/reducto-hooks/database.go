@@ -21,13 +21,16 @@ import (
 
 // database says where the records of an Inbox are.
 type database struct {
-	DB        string `name:"db" required:"" env:"DATABASE_URL" placeholder:"DSN" help:"A file of SQLite, or a postgres:// URL."`
+	DB        string `name:"db" env:"DATABASE_URL" placeholder:"DSN" help:"A file of SQLite, or a postgres:// URL."`
 	Namespace string `default:"${namespace}" help:"The namespace of the store."`
 }
 
 // open opens the Inbox of the database. It receives and runs nothing. Its tables must
 // exist, and are not changed.
 func (d database) open(ctx context.Context) (*inbox.Inbox, func() error, error) {
+	if d.DB == "" {
+		return nil, nil, usageError("no database: use --db, or set DATABASE_URL")
+	}
 	driver, dsn, dialect := "sqlite", d.DB, sqlstore.SQLite
 	hide := strings.NewReplacer()
 	if strings.HasPrefix(d.DB, "postgres://") || strings.HasPrefix(d.DB, "postgresql://") {

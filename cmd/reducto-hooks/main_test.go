@@ -180,7 +180,7 @@ func TestPageNamesAllCommands(t *testing.T) {
 	parser, err := newParser(new(commands))
 	require.NoError(t, err)
 	for _, leaf := range parser.Model.Leaves(true) {
-		assert.Contains(t, string(page), "`"+leaf.FullPath(), "docs/reducto-hooks.md")
+		assert.True(t, strings.Contains(string(page), "`"+leaf.FullPath()), "docs/reducto-hooks.md does not have %s", leaf.FullPath())
 	}
 }
 
@@ -206,6 +206,9 @@ func TestWrongArgumentsExitWithUsage(t *testing.T) {
 		{"trigger completed http://localhost --metadata [1]", "JSON object"},
 		{"trigger completed http://localhost --metadata null", "JSON object"},
 		{"trigger completed http://localhost --secret-file " + file, "missing.db"},
+		{"listen", "--forward-to"},
+		{"listen --forward-to localhost:8080", "http://"},
+		{"listen --forward-to http://localhost --interval 0s", "--interval"},
 		{"dev --addr 8700", "127.0.0.1:8700"},
 		{"dev --delay=-1s", "--delay"},
 		{"completion tcsh", "bash"},
@@ -227,11 +230,10 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 	srv := reductotest.NewServer(t, reductotest.OnTCP(), reductotest.WithAPIKey(key))
 	db, id := seededInbox(t, sqliteFile(t))
 	job := srv.SeedJob(reductotest.SeedJob{Status: "Completed", Text: "text", Metadata: map[string]string{"secret": secret}})
-	for _, env := range [][]string{
-		{"REDUCTO_API_KEY=" + key},
-		{"REDUCTO_API_KEY=" + key + "-revoked"},
-		{"REDUCTO_API_KEY=" + key + "\n"},
-		nil, // the key is in the file
+	for format, env := range map[string][]string{
+		"--json":       {"REDUCTO_API_KEY=" + key},
+		"--json=false": {"REDUCTO_API_KEY=" + key + "-revoked"},
+		"--json=true":  nil, // the key is in the file
 	} {
 		s := newShell(t, append(env, "REDUCTO_BASE_URL="+srv.URL(), "WEBHOOK_SECRET="+secret)...)
 		saveKey(t, s, "credentials:\n  reducto-cli:\n    api_key: "+key+"\n", 0o644)
@@ -244,15 +246,14 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 			"trigger completed http://127.0.0.1:1/ --svix-file " + secretFile,
 			"inbox list --metadata --db " + db, "inbox show --metadata --db " + db + " " + id, "inbox stats --db " + db,
 			"inbox export --metadata --db " + db, "inbox replay --all --db " + db,
+			"listen --forward-to http://127.0.0.1:1/?token=" + secret + " --replay " + job,
 			"inbox list --db postgres://user:" + password + "@127.0.0.1:1/db",
 			"inbox list --db postgres://user:" + password + "@127.0.0.1:1/db?sslmode=nonsense",
 			"dev --addr " + strings.TrimPrefix(srv.URL(), "http://"), "completion bash", "--help", "nonsense",
 		} {
-			for _, more := range []string{"", "--json"} {
-				e := s.run(append(strings.Fields(args), strings.Fields(more)...)...)
-				for _, hidden := range []string{key, secret, password} {
-					assert.NotContains(t, e.stdout+e.stderr, hidden, "%s %s", args, more)
-				}
+			e := s.run(append(strings.Fields(args), format)...)
+			for _, hidden := range []string{key, secret, password} {
+				assert.NotContains(t, e.stdout+e.stderr, hidden, "%s %s", args, format)
 			}
 		}
 	}
