@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -189,6 +190,8 @@ func (c *jobsWaitCmd) Run(ctx context.Context, u *ui) error {
 		waiting, cancel = context.WithTimeout(ctx, c.Timeout)
 	}
 	defer cancel()
+	slices.Sort(c.IDs)
+	c.IDs = slices.Compact(c.IDs) // repeated ids are waited for once
 	out, bar := u.rows("JOB", "TYPE", "STATUS", "PAGES", "TIME", "REASON"), u.bar("waiting", len(c.IDs))
 	defer bar.close()
 	var running []string

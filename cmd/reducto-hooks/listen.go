@@ -155,7 +155,10 @@ func printAttempt(u *ui, a listen.Attempt) {
 		_ = u.object(f)
 		return
 	}
-	what := []string{fmt.Sprintf("attempt %d of %d", a.Number, listen.Attempts), "metadata: " + string(a.Origin)}
+	what := []string{"metadata: " + string(a.Origin)}
+	if a.Number > 1 || !a.Delivered() {
+		what = append(what, fmt.Sprintf("attempt %d of %d", a.Number, listen.Attempts))
+	}
 	if a.Age >= 0 {
 		what = append(what, "ended "+span(a.Age)+" ago")
 	}

@@ -35,7 +35,7 @@ func TestListenForwardsWhatIsSubmittedAndCatchesUp(t *testing.T) {
 		assert.NoError(t, t.Context().Err())
 	}
 	first := submit()
-	line := p.await(t, `(\S+Z\t200\t\S+\t`+first+`\tParse\tCompleted\tattempt 1 of 4, .*)\n`)
+	line := p.await(t, `(\S+Z\t200\t\S+\t`+first+`\tParse\tCompleted\t.*)\n`)
 	assert.Contains(t, line, "metadata: ")
 	assert.Equal(t, exitDone, p.interrupt(t))
 	assert.Contains(t, p.output.String(), "the next start catches up")
@@ -48,6 +48,10 @@ func TestListenForwardsWhatIsSubmittedAndCatchesUp(t *testing.T) {
 	assert.Len(t, r.take(), 2)
 
 	assert.Contains(t, s.ok("listen", "--forward-to", r.url, "--replay", before), before)
+	e := s.run("listen", "--forward-to", "http://127.0.0.1:1/", "--replay", before)
+	assert.Equal(t, exitFailure, e.code)
+	assert.Contains(t, e.stdout, "attempt 1 of 4")
+	assert.Contains(t, e.stdout, "given up: use --replay "+before)
 	list := r.take()
 	require.Len(t, list, 1)
 	assert.Equal(t, before, list[0].JobID)

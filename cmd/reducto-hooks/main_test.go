@@ -235,26 +235,29 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 		"--json=false": {"REDUCTO_API_KEY=" + key + "-revoked"},
 		"--json=true":  nil, // the key is in the file
 	} {
-		s := newShell(t, append(env, "REDUCTO_BASE_URL="+srv.URL(), "WEBHOOK_SECRET="+secret)...)
-		saveKey(t, s, "credentials:\n  reducto-cli:\n    api_key: "+key+"\n", 0o644)
-		secretFile := filepath.Join(s.home, "secret")
-		require.NoError(t, os.WriteFile(secretFile, []byte(secret+"\n"), 0o600))
-		for _, args := range []string{
-			"jobs list", "jobs get " + job, "jobs get --result " + job, "jobs wait " + job, "jobs cancel " + job, "jobs get x/y",
-			"trigger completed http://127.0.0.1:1/webhook", "trigger forged http://127.0.0.1:1/?token=" + secret,
-			"trigger completed http://127.0.0.1:1/ --secret-file " + secretFile, "trigger completed http://127.0.0.1:1/ --keys-file " + secretFile,
-			"trigger completed http://127.0.0.1:1/ --svix-file " + secretFile,
-			"inbox list --metadata --db " + db, "inbox show --metadata --db " + db + " " + id, "inbox stats --db " + db,
-			"inbox export --metadata --db " + db, "inbox replay --all --db " + db,
-			"listen --forward-to http://127.0.0.1:1/?token=" + secret + " --replay " + job,
-			"inbox list --db postgres://user:" + password + "@127.0.0.1:1/db",
-			"inbox list --db postgres://user:" + password + "@127.0.0.1:1/db?sslmode=nonsense",
-			"dev --addr " + strings.TrimPrefix(srv.URL(), "http://"), "completion bash", "--help", "nonsense",
-		} {
-			e := s.run(append(strings.Fields(args), format)...)
-			for _, hidden := range []string{key, secret, password} {
-				assert.NotContains(t, e.stdout+e.stderr, hidden, "%s %s", args, format)
+		t.Run(format, func(t *testing.T) {
+			t.Parallel()
+			s := newShell(t, append(env, "REDUCTO_BASE_URL="+srv.URL(), "WEBHOOK_SECRET="+secret)...)
+			saveKey(t, s, "credentials:\n  reducto-cli:\n    api_key: "+key+"\n", 0o644)
+			secretFile := filepath.Join(s.home, "secret")
+			require.NoError(t, os.WriteFile(secretFile, []byte(secret+"\n"), 0o600))
+			for _, args := range []string{
+				"jobs list", "jobs get " + job, "jobs get --result " + job, "jobs wait " + job, "jobs cancel " + job, "jobs get x/y",
+				"trigger completed http://127.0.0.1:1/webhook", "trigger forged http://127.0.0.1:1/?token=" + secret,
+				"trigger completed http://127.0.0.1:1/ --secret-file " + secretFile, "trigger completed http://127.0.0.1:1/ --keys-file " + secretFile,
+				"trigger completed http://127.0.0.1:1/ --svix-file " + secretFile,
+				"inbox list --metadata --db " + db, "inbox show --metadata --db " + db + " " + id, "inbox stats --db " + db,
+				"inbox export --metadata --db " + db, "inbox replay --all --db " + db,
+				"listen --forward-to http://127.0.0.1:1/?token=" + secret + " --replay " + job,
+				"inbox list --db postgres://user:" + password + "@127.0.0.1:1/db",
+				"inbox list --db postgres://user:" + password + "@127.0.0.1:1/db?sslmode=nonsense",
+				"dev --addr " + strings.TrimPrefix(srv.URL(), "http://"), "completion bash", "--help", "nonsense",
+			} {
+				e := s.run(append(strings.Fields(args), format)...)
+				for _, hidden := range []string{key, secret, password} {
+					assert.NotContains(t, e.stdout+e.stderr, hidden, "%s %s", args, format)
+				}
 			}
-		}
+		})
 	}
 }

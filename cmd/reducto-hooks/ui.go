@@ -12,7 +12,7 @@ import (
 
 	"github.com/charmbracelet/lipgloss"
 	"github.com/charmbracelet/lipgloss/table"
-	"github.com/mattn/go-isatty"
+	"github.com/charmbracelet/x/term"
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 )
@@ -35,7 +35,7 @@ func newUI(jsonLines bool) *ui {
 	}
 }
 
-func isTerminal(f *os.File) bool { return isatty.IsTerminal(f.Fd()) && os.Getenv("TERM") != "dumb" }
+func isTerminal(f *os.File) bool { return term.IsTerminal(f.Fd()) && os.Getenv("TERM") != "dumb" }
 
 // note prints a line for people on stderr.
 func (u *ui) note(format string, args ...any) {
@@ -123,7 +123,11 @@ func (r *rows) flush(none string) error {
 		}
 		t.Row(cells...)
 	}
-	_, err := fmt.Fprintln(os.Stdout, t)
+	width, _, err := term.GetSize(os.Stdout.Fd())
+	if err != nil || width < 40 {
+		width = 1000 // unknown
+	}
+	_, err = fmt.Fprintln(os.Stdout, r.style.NewStyle().MaxWidth(width).Render(t.String()))
 	return err
 }
 
@@ -135,7 +139,7 @@ func (u *ui) describe(v any, fields ...field) error {
 	if u.json {
 		return u.object(v)
 	}
-	name := u.style.NewStyle().Faint(true).Width(14)
+	name := u.style.NewStyle().Faint(true).Width(16)
 	for _, f := range fields {
 		value := clean(f.value)
 		switch {
