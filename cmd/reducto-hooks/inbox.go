@@ -130,7 +130,7 @@ func (c *inboxListCmd) Run(ctx context.Context, u *ui) error {
 	}
 	for got, err := range in.List(ctx, f) {
 		if err != nil {
-			return errors.Join(out.flush("no records yet"), err)
+			return errors.Join(out.flush(""), err)
 		}
 		if c.Outcome != "" && string(got.Outcome) != c.Outcome || c.Type != "" && !strings.EqualFold(string(got.Type), c.Type) {
 			continue

@@ -96,7 +96,7 @@ func (c *jobsListCmd) Run(ctx context.Context, u *ui) error {
 	out, n := u.rows("JOB", "TYPE", "STATUS", "PAGES", "TIME", "SUBMITTED"), 0
 	for s, err := range client.Jobs(ctx, reducto.ListJobsOptions{Limit: page, ExcludeConfigs: true}) {
 		if err != nil {
-			return errors.Join(out.flush("no jobs yet"), err)
+			return errors.Join(out.flush(""), err)
 		}
 		if c.Status != "" && !strings.EqualFold(c.Status, string(s.Status)) || c.Type != "" && !strings.EqualFold(c.Type, string(s.Type)) {
 			continue

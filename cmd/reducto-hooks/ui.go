@@ -98,13 +98,12 @@ func (r *rows) add(v any, cells ...string) error {
 // maxCell is the number of characters that a table has of a text.
 const maxCell = 60
 
-// flush prints the table. none is printed if there are no records.
+// flush prints the table. none is printed for people if there are no records.
 func (r *rows) flush(none string) error {
-	if !r.people {
-		return nil
-	}
 	if len(r.cells) == 0 {
-		r.note("%s", none)
+		if r.people && none != "" {
+			r.note("%s", none)
+		}
 		return nil
 	}
 	t := table.New().Headers(r.columns...).Border(lipgloss.HiddenBorder()).
