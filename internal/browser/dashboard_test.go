@@ -28,7 +28,7 @@ import (
 	"github.com/reducto-go/reducto/webhook/inbox/dashboard"
 )
 
-// pictures makes TestDashboardPictures write the screenshots of docs. It takes three
+// pictures makes TestDashboardPictures write the screenshots of docs. It takes two
 // minutes.
 var pictures = flag.String("dashboard-pictures", "", "directory for the screenshots of the dashboard")
 
@@ -320,13 +320,13 @@ func missing(t *testing.T, text string) {
 // TestDashboardPictures also shows how the pages look: with -dashboard-pictures DIR.
 func TestDashboardPictures(t *testing.T) {
 	if *pictures == "" {
-		t.Skip("it takes three minutes: use -dashboard-pictures")
+		t.Skip("it takes two minutes: use -dashboard-pictures")
 	}
 	a := newApp(t, inbox.WithWorkers(2), inbox.WithMinBackoff(2*time.Second))
 	a.slow.Store(true)
 	b := newTab(t, 1200, 860)
 	b.open(a.url)
-	for began := time.Now(); time.Since(began) < 150*time.Second; {
+	for began := time.Now(); time.Since(began) < 75*time.Second; {
 		a.mend()
 		switch n := rand.IntN(20); {
 		case n == 0:
