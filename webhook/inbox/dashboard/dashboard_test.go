@@ -30,7 +30,9 @@ const attack = `<script>alert("x")</script>`
 // testStore is a MemoryStore that can fail, and that is not volatile.
 type testStore struct {
 	*inbox.MemoryStore
-	fail atomic.Pointer[error]
+	fail  atomic.Pointer[error]
+	stats atomic.Int64 // how often records were counted
+	slow  atomic.Int64 // how long counting takes
 }
 
 func (s *testStore) setFail(err error) {
@@ -49,6 +51,8 @@ func (s *testStore) List(ctx context.Context, f inbox.Filter) ([]inbox.Record, e
 }
 
 func (s *testStore) Stats(ctx context.Context) (inbox.StoreStats, error) {
+	s.stats.Add(1)
+	time.Sleep(time.Duration(s.slow.Load()))
 	if err := s.fail.Load(); err != nil {
 		return inbox.StoreStats{}, *err
 	}
