@@ -32,7 +32,7 @@ type FieldError struct {
 // APIError is the error for an answer that is not a success, from the API or a proxy
 // before it. It understands every known form of error body.
 type APIError struct {
-	// Method and Path are those of the request. The path has no query.
+	// Method and Path identify the request. The path has no query.
 	Method, Path string
 	// StatusCode is the HTTP status.
 	StatusCode int
@@ -277,7 +277,7 @@ func decodeAPIError(method, path string, resp *http.Response, body []byte, secre
 // hider returns a function that replaces secrets, plain or escaped as in JSON. The
 // API's validator repeats the values that it received.
 func hider(secrets []string) func(string) string {
-	// The longest first: one may be the beginning of another.
+	// Replace the longest first, because one may be the beginning of another.
 	secrets = slices.SortedFunc(slices.Values(secrets), func(a, b string) int { return len(b) - len(a) })
 	var pairs []string
 	for _, s := range secrets {
@@ -344,7 +344,7 @@ func (e *APIError) decode(body []byte) {
 	}
 }
 
-// detail reads an error object, whose members differ between versions.
+// detail reads an error object. Its members differ between versions.
 func (e *APIError) detail(o map[string]json.RawMessage) {
 	if text, ok := text(o["message"]); ok && e.Message == "" {
 		e.Message = text
@@ -435,7 +435,7 @@ func decodeStorageError(method, shown string, resp *http.Response, body []byte, 
 }
 
 // refusedAnew is the remedy if a fresh link was refused too.
-const refusedAnew = "a fresh link was refused too: does a proxy change what is sent to storage?"
+const refusedAnew = "a fresh link was refused too: check whether a proxy changes requests to storage"
 
 // signedParts returns the URL and those parts of its query that may be secret.
 func signedParts(link string) []string {

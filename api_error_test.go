@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// apiError is what becomes of an answer to GET /job/j1.
+// apiError returns the error for an answer to GET /job/j1.
 func apiError(status int, contentType string, body []byte, secrets ...string) *APIError {
 	resp := &http.Response{StatusCode: status, Header: http.Header{}}
 	if contentType != "" {
@@ -23,7 +23,7 @@ func apiError(status int, contentType string, body []byte, secrets ...string) *A
 	return decodeAPIError("GET", "/job/j1", resp, body, secrets...)
 }
 
-func TestAPIErrorShapes(t *testing.T) {
+func TestAPIErrorDecodesEveryKnownBody(t *testing.T) {
 	t.Parallel()
 	const isJSON = "application/json"
 	base := APIError{Method: "GET", Path: "/job/j1", ContentType: isJSON}
@@ -98,7 +98,7 @@ func TestAPIErrorShapes(t *testing.T) {
 	}
 }
 
-func TestAPIErrorText(t *testing.T) {
+func TestAPIErrorMessageNamesRequestAndRemedy(t *testing.T) {
 	t.Parallel()
 	for want, e := range map[string]*APIError{
 		"reducto: GET /job/j1: 400 Bad Request INVALID_CONFIG: document_url: the scheme is unknown":                                                                                                                                                    apiError(400, "application/json", wire(t, "error_service.json")),
@@ -122,8 +122,8 @@ func TestAPIErrorText(t *testing.T) {
 	resp.StatusCode = 400
 	assert.NotContains(t, decodeAPIError("GET", "/", resp, nil).Error(), "redirected")
 
-	// However much the answer says, the text stays short and on one line; the fields
-	// have all of it.
+	// For any size of the answer, the error text is short and has one line. The fields
+	// have everything.
 	long := strings.Repeat("many words\n", 6000)
 	quoted, err := json.Marshal(long)
 	require.NoError(t, err)
@@ -139,7 +139,7 @@ func TestAPIErrorText(t *testing.T) {
 	assert.Equal(t, long, apiError(500, "", []byte(`{"message":`+string(quoted)+`}`)).Message)
 }
 
-func TestAPIErrorSentinels(t *testing.T) {
+func TestAPIErrorMatchesSentinels(t *testing.T) {
 	t.Parallel()
 	all := map[string]error{
 		"unauthorized": ErrUnauthorized, "forbidden": ErrForbidden, "not found": ErrNotFound, "expired": ErrExpired, "deleted": ErrDeleted,
@@ -185,7 +185,7 @@ func TestAPIErrorSentinels(t *testing.T) {
 	}
 }
 
-// What the service echoes may hold what it was sent.
+// The service may echo secrets that it received.
 func TestAPIErrorHidesSecrets(t *testing.T) {
 	t.Parallel()
 	secrets := []string{"sk-5a1e", `we"b\hook-5a1e<&>`, "", "sk-5a1e-and-more", "größe-5a1e"}
@@ -215,7 +215,7 @@ func TestAPIErrorHidesSecrets(t *testing.T) {
 	assert.NotContains(t, decodeAPIError("GET", "/", resp, nil, secrets...).Error(), "5a1e")
 }
 
-func TestErrorNames(t *testing.T) {
+func TestErrorNameTransient(t *testing.T) {
 	t.Parallel()
 	for name, transient := range map[ErrorName]bool{
 		ErrorNameTimeout: true, ErrorNameCapacityTimeout: true, ErrorNameCustomerTimeout: true, ErrorNameInternalError: true, ErrorNameServiceUnavailable: true,
@@ -227,14 +227,14 @@ func TestErrorNames(t *testing.T) {
 	}
 }
 
-func TestAPIFailure(t *testing.T) {
+func TestAPIFailureIsClassifiedByStatus(t *testing.T) {
 	t.Parallel()
 	for status, want := range map[int]struct{ transient, nothing bool }{
 		301: {false, true}, 304: {false, true},
 		400: {false, true}, 401: {false, true}, 403: {false, true}, 404: {false, true}, 409: {false, true}, 410: {false, true},
 		413: {false, true}, 415: {false, true}, 422: {false, true}, 442: {false, true},
 		429: {true, true}, 503: {true, true},
-		// What a gateway says tells nothing of what the service did.
+		// The answer of a gateway does not tell what the service did.
 		408: {true, false}, 500: {true, false}, 501: {true, false}, 502: {true, false}, 504: {true, false}, 520: {true, false}, 599: {true, false},
 	} {
 		e := &APIError{StatusCode: status}

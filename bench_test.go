@@ -15,17 +15,17 @@ import (
 	"github.com/reducto-go/reducto/internal/jsonread"
 )
 
-// The benchmarks here compare CPU time, in turns within one run: only their ratios
-// mean anything. go test -run - -bench Decode -benchtime 1x
+// The benchmarks here compare CPU time, in turns within one run. Only their ratios are
+// meaningful. go test -run - -bench Decode -benchtime 1x
 
-// cpuTime is what the process has used.
+// cpuTime returns the CPU time that the process has used.
 func cpuTime() time.Duration {
 	var u syscall.Rusage
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// used is what f takes, a time, in CPU time and allocations.
+// used returns the CPU time and the allocations of one call of f.
 func used(times int, f func() error) (time.Duration, float64, error) {
 	var before, after runtime.MemStats
 	runtime.GC()
@@ -144,8 +144,8 @@ func BenchmarkDecodeStreamed(b *testing.B) {
 	}
 }
 
-// What the union costs: a job with its result, whose type must be found out, beside
-// the same result read as what it is.
+// The cost of the union: a job with its result, the type of which must be determined,
+// compared to the same result decoded as its own type.
 func BenchmarkDecodeUnion(b *testing.B) {
 	content := sized(5_000_000).bytes()
 	for name, format := range map[string]string{
@@ -178,8 +178,8 @@ func BenchmarkDecodeUnion(b *testing.B) {
 	}
 }
 
-// The types below have the fields of those that they are named for, and no methods:
-// what encoding/json does with them is the measure of what the decoder does.
+// The types below have the fields of the types in their names, but no methods.
+// encoding/json decodes them, which is the reference for the decoder.
 
 type plainBox struct {
 	Left         float64 `json:"left"`

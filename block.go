@@ -9,26 +9,26 @@ import (
 	"github.com/reducto-go/reducto/internal/members"
 )
 
-// BoundingBox is a rectangle on a page. Coordinates are fractions of the page's
-// width and height, from 0 to 1, from the top left corner.
+// BoundingBox is a rectangle on a page. Coordinates are fractions of the page's width
+// and height, from 0 to 1. The origin is the top left corner.
 type BoundingBox struct {
 	Left   float64 `json:"left"`
 	Top    float64 `json:"top"`
 	Width  float64 `json:"width"`
 	Height float64 `json:"height"`
-	// Page is the page within what was processed, from 1.
+	// Page is the number of the page among the processed pages, from 1.
 	Page int `json:"page"`
-	// OriginalPage is the page of the whole document, from 1, where a page range was
-	// asked for; 0 if absent.
+	// OriginalPage is the number of the page in the whole document, from 1, if the
+	// request has a page range. It is 0 if absent.
 	OriginalPage int `json:"original_page,omitzero"`
 	// Extra has the members that this version of the library does not know.
 	Extra Extra `json:"-"`
 }
 
-// BlockType is what a block is. It is an open set.
+// BlockType is the type of a block. It is an open set.
 type BlockType string
 
-// The types of block.
+// The known types of blocks.
 const (
 	BlockTypeHeader        BlockType = "Header"
 	BlockTypeFooter        BlockType = "Footer"
@@ -44,8 +44,8 @@ const (
 	BlockTypeSignature     BlockType = "Signature"
 )
 
-// Confidence is how sure the service is: "high", "medium" or "low". It is an
-// open set; older answers write "High".
+// Confidence is a level of confidence: "high", "medium" or "low". It is an open set.
+// Older answers have "High".
 type Confidence string
 
 // The levels of confidence.
@@ -55,94 +55,98 @@ const (
 	ConfidenceLow    Confidence = "low"
 )
 
-// GranularConfidence has confidence as numbers from 0 to 1.
+// GranularConfidence holds confidences as numbers from 0 to 1.
 type GranularConfidence struct {
-	// ExtractConfidence is that of an extracted value.
+	// ExtractConfidence is the confidence in an extracted value.
 	ExtractConfidence *float64 `json:"extract_confidence,omitzero"`
-	// ParseConfidence is that of the recognised text.
+	// ParseConfidence is the confidence in the recognised text.
 	ParseConfidence *float64 `json:"parse_confidence,omitzero"`
 	// Extra has the members that this version of the library does not know.
 	Extra Extra `json:"-"`
 }
 
-// Block is one piece of a page: a paragraph, a table, a figure.
+// Block is an element of a page, such as a paragraph, a table or a figure.
 type Block struct {
-	// Type is what the block is.
+	// Type is the type of the block.
 	Type BlockType `json:"type"`
-	// BBox is where it stands.
+	// BBox is the position of the block on the page.
 	BBox BoundingBox `json:"bbox"`
-	// Content is its text; for tables in the format that was asked for. It may share
-	// memory with the content of its chunk, up to 16 KB; strings.Clone gives it its own.
+	// Content is the text of the block. A table has the format of
+	// Formatting.TableOutputFormat. The string may share memory with the content of its
+	// chunk, up to 16 KB. Use strings.Clone to keep it without the chunk.
 	Content string `json:"content"`
-	// ImageURL is a picture of the block, if Settings.ReturnImages asked for it.
+	// ImageURL links to an image of the block if Settings.ReturnImages asked for one.
 	ImageURL Link `json:"image_url,omitzero"`
-	// ChartData are links to the data of charts.
+	// ChartData holds links to the data of charts.
 	ChartData []Link `json:"chart_data,omitzero"`
-	// Confidence takes recognition and table structure together.
+	// Confidence combines the confidence in the text and in the structure of the table.
 	Confidence Confidence `json:"confidence,omitzero"`
-	// GranularConfidence has numbers, where they were asked for.
+	// GranularConfidence holds the confidence as numbers, if the request asked for
+	// them.
 	GranularConfidence *GranularConfidence `json:"granular_confidence,omitzero"`
-	// MergedTables describes the tables that were merged into this one; its form is
-	// not documented. Newer servers only.
+	// MergedTables describes the tables that were merged into this one. Its form is not
+	// documented. Newer servers only.
 	MergedTables json.RawMessage `json:"merged_tables,omitzero"`
-	// Attributes holds further facts (extra in JSON), such as is_chart or
-	// page_image_url. Its form is not documented.
+	// Attributes holds further facts, such as is_chart or page_image_url. Its JSON name
+	// is extra. Its form is not documented.
 	Attributes Extra `json:"extra,omitzero"`
 	// Extra has the members that this version of the library does not know.
 	Extra Extra `json:"-"`
 }
 
-// Chunk is a part of a document that belongs together, made of blocks. How a
-// document is cut into chunks is chosen by Retrieval.Chunking.
+// Chunk is a part of a document. It consists of blocks. Retrieval.Chunking selects how
+// a document is cut into chunks.
 type Chunk struct {
-	// Content is the chunk's text.
+	// Content is the text of the chunk.
 	Content string `json:"content"`
-	// Embed is the text made ready for embedding; often equal to Content.
+	// Embed is the text of the chunk for an embedding model. It often equals Content.
 	Embed string `json:"embed"`
-	// Enriched is the enriched text, where enrichment was asked for; nil if not.
+	// Enriched is the enriched text; nil if the request did not ask for enrichment.
 	Enriched *string `json:"enriched,omitzero"`
-	// EnrichmentSuccess says whether enrichment succeeded.
+	// EnrichmentSuccess reports whether enrichment succeeded.
 	EnrichmentSuccess bool `json:"enrichment_success,omitzero"`
-	unsuccessful      bool // the service said so
-	// Blocks are the chunk's parts in reading order.
+	unsuccessful      bool // the service sent an explicit false
+	// Blocks holds the blocks of the chunk in reading order.
 	Blocks []Block `json:"blocks"`
 	// Extra has the members that this version of the library does not know.
 	Extra Extra `json:"-"`
 }
 
-// OCRWord is a recognised word.
+// OCRWord is a word that OCR recognised.
 type OCRWord struct {
-	// Text is what was recognised.
+	// Text is the recognised text.
 	Text string `json:"text"`
-	// BBox is where it stands.
+	// BBox is the position of the word on the page.
 	BBox BoundingBox `json:"bbox"`
-	// Confidence goes from 0 to 1; nil if unknown.
+	// Confidence is the confidence in the text, from 0 to 1; nil if unknown.
 	Confidence *float64 `json:"confidence,omitzero"`
-	// ChunkIndex is the chunk that it belongs to, from 0; nil if none.
+	// ChunkIndex is the index of the chunk that contains the word, from 0; nil if none.
 	ChunkIndex *int `json:"chunk_index,omitzero"`
-	// Rotation is in degrees counterclockwise, from 0 to 360; nil if unknown.
+	// Rotation is the rotation in degrees counterclockwise, from 0 to 360; nil if
+	// unknown.
 	Rotation *int `json:"rotation,omitzero"`
 	// Extra has the members that this version of the library does not know.
 	Extra Extra `json:"-"`
 }
 
-// OCRLine is a recognised line. Its fields are those of an OCRWord.
+// OCRLine is a line that OCR recognised. It has the same fields as an OCRWord.
 type OCRLine struct {
-	// Text is what was recognised.
+	// Text is the recognised text.
 	Text string `json:"text"`
-	// BBox is where it stands.
+	// BBox is the position of the line on the page.
 	BBox BoundingBox `json:"bbox"`
-	// Confidence goes from 0 to 1; nil if unknown.
+	// Confidence is the confidence in the text, from 0 to 1; nil if unknown.
 	Confidence *float64 `json:"confidence,omitzero"`
-	// ChunkIndex is the chunk that it belongs to, from 0; nil if none.
+	// ChunkIndex is the index of the chunk that contains the line, from 0; nil if none.
 	ChunkIndex *int `json:"chunk_index,omitzero"`
-	// Rotation is in degrees counterclockwise, from 0 to 360; nil if unknown.
+	// Rotation is the rotation in degrees counterclockwise, from 0 to 360; nil if
+	// unknown.
 	Rotation *int `json:"rotation,omitzero"`
 	// Extra has the members that this version of the library does not know.
 	Extra Extra `json:"-"`
 }
 
-// OCRResult is the raw recognition, where Settings.ReturnOCRData asked for it.
+// OCRResult is the raw output of OCR, if Settings.ReturnOCRData asked for it.
 type OCRResult struct {
 	Words []OCRWord `json:"words"`
 	Lines []OCRLine `json:"lines"`
@@ -239,7 +243,7 @@ func readGranular(r *jsonread.Reader, g *GranularConfidence) {
 	}
 }
 
-// readBlockType needs no memory for the types that are known.
+// readBlockType reads a block type. It allocates nothing for a known one.
 func readBlockType(r *jsonread.Reader) BlockType {
 	switch name := r.View(); BlockType(name) {
 	case BlockTypeText:
@@ -271,7 +275,7 @@ func readBlockType(r *jsonread.Reader) BlockType {
 	}
 }
 
-// readConfidence needs no memory for the levels that are known.
+// readConfidence reads a confidence. It allocates nothing for a known one.
 func readConfidence(r *jsonread.Reader) Confidence {
 	switch name := r.View(); Confidence(name) {
 	case ConfidenceHigh:
@@ -288,8 +292,8 @@ func readConfidence(r *jsonread.Reader) Confidence {
 // blockReader reads blocks and chunks.
 type blockReader struct {
 	r         *jsonread.Reader
-	blocks    list[Block]    // of the chunk that is being read
-	texts     jsonread.Parts // its content, which its blocks' contents are parts of
+	blocks    list[Block]    // blocks of the current chunk
+	texts     jsonread.Parts // content of the chunk; it contains the contents of the blocks
 	granulars []GranularConfidence
 }
 
@@ -314,7 +318,8 @@ func (c *blockReader) chunk(v *Chunk) {
 				v.Enriched = &text
 			}
 		case "enrichment_success":
-			// The service writes false in every chunk, so a field keeps it, not Extra.
+			// The service sends an explicit false in every chunk. A field keeps it
+			// instead of Extra.
 			v.EnrichmentSuccess = r.Bool()
 			v.unsuccessful = !v.EnrichmentSuccess && r.Err() == nil
 		case "blocks":
@@ -377,7 +382,7 @@ func readWord(r *jsonread.Reader, w *OCRWord) {
 	}
 }
 
-// readLine reads a line, which has the fields of a word.
+// readLine reads a line. A line has the fields of a word.
 func readLine(r *jsonread.Reader, l *OCRLine) {
 	w := OCRWord(*l)
 	readWord(r, &w)

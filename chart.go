@@ -8,13 +8,13 @@ import (
 	"github.com/reducto-go/reducto/internal/jsonread"
 )
 
-// ChartResult is the data read off a chart. Its form is not documented.
+// ChartResult holds the data of a chart. Its form is not documented.
 type ChartResult struct {
 	// JobID is the id of the job.
 	JobID string `json:"job_id,omitzero"`
 	// Duration is the processing time in seconds; nil if unknown.
 	Duration *float64 `json:"duration,omitzero"`
-	// Result is the data, with the member chart_data.
+	// Result is the data, in the member chart_data.
 	Result json.RawMessage `json:"result,omitzero"`
 	// Extra has the members that this version of the library does not know.
 	Extra Extra `json:"-"`

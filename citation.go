@@ -14,12 +14,12 @@ import (
 // Citation is the place in the document where a value was found.
 type Citation struct {
 	Block
-	// ParentBlock is the block around it; nil if there is none.
+	// ParentBlock is the block that contains it; nil if there is none.
 	ParentBlock *Block `json:"parentBlock,omitzero"`
 }
 
-// UnmarshalJSON keeps unknown members, and known ones of an unexpected form: a citation
-// must not cost the value.
+// UnmarshalJSON keeps unknown members. It also keeps known members of an unexpected
+// form, so that a bad citation does not make the value unreadable.
 func (v *Citation) UnmarshalJSON(data []byte) error { return members.DecodeAny(data, v) }
 
 // MarshalJSON writes unknown members too.
@@ -27,7 +27,7 @@ func (v Citation) MarshalJSON() ([]byte, error) { return members.Encode(v) }
 
 // Format prints the citation without the signatures of its blocks' URLs.
 func (v Citation) Format(f fmt.State, verb rune) {
-	printFields(f, verb, struct { // the embedded block's method would print the block alone
+	printFields(f, verb, struct { // the method of the embedded block would print only the block
 		Block       Block
 		ParentBlock *Block
 	}{v.Block, v.ParentBlock})
@@ -122,8 +122,8 @@ func areCertain(list []json.RawMessage) bool {
 	return len(list) > 0
 }
 
-// splitCitedFor is splitCited for a value of the type t. It accepts citations that are
-// no list if t cannot hold them.
+// splitCitedFor splits like splitCited, for a value of the type t. It accepts citations
+// that are no list if t cannot hold them.
 func splitCitedFor(raw []byte, t reflect.Type) (value, cites json.RawMessage, ok bool) {
 	if value, cites, ok = splitCited(raw); ok || mayHoldCitations(t) {
 		return value, cites, ok
@@ -176,13 +176,13 @@ func hasCited(t reflect.Type, within []reflect.Type) bool {
 
 var unmarshalerType = reflect.TypeFor[json.Unmarshaler]()
 
-// decodesItself reports whether t implements json.Unmarshaler. It receives the JSON
-// unchanged.
+// decodesItself reports whether t implements json.Unmarshaler. Such a type receives the
+// JSON unchanged.
 func decodesItself(t reflect.Type) bool {
 	return t.Implements(unmarshalerType) || reflect.PointerTo(t).Implements(unmarshalerType)
 }
 
-// uncite replaces {"value","citations"} by the value where type t has no place for
+// uncite replaces {"value","citations"} by the value if type t has no place for
 // citations. The type decides, so a user's own struct with these two members keeps
 // them. encoding/json reports JSON that does not fit t.
 func uncite(raw json.RawMessage, t reflect.Type) json.RawMessage {
@@ -333,7 +333,7 @@ func isCitations(list []json.RawMessage) bool {
 	for _, item := range list {
 		switch k := members.Kind(item); {
 		case isScalar(k):
-			found = true // of an unusual form
+			found = true // a citation of an unusual form
 		case k == '[':
 			return false
 		case k == '{':

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestDecodeWithCitations(t *testing.T) {
+func TestDecodeFillsCitedFields(t *testing.T) {
 	t.Parallel()
 	for _, name := range extractSamples {
 		t.Run(name, func(t *testing.T) {
@@ -52,7 +52,7 @@ func TestDecodeWithCitations(t *testing.T) {
 	}
 }
 
-func TestCitations(t *testing.T) {
+func TestCitationsReturnsOnlySeparateCitations(t *testing.T) {
 	t.Parallel()
 	cites, err := resultOf[*ExtractResult](t, "job_extract_v2_citations.json").Citations(t.Context())
 	require.NoError(t, err)
@@ -66,7 +66,7 @@ func TestCitations(t *testing.T) {
 	}
 }
 
-func TestDecodeCitedShapes(t *testing.T) {
+func TestDecodeFillsCitedFieldsOfEveryType(t *testing.T) {
 	t.Parallel()
 	const cited = `{"value":%s,"citations":` + oneCitation + `}`
 	leaf := func(v string) string { return fmt.Sprintf(cited, v) }
@@ -196,8 +196,8 @@ func TestDecodeCitedShapes(t *testing.T) {
 	})
 }
 
-// A user's own struct of value and citations is a struct like any other.
-func TestDecodeIntoTheUsersOwnCited(t *testing.T) {
+// A user's own struct with value and citations is an ordinary struct.
+func TestDecodeKeepsUsersOwnCitedType(t *testing.T) {
 	t.Parallel()
 	type own struct {
 		Value     json.RawMessage
@@ -209,7 +209,7 @@ func TestDecodeIntoTheUsersOwnCited(t *testing.T) {
 	assert.Equal(t, `"HD-77"`, string(v.Number.Value))
 	assert.Equal(t, "No. HD-77", v.Number.Citations[0].Content)
 
-	// The user's schema may have these names too, and others beside them.
+	// The user's schema may have these names too, next to others.
 	r = extraction(t, `{"response_type":"v3_extract","result":{"value":1,"citations":[{"content":"c"}]}}`)
 	var top own
 	require.NoError(t, r.Decode(t.Context(), &top))
@@ -236,7 +236,7 @@ func TestDecodeIntoTheUsersOwnCited(t *testing.T) {
 	assert.Equal(t, "Lloyd's", text.Boat.Citations)
 }
 
-func TestJoin(t *testing.T) {
+func TestJoinMergesCitationsIntoValues(t *testing.T) {
 	t.Parallel()
 	c := func(v string) string { return `{"value":` + v + `,"citations":` + oneCitation + `}` }
 	for name, test := range map[string]struct{ value, cites, want string }{
@@ -264,7 +264,7 @@ func TestJoin(t *testing.T) {
 	}
 }
 
-func TestWantsCitations(t *testing.T) {
+func TestWantsCitationsFindsNestedCited(t *testing.T) {
 	t.Parallel()
 	for _, yes := range []reflect.Type{
 		reflect.TypeFor[Cited[int]](), reflect.TypeFor[*Cited[int]](), reflect.TypeFor[[]Cited[int]](), reflect.TypeFor[[2]Cited[int]](),
@@ -279,7 +279,7 @@ func TestWantsCitations(t *testing.T) {
 	}
 }
 
-func TestCitedJSON(t *testing.T) {
+func TestCitedSurvivesJSON(t *testing.T) {
 	t.Parallel()
 	c := Cited[string]{Value: "a", Citations: []Citation{{Block: Block{Type: BlockTypeText, Content: "c"}, ParentBlock: &Block{Content: "p"}}}}
 	raw, err := json.Marshal(c)
@@ -291,7 +291,7 @@ func TestCitedJSON(t *testing.T) {
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"value":5}`, string(raw))
 
-	// Unknown members of a citation and of the block around it are kept.
+	// Unknown members of a citation and of its block are kept.
 	const citation = `{"type":"Text","bbox":{"left":0,"top":0,"width":1,"height":1,"page":1},"content":"c","new":1,"parentBlock":{"type":"Text","bbox":{"left":0,"top":0,"width":1,"height":1,"page":1},"content":"p","block_type":"Text"}}`
 	var v Citation
 	require.NoError(t, json.Unmarshal([]byte(citation), &v))

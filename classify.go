@@ -10,58 +10,58 @@ import (
 	"github.com/reducto-go/reducto/internal/members"
 )
 
-// ClassifyRequest is a request to find the category of a document among yours. Only
-// Input is required, but without a ClassificationSchema there is no category to
-// choose. The endpoint has no asynchronous form.
+// ClassifyRequest is a request to choose one of your categories for a document. Only
+// Input is required, but without a ClassificationSchema there is no category to choose.
+// The endpoint has no asynchronous form.
 type ClassifyRequest struct {
 	// Input is the document.
 	Input Input `json:"input"`
-	// ClassificationSchema are the categories. Default: none.
+	// ClassificationSchema lists the categories. Default: none.
 	ClassificationSchema []ClassificationCategory `json:"classification_schema,omitzero"`
-	// CategoryGroups puts categories into groups of a name of yours; the result then
-	// has the group in its extra metadata as "grouping", or "ungrouped". Default: none.
-	// Newer servers only.
+	// CategoryGroups lists the categories of each group, by the name of the group. The
+	// extra metadata of the result then has the group as "grouping", or "ungrouped".
+	// Default: none. Newer servers only.
 	CategoryGroups map[string][]string `json:"category_groups,omitzero"`
-	// PageRange is the part of a PDF to look at, pages only; other documents ignore
-	// it. Newer servers take at most 10 pages; older ones look at the first 25 of
-	// those selected. Default: the first 5 pages.
+	// PageRange selects the pages of a PDF. Sheets are not allowed, and other documents
+	// ignore it. Newer servers accept at most 10 pages. Older ones use the first 25
+	// selected pages. Default: the first 5 pages.
 	PageRange PageRange `json:"page_range,omitzero"`
-	// DocumentMetadata is what you know of the document, such as its name: it becomes
-	// part of the prompt. Default: none.
+	// DocumentMetadata is your information about the document, such as its name. It
+	// becomes part of the prompt. Default: none.
 	DocumentMetadata string `json:"document_metadata,omitzero"`
-	// PersistResults keeps the results until they are deleted, instead of letting
-	// them expire. Default: false.
+	// PersistResults keeps the results until you delete them. Otherwise they expire.
+	// Default: false.
 	PersistResults bool `json:"persist_results,omitzero"`
-	// Model is the model that decides. Default: ClassifyModelDefault. Newer servers
-	// only.
+	// Model selects the model. Default: ClassifyModelDefault. Newer servers only.
 	Model ClassifyModel `json:"model,omitzero"`
-	// Priority asks for priority processing, where the account has a budget for it.
+	// Priority requests priority processing, if the account has a budget for it.
 	// Default: true. Newer servers only.
 	Priority *bool `json:"priority,omitzero"`
-	// ForceURLResult has the result come as a URL even where it is small enough to
-	// be inline. This library reads both alike. Default: false. Newer servers only.
+	// ForceURLResult makes the service send the result as a URL, even if it is small
+	// enough to be inline. This library reads both forms. Default: false. Newer servers
+	// only.
 	ForceURLResult bool `json:"force_url_result,omitzero"`
 }
 
-// ClassificationCategory is a kind of document.
+// ClassificationCategory is a category of documents.
 type ClassificationCategory struct {
-	// Category is what the result calls it.
+	// Category is the name of the category in the result.
 	Category string `json:"category"`
-	// Criteria say in words what a document of this kind has.
+	// Criteria describe the documents of this category in words.
 	Criteria []string `json:"criteria"`
 }
 
 // ClassifyModel is a model that classifies. It is an open set.
 type ClassifyModel string
 
-// The classification models.
+// The known classification models.
 const (
 	ClassifyModelDefault ClassifyModel = "default"
-	// ClassifyModelAccurate is for documents that are hard to tell apart.
+	// ClassifyModelAccurate is for documents that are hard to distinguish.
 	ClassifyModelAccurate ClassifyModel = "accurate"
 )
 
-// MarshalJSON writes missing criteria as an empty list, which the API requires.
+// MarshalJSON writes nil Criteria as an empty list, because the API requires one.
 func (c ClassificationCategory) MarshalJSON() ([]byte, error) {
 	type fields ClassificationCategory
 	if c.Criteria == nil {
@@ -85,12 +85,12 @@ func (r ClassifyRequest) check() error {
 		}
 	}
 	if r.PageRange.sheets != nil {
-		return refuse("PageRange", "classify takes no sheets: use Pages, PageSpan or PageSpans")
+		return refuse("PageRange", "Classify does not support sheets: use Pages, PageSpan or PageSpans")
 	}
 	return r.PageRange.check("PageRange")
 }
 
-// wire is the body to send; there is no asynchronous form.
+// wire returns the body to send. There is no asynchronous form.
 func (r ClassifyRequest) wire(*asyncWire) any { return r }
 
 func (r ClassifyRequest) private() []string { return private(r.Input, "") }
@@ -110,42 +110,43 @@ func (c *Client) Classify(ctx context.Context, req ClassifyRequest) (*ClassifyRe
 	return callSync[*ClassifyResult](ctx, c, "Classify", "/classify", JobTypeClassify, &req)
 }
 
-// ClassifyResult is the category that a document belongs to.
+// ClassifyResult holds the category of a document.
 type ClassifyResult struct {
 	// JobID is the id of the job.
 	JobID string `json:"job_id"`
-	// Category is the category's name.
+	// Category is the name of the category.
 	Category string `json:"-"`
-	// Confidence weighs all categories; nil if the service left it out.
+	// Confidence has the confidence in each category; nil if the service did not send
+	// it.
 	Confidence *ResponseConfidence `json:"response_confidence,omitzero"`
 	// Usage is the usage of the job. Newer servers only.
 	Usage *ClassifyUsage `json:"usage,omitzero"`
 	// Duration is the processing time in seconds; nil if unknown.
 	Duration *float64 `json:"duration,omitzero"`
-	// ExtraMetadata is undocumented detail of newer servers.
+	// ExtraMetadata holds undocumented details of newer servers.
 	ExtraMetadata json.RawMessage `json:"extra_metadata,omitzero"`
 	// Extra has the members that this version of the library does not know.
 	Extra Extra `json:"-"`
 
 	resultBase
 	content content
-	inner   Extra // unknown members beside the category
+	inner   Extra // unknown members next to the category
 }
 
-// ResponseConfidence is the confidence in each category.
+// ResponseConfidence has the confidence in each category.
 type ResponseConfidence struct {
 	Categories []CategoryConfidence `json:"categories"`
 	// Extra has the members that this version of the library does not know.
 	Extra Extra `json:"-"`
 }
 
-// CategoryConfidence is the confidence in one category.
+// CategoryConfidence has the confidence in one category.
 type CategoryConfidence struct {
-	// Category is its name.
+	// Category is the name of the category.
 	Category string `json:"category"`
-	// Confidence goes from 0 to 1.
+	// Confidence is the confidence in the category, from 0 to 1.
 	Confidence float64 `json:"confidence"`
-	// Criteria has the confidence in each of its criteria.
+	// Criteria has the confidence in each criterion of the category.
 	Criteria []CriterionConfidence `json:"criteria_confidence"`
 	// Extra has the members that this version of the library does not know.
 	Extra Extra `json:"-"`
@@ -153,7 +154,7 @@ type CategoryConfidence struct {
 
 // CriterionConfidence is the confidence that the document meets a criterion.
 type CriterionConfidence struct {
-	// Criterion is its text.
+	// Criterion is the text of the criterion.
 	Criterion string `json:"criterion"`
 	// Confidence is high or low.
 	Confidence Confidence `json:"confidence"`
@@ -163,11 +164,11 @@ type CriterionConfidence struct {
 
 // ClassifyUsage is the usage of a classification.
 type ClassifyUsage struct {
-	// NumPages counts the pages that were looked at.
+	// NumPages is the number of pages that the service used.
 	NumPages int `json:"num_pages"`
-	// NumCategories counts the categories.
+	// NumCategories is the number of categories.
 	NumCategories int `json:"num_categories"`
-	// Credits is what they cost; nil for accounts that are not billed in credits.
+	// Credits is the cost in credits; nil for accounts that are not billed in credits.
 	Credits *float64 `json:"credits,omitzero"`
 	// Extra has the members that this version of the library does not know.
 	Extra Extra `json:"-"`

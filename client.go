@@ -110,7 +110,7 @@ func (c *Client) CloseIdleConnections() {
 	c.storage.CloseIdleConnections()
 }
 
-// Format prints the base URL only, with every verb: fmt would otherwise print
+// Format prints only the base URL, with every verb. Otherwise fmt would print
 // unexported fields.
 func (c Client) Format(f fmt.State, _ rune) {
 	_, _ = io.WriteString(f, "reducto.Client("+redact.URL(c.base.String())+")")

@@ -15,7 +15,7 @@ import (
 	"github.com/reducto-go/reducto/reductotest"
 )
 
-func TestWithMakesAClientThatDiffers(t *testing.T) {
+func TestWithReturnsAChangedCopy(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
 		id := srv.SeedJob(reductotest.SeedJob{})
 		once, err := client.With(reducto.WithMaxRetries(0), reducto.WithUserAgent("sweeper/1"))
@@ -74,7 +74,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	})
 }
 
-func TestDo(t *testing.T) {
+func TestDoSendsRequestsToAnyEndpoint(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
 		ctx := t.Context()
 		var version string
@@ -107,7 +107,7 @@ func TestDo(t *testing.T) {
 	})
 }
 
-func TestKeyFunction(t *testing.T) {
+func TestKeyFunctionIsCalledForEachAttempt(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server, _ *reducto.Client) {
 		broken := errors.New("the vault is sealed")
 		key, failure := srv.APIKey(), error(nil)
@@ -135,7 +135,7 @@ func TestKeyFunction(t *testing.T) {
 	})
 }
 
-func TestAnswersThatAreNoAnswers(t *testing.T) {
+func TestUnusableAnswersAreErrors(t *testing.T) {
 	tests := []struct {
 		name  string
 		fault reductotest.Fault
@@ -195,7 +195,7 @@ func TestJobIDsNeverReachAURLUnescaped(t *testing.T) {
 	}
 }
 
-func TestDeletionsVersionAndPortal(t *testing.T) {
+func TestDeleteVersionAndWebhookPortal(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
 		ctx := t.Context()
 		id := srv.SeedJob(reductotest.SeedJob{Status: "Completed"})

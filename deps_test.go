@@ -15,8 +15,8 @@ import (
 
 const modulePath = "github.com/reducto-go/reducto"
 
-// Whoever imports a package of this module links nothing else than the standard
-// library and what is listed here. Tests may import more.
+// A package of this module links only the standard library and the modules listed here.
+// Tests may import more.
 var allowedModules = []string{"github.com/google/uuid"}
 
 type listedPackage struct {
@@ -37,7 +37,7 @@ func (p *listedPackage) within(dir string) bool {
 	return p.ImportPath == path || strings.HasPrefix(p.ImportPath, path+"/")
 }
 
-func TestDependencies(t *testing.T) {
+func TestModuleLinksOnlyAllowedDependencies(t *testing.T) {
 	t.Parallel()
 	packages := listPackages(t)
 	require.Contains(t, packages, modulePath)
@@ -63,12 +63,12 @@ func TestDependencies(t *testing.T) {
 	t.Logf("%d packages", own)
 }
 
-// listPackages lists the packages of this module, tests left out, and all that
+// listPackages lists the packages of this module without tests, and all packages that
 // they link, by import path.
 func listPackages(t *testing.T) map[string]*listedPackage {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "-json=ImportPath,Deps,Standard,Module", "./...")
-	// Without the workspace, as for everybody who depends on this module.
+	// Without the workspace, as for every user of this module.
 	cmd.Env = append(os.Environ(), "GOWORK=off")
 	var stderr strings.Builder
 	cmd.Stderr = &stderr

@@ -13,74 +13,75 @@ import (
 // EditRequest is a request to fill in the forms of a document or to change it. Input
 // and Instructions are required.
 type EditRequest struct {
-	// Input is the document; a list is not allowed here.
+	// Input is the document. A list is not allowed.
 	Input Input `json:"document_url"`
-	// Instructions say in words what to fill in or to change.
+	// Instructions describe what to fill in or to change.
 	Instructions string `json:"edit_instructions"`
-	// Options chooses how the changes look.
+	// Options holds the options of the edit.
 	Options EditOptions `json:"edit_options,omitzero"`
-	// FormSchema are the fields of a PDF form, from EditResult.FormSchema for example.
-	// Default: found out by the service.
+	// FormSchema lists the fields of a PDF form, for example from
+	// EditResult.FormSchema. Default: the service detects them.
 	FormSchema []EditWidget `json:"form_schema,omitzero"`
-	// Priority asks for priority processing, where the account has a budget for it.
-	// Default: true for Edit, false for EditAsync, where it is the same as
-	// Async.Priority.
+	// Priority requests priority processing, if the account has a budget for it. For
+	// EditAsync it is the same as Async.Priority. Default: true for Edit, false for
+	// EditAsync.
 	Priority *bool `json:"priority,omitzero"`
 	// Async holds the options of EditAsync: webhook, metadata, priority.
 	Async Async `json:"-"`
 }
 
-// EditOptions chooses how the changes look.
+// EditOptions holds the options of an edit.
 type EditOptions struct {
-	// Color is that of new text, as #RRGGBB. Default: #FF0000.
+	// Color is the color of new text, as #RRGGBB. Default: #FF0000.
 	Color string `json:"color,omitzero"`
-	// FontSize is that of text in fields, in points, from 1 to 72. Default: what fits
-	// the field.
+	// FontSize is the size of text in fields, in points, from 1 to 72. Default: a size
+	// that fits the field.
 	FontSize float64 `json:"font_size,omitzero"`
-	// LLMProviderPreference is whose models to use. Default: LLMProviderGoogle.
+	// LLMProviderPreference selects the provider of the models. Default:
+	// LLMProviderGoogle.
 	LLMProviderPreference LLMProvider `json:"llm_provider_preference,omitzero"`
 	// EnableOverflowPages adds pages for text that does not fit its field.
 	// Default: false.
 	EnableOverflowPages bool `json:"enable_overflow_pages,omitzero"`
-	// Flatten turns the fields into plain content once they are filled in, so that
-	// they cannot be changed any more. Default: false.
+	// Flatten converts the filled fields to plain content, so that they cannot be
+	// changed any more. Default: false.
 	Flatten bool `json:"flatten,omitzero"`
 }
 
-// LLMProvider is a maker of language models. It is an open set.
+// LLMProvider is a provider of language models. It is an open set.
 type LLMProvider string
 
-// The providers.
+// The known providers.
 const (
 	LLMProviderOpenAI    LLMProvider = "openai"
 	LLMProviderAnthropic LLMProvider = "anthropic"
 	LLMProviderGoogle    LLMProvider = "google"
 )
 
-// EditWidget is a field of a PDF form. Requests and results have it alike.
+// EditWidget is a field of a PDF form, in requests and in results.
 type EditWidget struct {
-	// BBox is where it stands.
+	// BBox is the position of the field on the page.
 	BBox BoundingBox `json:"bbox"`
-	// Description says what belongs there.
+	// Description describes the content of the field.
 	Description string `json:"description"`
-	// Type is the kind of field.
+	// Type is the type of the field.
 	Type WidgetType `json:"type"`
-	// Fill is false for a field that is to stay empty. Default: true.
+	// Fill is false for a field that must stay empty. Default: true.
 	Fill *bool `json:"fill,omitzero"`
-	// Value goes into the field as it is, even if it is ""; nil: the instructions
-	// decide.
+	// Value is the exact content of the field, even if it is "". If it is nil, the
+	// instructions decide.
 	Value *string `json:"value,omitzero"`
-	// FontSize is that of this field, in points, from 1 to 72. Default:
+	// FontSize is the size of text in this field, in points, from 1 to 72. Default:
 	// EditOptions.FontSize.
 	FontSize float64 `json:"font_size,omitzero"`
 	// Extra has the members that this version of the library does not know.
 	Extra Extra `json:"-"`
 }
 
-// WidgetType is the kind of a form's field. It is an open set.
+// WidgetType is the type of a field in a form. It is an open set.
 type WidgetType string
 
-// The kinds of field.
+// The known types of fields.
 const (
 	WidgetTypeText     WidgetType = "text"
 	WidgetTypeCheckbox WidgetType = "checkbox"
@@ -100,7 +101,7 @@ func (r EditRequest) check() error {
 		return err
 	}
 	if r.Input.isList() {
-		return refuse("Input", "edit takes one document: use URL instead of URLs, and a request for each document")
+		return refuse("Input", "Edit accepts one document: use URL instead of URLs, and send one request for each document")
 	}
 	if r.Instructions == "" {
 		return refuse("Instructions", "they are empty: say what to fill in or to change")
@@ -133,7 +134,7 @@ func (w EditWidget) check(field string) error {
 }
 
 func checkFontSize(field string, points float64) error {
-	if points != 0 && !(points >= 1 && points <= 72) { // NaN too
+	if points != 0 && !(points >= 1 && points <= 72) { // also refuses NaN
 		return refuse(field, "%v: use 1 to 72 points, or 0 for the default", points)
 	}
 	return nil
@@ -151,14 +152,14 @@ func isColor(s string) bool {
 	return true
 }
 
-// editWebhook is the webhook of an edit, which carries the metadata too.
+// editWebhook is the webhook of an edit. It also carries the metadata.
 type editWebhook struct {
 	webhookWire
 	Metadata json.RawMessage `json:"metadata,omitempty"`
 }
 
-// wire is the body to send; a is nil for the synchronous endpoint. This endpoint
-// has no async object: priority and webhook stand beside the rest.
+// wire returns the body to send; a is nil for the synchronous endpoint. This endpoint
+// has no async object: priority and webhook are members of the body itself.
 func (r EditRequest) wire(a *asyncWire) any {
 	if a == nil {
 		return r
@@ -187,8 +188,8 @@ func (r EditRequest) Format(f fmt.State, verb rune) {
 // LogValue logs the request without presigned signatures.
 func (r EditRequest) LogValue() slog.Value { return logPrinted(r) }
 
-// Edit edits a document and waits for the result on the same connection. See
-// Parse.
+// Edit edits a document and waits for the result on the same connection. See Parse for
+// its limits.
 func (c *Client) Edit(ctx context.Context, req EditRequest) (*EditResult, error) {
 	if err := checkSync("Edit", req.Async, ""); err != nil {
 		return nil, err
@@ -205,9 +206,9 @@ func (c *Client) EditAsync(ctx context.Context, req EditRequest, opts ...SubmitO
 type EditResult struct {
 	// JobID is the id of the job. Newer servers only.
 	JobID string `json:"job_id,omitzero"`
-	// DocumentURL is where the edited document can be downloaded, for a short time.
+	// DocumentURL is a link to the edited document. It is valid for a short time.
 	DocumentURL Link `json:"document_url"`
-	// FormSchema are the form's widgets as they were found. PDF only.
+	// FormSchema lists the fields that the service detected in the form. PDF only.
 	FormSchema []EditWidget `json:"form_schema,omitzero"`
 	// Usage is the usage of the job.
 	Usage *ParseUsage `json:"usage,omitzero"`

@@ -23,7 +23,7 @@ func TestEditWidgetKeepsUnknownMembers(t *testing.T) {
 	assert.JSONEq(t, strings.Replace(received, `"value":null,`, "", 1), string(raw))
 }
 
-func TestEditAsyncPriority(t *testing.T) {
+func TestEditAsyncSendsPriorityOnce(t *testing.T) {
 	t.Parallel()
 	r := minimalRequests()["edit"].(*EditRequest)
 	for want, body := range map[string]any{

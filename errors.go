@@ -25,7 +25,7 @@ var (
 	ErrDeleted = errors.New("reducto: deleted")
 	// ErrRateLimited: too many requests (429).
 	ErrRateLimited = errors.New("reducto: rate limited")
-	// ErrPasswordProtected: the document needs a password, or another one (442).
+	// ErrPasswordProtected: the password of the document is missing or wrong (442).
 	ErrPasswordProtected = errors.New("reducto: document is password protected")
 	// ErrInvalidRequest: the API refused the request as it is (400, 422).
 	ErrInvalidRequest = errors.New("reducto: invalid request")
@@ -33,14 +33,14 @@ var (
 	ErrUnavailable = errors.New("reducto: service unavailable")
 	// ErrEmptyUpload: the file to upload has no bytes.
 	ErrEmptyUpload = errors.New("reducto: empty upload")
-	// ErrUploadTooLarge: the file to upload is larger than the service takes.
+	// ErrUploadTooLarge: the file to upload is larger than the service accepts.
 	ErrUploadTooLarge = errors.New("reducto: upload too large")
 	// ErrTooLarge: an answer is larger than the configured limit.
 	ErrTooLarge = errors.New("reducto: answer too large")
 	// ErrDetached: the content is behind a URL, but the result has no Client to
 	// download it. You decoded the result yourself, for example from your own storage.
 	// Get the job again to read it.
-	ErrDetached = errors.New("reducto: result has no client to be fetched with")
+	ErrDetached = errors.New("reducto: result has no client to download its content")
 )
 
 // RequestError is the error for a request that the client refused before it sent
@@ -102,9 +102,9 @@ func withOp(err error, op string) error {
 // failed or broke, a time limit passed, or the answer was truncated, too large or not
 // JSON.
 type ConnectionError struct {
-	// Method and URL are those of the request. The URL has no query.
+	// Method and URL identify the request. The URL has no query.
 	Method, URL string
-	// StatusCode is that of the unusable answer; 0 if there was none.
+	// StatusCode is the status of the unusable answer; 0 if there was none.
 	StatusCode int
 	// Attempts is the number of attempts.
 	Attempts int

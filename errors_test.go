@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-func TestOtherErrors(t *testing.T) {
+func TestErrorTextsOfEveryType(t *testing.T) {
 	t.Parallel()
 	cause := errors.New("cause")
 	job := &Job{JobID: "j1", Status: JobStatusFailed, Reason: "no pages", Error: &ErrorDetail{Name: ErrorNameDocumentEmpty}}
@@ -47,7 +47,7 @@ func TestOtherErrors(t *testing.T) {
 	assert.ErrorIs(t, &UnknownOutcomeError{Err: &APIError{StatusCode: 502}}, ErrUnavailable)
 }
 
-func TestWithOp(t *testing.T) {
+func TestWithOpAddsTheMethodToACopy(t *testing.T) {
 	t.Parallel()
 	assert.NoError(t, withOp(errors.New("other"), "ParseAsync"))
 	original := &RequestError{Field: "Input"}
@@ -56,7 +56,7 @@ func TestWithOp(t *testing.T) {
 	assert.Equal(t, &RequestError{Op: "Inbox"}, withOp(&RequestError{Op: "Inbox"}, "ParseAsync"))
 }
 
-// The service may repeat what it was sent.
+// The service may repeat what the client sent.
 func TestErrorsDoNotRepeatPermissions(t *testing.T) {
 	t.Parallel()
 	for ref, repeated := range map[string]string{

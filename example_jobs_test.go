@@ -29,7 +29,7 @@ func ExampleHandle_Wait() {
 	defer cancel()
 	result, err := job.Wait(ctx)
 	if err != nil {
-		log.Fatal(err) // *JobError: it failed; *WaitError: it goes on, wait again by its id
+		log.Fatal(err) // *JobError: it failed. *WaitError: it continues, so you can wait again by its id.
 	}
 	fmt.Println(result.Usage.NumPages)
 	// Output: 1
@@ -53,7 +53,7 @@ func ExampleWithOnUpdate() {
 	// Output: it is Completed
 }
 
-// The id of a job is all that has to be kept to wait for it elsewhere.
+// To wait for a job elsewhere, keep only its id.
 func ExampleAttach() {
 	srv, err := reductotest.Start() // a Reducto in this process
 	if err != nil {
@@ -76,7 +76,7 @@ func ExampleAttach() {
 	// Output: Dear all
 }
 
-// Many jobs cost one request a round, not one each.
+// In each round one request asks for all jobs, not one request for each.
 func ExampleClient_WaitEach() {
 	srv, err := reductotest.Start() // a Reducto in this process
 	if err != nil {
@@ -103,7 +103,7 @@ func ExampleClient_WaitEach() {
 	// job-3 Completed
 }
 
-// All jobs of the account, from all pages.
+// Jobs yields all jobs of the account, from all pages.
 func ExampleClient_Jobs() {
 	srv, err := reductotest.Start() // a Reducto in this process
 	if err != nil {
@@ -121,7 +121,7 @@ func ExampleClient_Jobs() {
 			log.Fatal(err)
 		}
 		if job.CreatedAt.Before(now.Add(1500 * time.Millisecond)) {
-			break // no further page is asked for
+			break // no further page is requested
 		}
 		fmt.Println(job.JobID, job.Status)
 	}
@@ -131,7 +131,7 @@ func ExampleClient_Jobs() {
 	// job-2 Completed
 }
 
-// A result is one of a closed set of types.
+// A job's result has one of a fixed set of types.
 func ExampleClient_GetJob() {
 	srv, err := reductotest.Start() // a Reducto in this process
 	if err != nil {
@@ -171,8 +171,8 @@ func ExampleClient_GetJob() {
 	// Output: parsed into 2 blocks
 }
 
-// A result of more than about 6 MB comes as a URL. Ranging over it is the same: it
-// is downloaded while the loop runs, and one chunk is in memory at a time.
+// A result of more than about 6 MB comes as a URL. The loop is the same. It downloads
+// the result while it runs, and keeps one chunk in memory.
 func ExampleParseResult_Blocks() {
 	srv, err := reductotest.Start( // a Reducto in this process
 		reductotest.WithProcessingTime(0), reductotest.WithURLResultThreshold(0))
@@ -239,8 +239,7 @@ func ExampleParseResult_Chunks() {
 	// "# Use\n\nSwitch it on." from 2 blocks
 }
 
-// Decode fills a struct of yours. A field that is Cited comes with the places that
-// it was taken from.
+// Decode fills your struct. A field of type Cited also has its places in the document.
 func ExampleExtractResult_Decode() {
 	srv, err := reductotest.Start(reductotest.WithProcessingTime(0)) // a Reducto in this process
 	if err != nil {
@@ -280,8 +279,8 @@ func ExampleExtractResult_Decode() {
 	// page 1: Total: 12.50 EUR
 }
 
-// explain shows how to tell errors apart: by a sentinel where only the kind
-// matters, by a type where details do.
+// explain distinguishes errors: by a sentinel if only the kind matters, by a type if
+// details matter.
 func explain(err error) string {
 	switch {
 	case err == nil:
@@ -339,8 +338,8 @@ func Example_errors() {
 	// true
 }
 
-// The connection broke after the request was sent: there may be a job, and nobody
-// can tell. To submit again is a decision of yours.
+// The connection broke after the request was sent, so a job may or may not exist. You
+// decide whether to submit again.
 func ExampleUnknownOutcomeError() {
 	srv, err := reductotest.Start() // a Reducto in this process
 	if err != nil {
@@ -354,8 +353,9 @@ func ExampleUnknownOutcomeError() {
 	request := reducto.ParseRequest{Input: reducto.URL("https://example.com/document.pdf")}
 	job, err := client.ParseAsync(ctx, request)
 	if unknown, ok := errors.AsType[*reducto.UnknownOutcomeError](err); ok {
-		// Now or later: the webhook of the first one still comes, if there is a job. Under
-		// the same id, a receiver of this library processes only one of the two.
+		// You can submit again at any time. If the first job exists, its webhook still
+		// comes. Because both have the same id, a receiver of this library processes
+		// only one of the two.
 		request.Async.SubmissionID = unknown.SubmissionID
 		job, err = client.ParseAsync(ctx, request)
 	}
@@ -366,7 +366,7 @@ func ExampleUnknownOutcomeError() {
 	// Output: true 2 jobs
 }
 
-// WithResubmit takes that decision beforehand.
+// WithResubmit submits again automatically.
 func ExampleWithResubmit() {
 	srv, err := reductotest.Start() // a Reducto in this process
 	if err != nil {

@@ -11,17 +11,17 @@ import (
 	"github.com/reducto-go/reducto/webhook"
 )
 
-// Invoice is what is extracted.
+// Invoice is the extracted data.
 type Invoice struct {
 	Number string                 `json:"invoice_number"`
 	Total  reducto.Cited[float64] `json:"total"`
 }
 
-// process is the function of a webhook handler. It gets every outcome.
+// process is the function of a webhook handler. It is called for every outcome.
 func process(ctx context.Context, d *webhook.Delivery) error {
 	job, err := d.Job(ctx) // fetched once
 	if err != nil {
-		return err // delivered again; a job that has expired ends
+		return err // delivered again, until the job has expired
 	}
 	switch result := job.Result.(type) {
 	case *reducto.ParseResult:
@@ -41,7 +41,7 @@ func process(ctx context.Context, d *webhook.Delivery) error {
 	default:
 		return webhook.Permanent(fmt.Errorf("a result of type %T is of no use here", result))
 	}
-	return nil // done: no other call for this job
+	return nil // done: it is not called again for this job
 }
 
 func Example_receive() {
@@ -52,7 +52,7 @@ func Example_receive() {
 	defer srv.Close()
 	client := srv.Client() // yours: reducto.NewClient()
 
-	// Both secrets are accepted while the previous one is being replaced.
+	// The handler accepts both secrets while you replace the previous one.
 	secret, err := webhook.NewSecret("the current secret", "the previous secret")
 	if err != nil {
 		log.Fatal(err)
@@ -72,7 +72,7 @@ func Example_receive() {
 		job.Webhook, job.Metadata = url, map[string]any{"secret": "the previous secret"}
 		id := srv.SeedJob(job)
 		fmt.Println("answered", srv.Redeliver(id).StatusCode)
-		fmt.Println("answered", srv.Redeliver(id).StatusCode) // without another call
+		fmt.Println("answered", srv.Redeliver(id).StatusCode) // without another call of process
 	}
 	// Output:
 	// 1 chunks

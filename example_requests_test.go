@@ -26,13 +26,13 @@ func ExampleNewClient() {
 		reducto.WithUserAgent("invoices/1.4"),
 	)
 	if err != nil {
-		log.Fatal(err) // everything is checked here, and nothing is sent
+		log.Fatal(err) // NewClient checks the options and sends nothing
 	}
 	fmt.Println(client)
 	// Output: reducto.Client(https://eu.platform.reducto.ai)
 }
 
-// A key that is rotated without a restart: the function is asked before every
+// To rotate a key without a restart, use a function. The client calls it before every
 // attempt.
 func ExampleWithAPIKeyFunc() {
 	srv, err := reductotest.Start() // a Reducto in this process
@@ -51,8 +51,8 @@ func ExampleWithAPIKeyFunc() {
 	// Output: <nil>
 }
 
-// Do is for what the library has no method for, or no field. It has the client's
-// key, retries and errors.
+// Use Do for an endpoint or a field that the library does not have. It uses the
+// client's key, retries and errors.
 func ExampleClient_Do() {
 	srv, err := reductotest.Start() // a Reducto in this process
 	if err != nil {
@@ -78,7 +78,7 @@ func ExampleClient_Do() {
 	// true
 }
 
-// quarterlyReport is a request with some of everything.
+// quarterlyReport is a request with many options.
 func quarterlyReport(upload *reducto.Upload) reducto.ParseRequest {
 	return reducto.ParseRequest{
 		Input: reducto.FromUpload(upload),
@@ -256,8 +256,8 @@ func ExampleClient_PipelineAsync() {
 	// Output: 1 INV-7
 }
 
-// A document that is parsed once can be extracted from and split without paying
-// for the parsing again.
+// You can extract from and split a parsed document without paying for the parsing
+// again.
 func ExampleFromJob() {
 	srv, err := reductotest.Start(reductotest.WithProcessingTime(0)) // a Reducto in this process
 	if err != nil {
@@ -294,8 +294,8 @@ func ExampleFromJob() {
 	// Output: [{"invoice_number":"INV-7","total":12.50}]
 }
 
-// The synchronous calls return the result itself. They are for documents of a few
-// pages: the connection stays open as long as the job takes.
+// The synchronous calls return the result itself. Use them for documents of a few
+// pages, because the connection stays open until the job ends.
 func ExampleClient_Parse() {
 	srv, err := reductotest.Start() // a Reducto in this process
 	if err != nil {
@@ -381,8 +381,8 @@ func ExampleClient_UploadFile() {
 	// true
 }
 
-// With a webhook and a secret, every submission of the client announces its end,
-// and the announcement can be told from a forgery.
+// With a webhook and a secret, the service announces the end of every submission, and
+// the receiver can detect forgeries.
 func ExampleWithWebhook() {
 	srv, err := reductotest.Start(reductotest.WithProcessingTime(0)) // a Reducto in this process
 	if err != nil {
@@ -405,7 +405,7 @@ func ExampleWithWebhook() {
 			UserID string `json:"user_id"`
 		}
 		if err := d.DecodeMetadata(&metadata); err != nil {
-			return webhook.Permanent(err) // another delivery would bring the same
+			return webhook.Permanent(err) // a retry would get the same error
 		}
 		fmt.Println("job of user", metadata.UserID, d.Outcome)
 		return nil
@@ -433,7 +433,7 @@ func ExampleWithWebhook() {
 	// answered 200
 }
 
-// A single submission can do without the client's webhook.
+// A single submission can disable the client's webhook.
 func ExampleNoWebhook() {
 	srv, err := reductotest.Start() // a Reducto in this process
 	if err != nil {

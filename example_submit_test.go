@@ -10,8 +10,8 @@ import (
 	"github.com/reducto-go/reducto/reductotest"
 )
 
-// submitAll submits a document to each of the four asynchronous endpoints. Every
-// call returns as soon as there is a job.
+// submitAll submits a document to each of the four asynchronous endpoints. Every call
+// returns when the service has made a job.
 func submitAll(ctx context.Context, client *reducto.Client, upload *reducto.Upload) (jobIDs []string, err error) {
 	input := reducto.FromUpload(upload)
 	parse, err := client.ParseAsync(ctx, reducto.ParseRequest{
@@ -21,7 +21,7 @@ func submitAll(ctx context.Context, client *reducto.Client, upload *reducto.Uplo
 	if err != nil {
 		return nil, err
 	}
-	instructions := reducto.Instructions{Schema: invoiceSchema} // anything that marshals to a JSON schema
+	instructions := reducto.Instructions{Schema: invoiceSchema} // any value that marshals to a JSON schema
 	extract, err := client.ExtractAsync(ctx, reducto.ExtractRequest{Input: input, Instructions: instructions})
 	if err != nil {
 		return nil, err

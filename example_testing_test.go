@@ -14,7 +14,7 @@ import (
 )
 
 func TestEachJobIsProcessedOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) { // time is virtual in here, and costs nothing
+	synctest.Test(t, func(t *testing.T) { // with virtual time
 		srv := reductotest.NewServer(t, reductotest.WithProcessingTime(3*time.Hour))
 		secret, err := webhook.NewSecret("a secret for this test")
 		require.NoError(t, err)
@@ -24,7 +24,7 @@ func TestEachJobIsProcessedOnce(t *testing.T) {
 			reducto.WithWebhook(reducto.DirectWebhook(srv.Mount("/webhook", handler))),
 			reducto.WithSubmitHook(secret),
 		)
-		// Two attempts are lost, the third comes three times.
+		// Two attempts are lost. The third is delivered three times.
 		srv.WebhookFault(reductotest.Combine(reductotest.LoseAttempts(2), reductotest.Duplicate(2)))
 
 		job, err := client.ParseAsync(t.Context(), reducto.ParseRequest{Input: reducto.URL("https://example.com/a.pdf")})

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestTime(t *testing.T) {
+func TestTimeReadsEveryLayout(t *testing.T) {
 	t.Parallel()
 	want := time.Date(2026, 10, 2, 8, 15, 30, 0, time.UTC)
 	for text, at := range map[string]time.Time{
@@ -41,7 +41,7 @@ func TestTime(t *testing.T) {
 		require.Error(t, json.Unmarshal([]byte(text), &got), text)
 		assert.Equal(t, want, got.Time, "it is left as it was")
 	}
-	// Null is nothing, as everywhere in JSON.
+	// Null changes nothing, as in encoding/json.
 	got := Time{Time: want}
 	require.NoError(t, json.Unmarshal([]byte("null"), &got))
 	assert.Equal(t, want, got.Time)

@@ -19,12 +19,12 @@ import (
 type ExtractRequest struct {
 	// Input is the document, or a list of them. FromJob uses an earlier parse.
 	Input Input `json:"input"`
-	// Parsing is how the document is parsed first. The service ignores it for an Input
-	// from FromJob, which is parsed already.
+	// Parsing selects how the document is parsed first. The service ignores it for an
+	// Input from FromJob, because that document is already parsed.
 	Parsing ParseOptions `json:"parsing,omitzero"`
-	// Instructions say what to extract.
+	// Instructions describe what to extract.
 	Instructions Instructions `json:"instructions,omitzero"`
-	// Settings chooses how to extract.
+	// Settings selects how to extract.
 	Settings ExtractSettings `json:"settings,omitzero"`
 	// QueuePriority is the queue of ExtractAsync. Extract does not support it. By
 	// Reducto's guide, only parse jobs use QueuePriorityBatch.
@@ -34,61 +34,62 @@ type ExtractRequest struct {
 	Async Async `json:"-"`
 }
 
-// Instructions say what to extract.
+// Instructions describe what to extract.
 type Instructions struct {
 	// Schema is the JSON Schema of the result: a map, a json.RawMessage, or a value of
 	// another package that marshals to one. Package schema makes one of a Go struct.
 	// The descriptions in it guide the extraction. Required.
 	Schema any `json:"schema,omitzero"`
-	// SystemPrompt describes the documents and what to mind, for all fields. Empty is
-	// the default: "Be precise and thorough."
+	// SystemPrompt describes the documents and gives instructions for all fields.
+	// Default: "Be precise and thorough."
 	SystemPrompt string `json:"system_prompt,omitzero"`
 }
 
-// ExtractSettings chooses how to extract.
+// ExtractSettings selects how to extract.
 type ExtractSettings struct {
-	// IncludeImages extracts from images too, not from the text alone. Default: false.
+	// IncludeImages extracts from images as well as from the text. Default: false.
 	IncludeImages bool `json:"include_images,omitzero"`
-	// OptimizeForLatency has the job done sooner, at a higher price. Default: false.
+	// OptimizeForLatency makes the job end sooner, at a higher price. Default: false.
 	OptimizeForLatency bool `json:"optimize_for_latency,omitzero"`
-	// ForceURLResult has the result come as a URL even where it is small enough to
-	// be inline. This library reads both alike. Default: false. Newer servers only.
+	// ForceURLResult makes the service send the result as a URL, even if it is small
+	// enough to be inline. This library reads both forms. Default: false. Newer servers
+	// only.
 	ForceURLResult bool `json:"force_url_result,omitzero"`
-	// ArrayExtract is for long lists, such as the lines of a statement. Newer servers
-	// prefer DeepExtract for them. Default: false.
+	// ArrayExtract is the mode for long lists, such as the lines of a statement. Newer
+	// servers recommend DeepExtract instead. Default: false.
 	ArrayExtract bool `json:"array_extract,omitzero"`
-	// DeepExtract has an agent check and refine its result again and again: the most
-	// accurate, the slowest, the most expensive. Default: false.
+	// DeepExtract lets an agent check and refine its result repeatedly. It is the most
+	// accurate mode, the slowest and the most expensive. Default: false.
 	DeepExtract bool `json:"deep_extract,omitzero"`
-	// Citations say where in the document a value was found.
+	// Citations selects whether values come with their position in the document.
 	Citations CitationSettings `json:"citations,omitzero"`
-	// PageRange is the part of the document to extract from. Default: all of it. Newer
-	// servers only; Parsing.Settings.PageRange is known to all.
+	// PageRange selects the part of the document to extract from. Default: the whole
+	// document. Newer servers only. All servers support Parsing.Settings.PageRange.
 	PageRange PageRange `json:"page_range,omitzero"`
 }
 
-// CitationSettings choose whether values come with the place where they were
-// found. They change the form of the result, which ExtractResult.Decode hides.
+// CitationSettings selects whether values come with their position in the document.
+// Citations change the form of the result. ExtractResult.Decode hides the difference.
 type CitationSettings struct {
 	// Enabled adds the citations. Default: false.
 	Enabled bool `json:"enabled,omitzero"`
-	// NumericalConfidence adds confidence as numbers to them. Default: true.
+	// NumericalConfidence adds the confidence as a number to citations. Default: true.
 	NumericalConfidence *bool `json:"numerical_confidence,omitzero"`
-	// ParentBlock is how much of the block around a citation comes with it. Default:
-	// ParentBlockFull. Newer servers only.
+	// ParentBlock selects how much of the block around a citation the result contains.
+	// Default: ParentBlockFull. Newer servers only.
 	ParentBlock ParentBlock `json:"parent_block,omitzero"`
 }
 
-// ParentBlock is how much of the block around a citation comes with it. It is an
-// open set.
+// ParentBlock selects how much of the block around a citation the result contains. It
+// is an open set.
 type ParentBlock string
 
-// The amounts of parent block.
+// The known values of ParentBlock.
 const (
-	// ParentBlockFull is the block with its content.
+	// ParentBlockFull includes the block with its content.
 	ParentBlockFull ParentBlock = "full"
-	// ParentBlockBBoxOnly is the block without its content: much less to transfer
-	// where many values come from the same large table.
+	// ParentBlockBBoxOnly omits the content of the block. The result is much smaller if
+	// many values come from the same large table.
 	ParentBlockBBoxOnly ParentBlock = "bbox_only"
 )
 
@@ -105,11 +106,11 @@ func (r ExtractRequest) check() error {
 	return r.Settings.PageRange.check("Settings.PageRange")
 }
 
-// schemaKeywords are members of which a JSON Schema of a result has at least one.
+// schemaKeywords are members of a JSON Schema. A schema of a result has at least one.
 var schemaKeywords = []string{"type", "properties", "$ref", "anyOf", "allOf", "oneOf", "enum", "$defs"}
 
-// checkSchema refuses what certainly is no JSON Schema of an object's fields. A struct
-// is the usual mistake: it would be sent as the values of its fields.
+// checkSchema refuses a value that is certainly no JSON Schema of an object. The usual
+// mistake is a struct, which would be sent as the values of its fields.
 func checkSchema(schema any) error {
 	const field = "Instructions.Schema"
 	if _, ok := schema.([]byte); ok {
@@ -126,14 +127,14 @@ func checkSchema(schema any) error {
 	const give = "give a JSON Schema as a map or a json.RawMessage, or make one of a Go struct with schema.For"
 	switch {
 	case schema == nil || string(raw) == "null":
-		return refuse(field, "there is none: %s", give)
+		return refuse(field, "there is no schema: %s", give)
 	case raw[0] != '{':
-		return refuse(field, "a %T marshals to no JSON object: %s", schema, give)
+		return refuse(field, "a %T does not marshal to a JSON object: %s", schema, give)
 	}
 	return refuse(field, "a %T marshals to an object without any of %s: %s", schema, strings.Join(schemaKeywords, ", "), give)
 }
 
-// wire is the body to send; a is nil for the synchronous endpoint.
+// wire returns the body to send; a is nil for the synchronous endpoint.
 func (r *ExtractRequest) wire(a *asyncWire) any {
 	return struct {
 		*ExtractRequest
@@ -171,19 +172,19 @@ func (c *Client) ExtractAsync(ctx context.Context, req ExtractRequest, opts ...S
 
 // ExtractUsage is the usage of an extract job.
 type ExtractUsage struct {
-	// NumPages counts the pages that were processed.
+	// NumPages is the number of processed pages.
 	NumPages int `json:"num_pages"`
-	// NumFields counts the extracted fields. JSON has it even if it is 0, because it
-	// identifies results without a response type.
+	// NumFields is the number of extracted fields. JSON has it even if it is 0, because
+	// it identifies results without a response type.
 	NumFields int `json:"num_fields"`
-	// Credits is what they cost; nil for accounts that are not billed in credits.
+	// Credits is the cost in credits; nil for accounts that are not billed in credits.
 	Credits *float64 `json:"credits,omitzero"`
 	// ExtractMode is the mode of the extraction; empty if the service does not send it.
 	ExtractMode ExtractUsageMode `json:"extract_mode,omitzero"`
 	// Extra has the members that this version of the library does not know.
 	Extra Extra `json:"-"`
 
-	uncounted bool // it came without num_fields
+	uncounted bool // the service sent no num_fields
 }
 
 // ExtractUsageMode is the mode of an extraction in ExtractUsage. It is an open set.
@@ -239,7 +240,7 @@ type ExtractResult struct {
 	cites content // of the form "extract" only
 
 	mu     sync.Mutex
-	loaded json.RawMessage // what lies behind the value's link, once downloaded
+	loaded json.RawMessage // the downloaded value, if the result has a link
 }
 
 // ResponseType returns "extract" or "v3_extract". An "extract" result has a list of
@@ -291,8 +292,8 @@ func (r *ExtractResult) Raw(ctx context.Context) (json.RawMessage, error) {
 }
 
 // Citations returns the citations of the form "extract": a list parallel to the
-// values, or nil if there are none. It returns nil for the form "v3_extract", whose
-// values include their citations. Decode those with Cited.
+// values, or nil if there are none. It returns nil for the form "v3_extract". The
+// values of that form include their citations. Decode them with Cited.
 func (r *ExtractResult) Citations(ctx context.Context) (json.RawMessage, error) {
 	switch {
 	case r.cites.link != "":
@@ -405,7 +406,7 @@ func (r *ExtractResult) read(in *jsonread.Reader) {
 	}
 }
 
-// MarshalJSON writes the result as it came; after a download, with its value.
+// MarshalJSON writes the result as it came. After a download it includes the value.
 func (r *ExtractResult) MarshalJSON() ([]byte, error) {
 	r.mu.Lock()
 	value := r.value.raw

@@ -17,7 +17,7 @@ type invoiceFields struct {
 	Total  float64 `json:"total"`
 }
 
-// schemaFields is a schema as a struct, as other packages have one.
+// schemaFields is a schema as a struct, as in other packages.
 type schemaFields struct {
 	Type       string         `json:"type,omitempty"`
 	Properties map[string]any `json:"properties,omitempty"`
@@ -97,7 +97,8 @@ func TestExtractAcceptsSchema(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
-				// The answer is fixed, whatever the fake service thinks of the schema.
+				// The answer is fixed, even if the fake service would refuse the
+				// schema.
 				srv.Fault("POST /extract_async", reductotest.Status(200).JSON(`{"job_id":"job-7"}`))
 				_, err := client.ExtractAsync(t.Context(), reducto.ExtractRequest{
 					Input: document, Instructions: reducto.Instructions{Schema: schema},

@@ -45,7 +45,7 @@ var spring = dues{
 	Lines: []line{{"quay", "1000"}, {"water", "250.5"}}, Tags: []string{"spring", "quay"},
 }
 
-// What the user asked for decides, not the form in which the service sent it.
+// The form depends on the request, not on how the service sent the value.
 func TestDecodeEveryForm(t *testing.T) {
 	t.Parallel()
 	for _, name := range extractSamples {
@@ -104,7 +104,7 @@ type citedDues struct {
 	Tags []Cited[string] `json:"tags"`
 }
 
-func TestDecodeIntoAnyLeavesEverythingAsItCame(t *testing.T) {
+func TestDecodeIntoAnyKeepsTheJSON(t *testing.T) {
 	t.Parallel()
 	for _, name := range extractSamples {
 		r := resultOf[*ExtractResult](t, name)
@@ -119,7 +119,7 @@ func TestDecodeIntoAnyLeavesEverythingAsItCame(t *testing.T) {
 		require.NoError(t, r.Decode(t.Context(), &text))
 		assert.Equal(t, string(raw), string(text), name)
 	}
-	// A map of anything has one value, as a struct does, and its fields as they came.
+	// A map has one value, as a struct does, with its fields unchanged.
 	var v map[string]any
 	require.NoError(t, resultOf[*ExtractResult](t, "job_extract_v3_citations.json").Decode(t.Context(), &v))
 	assert.Contains(t, v["number"], "citations")
@@ -128,7 +128,7 @@ func TestDecodeIntoAnyLeavesEverythingAsItCame(t *testing.T) {
 // citations of a field, as the service writes them.
 const oneCitation = `[{"type":"Text","content":"c","bbox":{"left":-0.5,"top":0,"width":1,"height":1,"page":1}}]`
 
-func TestDecodeSeveralValues(t *testing.T) {
+func TestDecodeSeveralValuesNeedsASlice(t *testing.T) {
 	t.Parallel()
 	r := extraction(t, `{"response_type":"extract","usage":{"num_fields":1},"result":[{"number":"1"},{"number":"2"}],"citations":[{"number":`+oneCitation+`},{"number":[]}]}`)
 	var many []struct{ Number Cited[string] }
@@ -150,7 +150,7 @@ func TestDecodeSeveralValues(t *testing.T) {
 	assert.Empty(t, empty)
 }
 
-func TestDecodeRefusesTargets(t *testing.T) {
+func TestDecodeRefusesNonPointers(t *testing.T) {
 	t.Parallel()
 	r := resultOf[*ExtractResult](t, "job_extract_v3_plain.json")
 	var nowhere *dues
@@ -162,7 +162,7 @@ func TestDecodeRefusesTargets(t *testing.T) {
 	}
 }
 
-func TestDecodeMismatch(t *testing.T) {
+func TestDecodeMismatchIsADecodeError(t *testing.T) {
 	t.Parallel()
 	for _, name := range extractSamples {
 		r := resultOf[*ExtractResult](t, name)
@@ -211,7 +211,7 @@ func TestDecodeKeepsNumbersWhole(t *testing.T) {
 	}
 }
 
-// Text is not touched on the way, however it is written.
+// Text is returned unchanged, however it is written in JSON.
 func TestDecodeKeepsText(t *testing.T) {
 	t.Parallel()
 	r := extraction(t, `{"response_type":"v3_extract","result":{"a<b>":{"value":"<&>\u2028\ud83d\udea2 \"}{","citations":[]}}}`)
@@ -222,8 +222,8 @@ func TestDecodeKeepsText(t *testing.T) {
 	assert.Equal(t, "<&>\u2028🚢 \"}{", v.A)
 }
 
-// A usage is written as it was read; one that was built has its fields' number,
-// which tells an extraction from other results.
+// A usage is encoded as it was decoded. A new one has num_fields, which distinguishes
+// an extraction from other results.
 func TestExtractUsageKeepsItsForm(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{`{"num_pages":1}`, `{"num_pages":1,"num_fields":0}`, `{"num_pages":1,"num_fields":3,"extract_mode":"super_agent"}`} {

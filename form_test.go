@@ -15,7 +15,8 @@ import (
 	"github.com/reducto-go/reducto/internal/members"
 )
 
-// members of results that are not fields with a json tag: optional ones, with an example.
+// furtherMembers lists members of results that are not fields with a json tag. The
+// optional ones have an example.
 type furtherMembers struct{ required, optional map[string]string }
 
 // answerTypes are all types that the service's answers are decoded into.
@@ -148,8 +149,8 @@ func decodeAndEncode(t reflect.Type, in map[string]json.RawMessage) (sent, encod
 	return sent, encoded, err
 }
 
-// zeros are the explicit zeros of every kind of JSON value but null, which the service
-// and this library take for an absent member.
+// zeros are the explicit zeros of every kind of JSON value except null. The service and
+// this library treat null as an absent member.
 var zeros = []string{`false`, `0`, `0.0`, `-0e1`, `""`, `[]`, `{}`, `{ }`}
 
 func TestExplicitZeroOfOptionalMemberIsEncodedAgain(t *testing.T) {

@@ -17,7 +17,7 @@ import (
 	"github.com/reducto-go/reducto/internal/jsonread"
 )
 
-// addWire makes samples the seeds of a target.
+// addWire adds samples as the seeds of a target.
 func addWire(f *testing.F, pattern string, add func(data []byte)) {
 	for _, name := range wireNames(f, pattern) {
 		raw, err := os.ReadFile(filepath.Join("testdata", "wire", name))
@@ -26,9 +26,8 @@ func addWire(f *testing.F, pattern string, add func(data []byte)) {
 	}
 }
 
-// meaning is the JSON in data as this library understands it: unset and zero are
-// the same, numbers are those of float64, and a response type that is no text is
-// none.
+// meaning returns the JSON in data as this library understands it. Unset and zero are
+// equal, numbers are float64, and a response type that is no string is absent.
 func meaning(t testing.TB, data []byte) any {
 	t.Helper()
 	d := json.NewDecoder(bytes.NewReader(data))
@@ -124,8 +123,8 @@ func FuzzResult(f *testing.F) {
 	})
 }
 
-// readAll calls what reads a result. Without a client, a link is the only reason
-// to fail that is not in the data.
+// readAll calls every method that reads a result. Without a client, only a link or the
+// data can make it fail.
 func readAll(t *testing.T, r Result, fresh *Job) {
 	switch r := r.(type) {
 	case *ParseResult:
@@ -221,7 +220,7 @@ func FuzzReadChunks(f *testing.F) {
 		} else {
 			if inner, around := object(data)["result"]; around {
 				if _, here := object(data)["chunks"]; here {
-					return // both at once: no form that there is
+					return // both at once, which is no valid form
 				}
 				data = inner
 			}

@@ -22,8 +22,8 @@ import (
 	"github.com/reducto-go/reducto/webhook/inbox"
 )
 
-// docs/guarantees.md is one page. Each promise in it names a test that exists: `TestX`
-// (directory). The names of subtests stand as texts in the directory or in storetest.
+// docs/guarantees.md is one page. Each promise names an existing test: `TestX`
+// (directory). Names of subtests are texts in the directory or in storetest.
 func TestEachGuaranteeNamesATest(t *testing.T) {
 	t.Parallel()
 	raw, err := os.ReadFile("docs/guarantees.md")

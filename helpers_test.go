@@ -11,8 +11,8 @@ import (
 	"github.com/reducto-go/reducto/reductotest"
 )
 
-// bubble runs f in a synctest bubble, with a service of its own and a client of
-// it. When f returns, every goroutine must have ended.
+// bubble runs f in a synctest bubble, with its own service and a client of it. When f
+// returns, every goroutine must have ended.
 func bubble(t *testing.T, f func(t *testing.T, srv *reductotest.Server, client *reducto.Client), opts ...reductotest.Option) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {

@@ -57,13 +57,13 @@ func (in Input) MarshalJSON() ([]byte, error) {
 	case in.list:
 		return json.Marshal(in.refs)
 	case len(in.refs) == 1:
-		return json.Marshal(&in.refs[0]) // a pointer is no copy
+		return json.Marshal(&in.refs[0]) // a pointer avoids a copy
 	}
 	return []byte("null"), nil
 }
 
-// UnmarshalJSON reads the forms that the API has for a document: a string, a
-// list of strings, or an object with a file_id.
+// UnmarshalJSON reads each form of a document in the API: a string, a list of strings,
+// or an object with a file_id.
 func (in *Input) UnmarshalJSON(data []byte) error {
 	if members.IsNull(data) {
 		return nil
@@ -82,7 +82,7 @@ func (in *Input) UnmarshalJSON(data []byte) error {
 		FileID string `json:"file_id"`
 	}
 	if err := json.Unmarshal(data, &upload); err != nil || upload.FileID == "" {
-		return fmt.Errorf("reducto: an input is a string, a list of strings or an upload")
+		return fmt.Errorf("reducto: an input must be a string, a list of strings or an upload")
 	}
 	*in = URL(upload.FileID)
 	return nil
@@ -121,9 +121,9 @@ func (in Input) check(field string) error {
 	return nil
 }
 
-// plainURL reports whether u is an http or https URL of a simple form: a host of
-// letters, digits, '-' and '.', and no escapes before the query. It saves url.Parse
-// for most submissions.
+// plainURL reports whether u is a simple http or https URL. Its host has only letters,
+// digits, '-' and '.', and there is no escape before the query. plainURL saves
+// url.Parse for most submissions.
 func plainURL(u string) bool {
 	rest, ok := strings.CutPrefix(u, "https://")
 	if !ok {

@@ -38,13 +38,13 @@ func TestInputJSON(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(`null`), &in))
 	assert.Equal(t, URL("reducto://5a1e.pdf"), in, "null is nothing, as everywhere in JSON")
 	for _, text := range []string{`7`, `{}`, `{"file_id":""}`, `{"file_id":7}`, `[1]`, `true`, `[["a"]]`} {
-		require.ErrorContains(t, json.Unmarshal([]byte(text), &in), "an input is", text)
+		require.ErrorContains(t, json.Unmarshal([]byte(text), &in), "an input must be", text)
 	}
 	assert.True(t, FromUpload(nil).IsZero())
 	assert.True(t, URLs().IsZero())
 }
 
-func TestInputDoesNotFollowTheSlice(t *testing.T) {
+func TestInputCopiesItsSlice(t *testing.T) {
 	t.Parallel()
 	list := []string{"https://example.com/a.pdf", "https://example.com/b.pdf"}
 	in := URLs(list...)
@@ -52,7 +52,7 @@ func TestInputDoesNotFollowTheSlice(t *testing.T) {
 	assert.Equal(t, "[https://example.com/a.pdf https://example.com/b.pdf]", in.String())
 }
 
-func TestInputCheck(t *testing.T) {
+func TestInputCheckRefusesInvalidReferences(t *testing.T) {
 	t.Parallel()
 	for _, good := range []Input{
 		URL("https://example.com/a.pdf?X-Amz-Signature=5a1e#p"), URL("HTTP://EXAMPLE.COM"), URL("s3://bucket/key"), URL("reducto://x"),
@@ -76,14 +76,14 @@ func TestInputCheck(t *testing.T) {
 			assert.Contains(t, refused.Reason, reason)
 		}
 	}
-	// What is complained about is shown without what may be secret.
+	// Errors show an invalid input without its secrets.
 	err := URL("report.pdf?token=5a1e").check("Input")
 	require.Error(t, err)
 	assert.NotContains(t, err.Error(), "5a1e")
 	assert.Less(t, len(URL("x"+strings.Repeat("y", 10000)).check("Input").Error()), 300)
 }
 
-func TestInputString(t *testing.T) {
+func TestInputStringHidesQueries(t *testing.T) {
 	t.Parallel()
 	for want, in := range map[string]Input{
 		"":                                     {},
@@ -97,7 +97,7 @@ func TestInputString(t *testing.T) {
 	}
 }
 
-func TestPlainURL(t *testing.T) {
+func TestPlainURLAcceptsOnlySimpleURLs(t *testing.T) {
 	t.Parallel()
 	for _, usual := range []string{
 		"https://example.com", "http://example.com/", "https://a-1.example.com/a/b.pdf", "https://EXAMPLE.com/a",
@@ -114,7 +114,7 @@ func TestPlainURL(t *testing.T) {
 	}
 }
 
-// What url.Parse is not asked about is what it accepts, with a scheme and a host.
+// plainURL accepts only URLs that url.Parse accepts, with a scheme and a host.
 func FuzzPlainURL(f *testing.F) {
 	for _, u := range []string{
 		"https://example.com/a.pdf?sig=5%2F1e", "http://a", "https://a.b-c/d/e;f=g,h", "https://a/%zz", "https://a/?%zz", "https://./..",

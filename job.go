@@ -51,8 +51,8 @@ const (
 // Job is the state of a job. The optional fields depend on the version of the service
 // and on the status.
 type Job struct {
-	// JobID is the id of the job. The service does not return it: it is the requested
-	// id.
+	// JobID is the id of the job. The service does not return it, so the client sets
+	// it.
 	JobID string `json:"job_id,omitzero"`
 	// Status is the status of the job.
 	Status JobStatus `json:"status"`
@@ -62,25 +62,25 @@ type Job struct {
 	// Progress is the progress of the job. Do not compute with it: its unit is not
 	// documented, and both fractions and percentages occur.
 	Progress *float64 `json:"progress,omitzero"`
-	// Reason is why the job failed, for people.
+	// Reason explains to people why the job failed.
 	Reason string `json:"reason,omitzero"`
-	// Error is why the job failed, for programs. Newer servers only.
+	// Error explains to programs why the job failed. Newer servers only.
 	Error *ErrorDetail `json:"error,omitzero"`
 	// Type is the kind of job.
 	Type JobType `json:"type,omitzero"`
-	// NumPages and TotalPages count the pages processed and the document's pages.
+	// NumPages counts the processed pages, TotalPages the pages of the whole document.
 	NumPages   *int `json:"num_pages,omitzero"`
 	TotalPages *int `json:"total_pages,omitzero"`
-	// Source tells how the job was submitted; its form is not documented.
+	// Source tells how the job was submitted. Its form is not documented.
 	Source json.RawMessage `json:"source,omitzero"`
 	// Duration is the processing time in seconds.
 	Duration *float64 `json:"duration,omitzero"`
-	// CreatedAt is when the job was submitted, in UTC.
+	// CreatedAt is the time of the submission, in UTC.
 	CreatedAt Time `json:"created_at,omitzero"`
 	// RawConfig is the configuration of the job. It can hold the metadata with a webhook
 	// secret, so it is not printed.
 	RawConfig RawConfig `json:"raw_config,omitzero"`
-	// Bucket is the storage of the job's artefacts; its form is not documented.
+	// Bucket is the storage of the job's artefacts. Its form is not documented.
 	Bucket json.RawMessage `json:"bucket,omitzero"`
 	// Extra has the members that this version of the library does not know.
 	Extra Extra `json:"-"`
@@ -109,7 +109,7 @@ func (j Job) MarshalJSON() ([]byte, error) { return members.Encode(j) }
 
 var jobFields = jsonread.FieldsOf[Job]()
 
-// readJob reads a job, its result by its type.
+// readJob reads a job, and its result by its type.
 func readJob(r *jsonread.Reader, v *Job) {
 	var j Job
 	var result resultReader
@@ -121,7 +121,7 @@ func readJob(r *jsonread.Reader, v *Job) {
 			j.Status = JobStatus(r.String())
 		case "result":
 			if result.read(r, j.Type); r.Err() != nil {
-				o.Name = "" // the error names the response type
+				o.Name = "" // the error names the response type instead
 			}
 		case "progress":
 			j.Progress = r.FloatPointer()
@@ -171,13 +171,13 @@ func logJob(id string, status JobStatus, kind JobType) slog.Value {
 
 // ErrorDetail describes why a job failed.
 type ErrorDetail struct {
-	// Code is an HTTP-like status.
+	// Code is a number like an HTTP status.
 	Code int `json:"code"`
-	// Name is the kind of error.
+	// Name is the name of the error.
 	Name ErrorName `json:"name"`
-	// Message explains it, for people.
+	// Message explains the error to people.
 	Message string `json:"message"`
-	// JobID is the job; empty if it is not named.
+	// JobID is the id of the job; empty if the service does not send it.
 	JobID string `json:"job_id,omitzero"`
 	// Extra has the members that this version of the library does not know.
 	Extra Extra `json:"-"`

@@ -24,16 +24,16 @@ type JobSummary struct {
 	// RawConfig is the configuration of the job; empty if it was excluded. It can hold
 	// the metadata with a webhook secret, so it is not printed.
 	RawConfig RawConfig `json:"raw_config,omitzero"`
-	// CreatedAt is when the job was submitted, in UTC.
+	// CreatedAt is the time of the submission, in UTC.
 	CreatedAt Time `json:"created_at,omitzero"`
-	// Source tells how the job was submitted; its form is not documented.
+	// Source tells how the job was submitted. Its form is not documented.
 	Source json.RawMessage `json:"source,omitzero"`
-	// NumPages and TotalPages count the pages processed and the document's pages.
+	// NumPages counts the processed pages, TotalPages the pages of the whole document.
 	NumPages   *int `json:"num_pages,omitzero"`
 	TotalPages *int `json:"total_pages,omitzero"`
 	// Duration is the processing time in seconds.
 	Duration *float64 `json:"duration,omitzero"`
-	// Bucket is the storage of the job's artefacts; its form is not documented.
+	// Bucket is the storage of the job's artefacts. Its form is not documented.
 	Bucket json.RawMessage `json:"bucket,omitzero"`
 	// Extra has the members that this version of the library does not know.
 	Extra Extra `json:"-"`
@@ -75,14 +75,14 @@ func (p *JobPage) UnmarshalJSON(data []byte) error { return members.Decode(data,
 // MarshalJSON writes unknown members too.
 func (p JobPage) MarshalJSON() ([]byte, error) { return members.Encode(p) }
 
-// MaxJobsPerPage is the largest size of a page.
+// MaxJobsPerPage is the maximum size of a page.
 const MaxJobsPerPage = 500
 
 // ListJobsOptions are the options of ListJobs and Jobs.
 type ListJobsOptions struct {
 	// Cursor selects the page: the NextCursor of a JobPage. Default: the first page.
 	Cursor string
-	// Limit is the most jobs on a page, from 1 to 500. Default: 100.
+	// Limit is the maximum number of jobs on a page, from 1 to 500. Default: 100.
 	Limit int
 	// ExcludeConfigs omits RawConfig, for a smaller answer. Default: false.
 	ExcludeConfigs bool
@@ -145,7 +145,7 @@ func (c *Client) Jobs(ctx context.Context, o ListJobsOptions) iter.Seq2[*JobSumm
 			case "":
 				return
 			case o.Cursor:
-				yield(nil, fmt.Errorf("reducto: the list of jobs leads from a page to itself"))
+				yield(nil, fmt.Errorf("reducto: the list of jobs does not end: a page has its own cursor as the next one"))
 				return
 			}
 			o.Cursor = page.NextCursor

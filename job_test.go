@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestJobFields(t *testing.T) {
+func TestJobFieldsAreDecoded(t *testing.T) {
 	t.Parallel()
 	job := wireJob(t, "job_parse.json")
 	assert.Empty(t, job.JobID, "the answer does not repeat it")
@@ -36,7 +36,7 @@ func TestJobFields(t *testing.T) {
 	assert.Nil(t, nulls.Extra)
 }
 
-func TestJobStatus(t *testing.T) {
+func TestJobStatusTerminal(t *testing.T) {
 	t.Parallel()
 	for status, ended := range map[JobStatus]bool{
 		JobStatusPending: false, JobStatusIdle: false, JobStatusInProgress: false, JobStatusCompleting: false,
@@ -49,7 +49,7 @@ func TestJobStatus(t *testing.T) {
 	assert.Equal(t, JobType("Translate"), wireJob(t, "job_archiving.json").Type)
 }
 
-func TestFailureReason(t *testing.T) {
+func TestFailureReasonPrefersTheReason(t *testing.T) {
 	t.Parallel()
 	failed := wireJob(t, "job_failed.json")
 	assert.Equal(t, "the cross-reference table is broken", failed.FailureReason())
@@ -63,7 +63,7 @@ func TestFailureReason(t *testing.T) {
 	assert.Empty(t, (&Job{Error: &ErrorDetail{}}).FailureReason())
 }
 
-func TestJobsThatCannotBeRead(t *testing.T) {
+func TestInvalidJobsLeaveTheValueUnchanged(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
 		`[]`, `"Completed"`, `7`, `{"status":7}`,
@@ -93,7 +93,7 @@ func TestJobMarshalsWithItsID(t *testing.T) {
 	require.Error(t, err)
 }
 
-func TestJobPages(t *testing.T) {
+func TestJobPagesSurviveJSON(t *testing.T) {
 	t.Parallel()
 	for _, name := range wireNames(t, "jobs_*.json") {
 		var page JobPage
@@ -126,7 +126,7 @@ func TestJobPages(t *testing.T) {
 	}
 }
 
-func TestHandle(t *testing.T) {
+func TestHandleRefusesUnsafeIDs(t *testing.T) {
 	t.Parallel()
 	client, err := NewClient(WithAPIKey("sk-test"))
 	require.NoError(t, err)
@@ -136,7 +136,7 @@ func TestHandle(t *testing.T) {
 	assert.Equal(t, "job j1 (*reducto.ParseResult)", h.String())
 	assert.Equal(t, "job j1 (reducto.Result)", Attach[Result](client, "j1").String())
 
-	// Without a client, and with an id that could change the URL, nothing is sent.
+	// Without a client, or with an id that could change the URL, nothing is sent.
 	for _, h := range []*Handle[Result]{{JobID: "j1"}, Attach[Result](client, ""), Attach[Result](client, "../version"), Attach[Result](client, "a/b")} {
 		var refused *RequestError
 		_, err := h.Get(t.Context())
@@ -148,7 +148,7 @@ func TestHandle(t *testing.T) {
 	}
 }
 
-// One member of another form than today's must not make a whole job unreadable.
+// A member of an unexpected form must not make the whole job unreadable.
 func TestOptionalMembersOfAnotherFormAreKept(t *testing.T) {
 	t.Parallel()
 	const text = `{"status":"Failed","progress":"half","created_at":"soon","error":{"code":"E7","name":"X","message":"m"},

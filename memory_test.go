@@ -22,8 +22,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What a download needs at most is measured in a process of its own: memoryEnv has
-// the test binary read what lies at a URL, in one of the ways.
+// A separate process measures the memory of a download. With memoryEnv the test binary
+// reads the content of a URL, in one of the ways.
 const memoryEnv = "REDUCTO_TEST_MEMORY"
 
 type memoryReport struct {
@@ -35,7 +35,7 @@ type memoryReport struct {
 func TestMemoryChild(t *testing.T) {
 	way, url, ok := strings.Cut(os.Getenv(memoryEnv), " ")
 	if !ok {
-		return // it is the child that does something
+		return // it is the child that does the work
 	}
 	use := func(url string) (report memoryReport) {
 		r := linkedTo(t, url)
@@ -69,7 +69,7 @@ func TestMemoryChild(t *testing.T) {
 	require.NoError(t, json.NewEncoder(os.Stderr).Encode(report))
 }
 
-// residentMemory is what the kernel says; 0 where it does not.
+// residentMemory returns the memory that the kernel reports; 0 if it does not.
 func residentMemory(t *testing.T, field string) int64 {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {
@@ -82,8 +82,8 @@ func residentMemory(t *testing.T, field string) int64 {
 	return kb << 10
 }
 
-// watchMemory samples what the runtime has from the system, where the kernel does
-// not remember the peak, until its result is called, which is the most above now.
+// watchMemory samples the memory that the runtime has from the system, if the kernel
+// does not record the peak. Its result returns the peak above the first value.
 func watchMemory() (peak func() int64) {
 	if _, err := os.Stat("/proc/self/status"); err == nil {
 		return func() int64 { return 0 }
@@ -113,7 +113,7 @@ func watchMemory() (peak func() int64) {
 	}
 }
 
-// measure has a child read what serve writes.
+// measure lets a child read what serve writes.
 func measure(t *testing.T, way string, serve func(w io.Writer)) memoryReport {
 	t.Helper()
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -134,8 +134,8 @@ func measure(t *testing.T, way string, serve func(w io.Writer)) memoryReport {
 	return report
 }
 
-// oneChunk writes a document of about size bytes that is a single chunk: texts first,
-// two thirds of it, as where chunking is disabled.
+// oneChunk writes a document of about size bytes with a single chunk, as without
+// chunking. Two thirds are texts, and they come first.
 func oneChunk(w io.Writer, size int) (blocks int) {
 	d := document{seed: 5}
 	rnd := rand.New(rand.NewPCG(5, 1))
@@ -166,16 +166,15 @@ func oneChunk(w io.Writer, size int) (blocks int) {
 	return blocks * times
 }
 
-// Streamed by block, a document of 200 MB needs 8 MB, whether it has many chunks or
-// one.
+// Blocks needs 8 MB for a document of 200 MB, with many chunks or with one.
 func TestBlocksNeedLittleMemory(t *testing.T) {
 	t.Parallel()
 	size := 200_000_000
-	if raceEnabled { // which has a memory of its own
+	if raceEnabled { // the race detector needs memory too
 		size /= 10
 	}
-	// What is needed is needed every time; how late the collector comes depends on what
-	// else the machine does.
+	// The needed memory is needed every time. The delay of the collector depends on the
+	// load of the machine.
 	var above int64
 	for range 3 {
 		var blocks atomic.Int64
@@ -190,7 +189,7 @@ func TestBlocksNeedLittleMemory(t *testing.T) {
 	assert.LessOrEqual(t, above, int64(8_000_000))
 }
 
-// Streamed by chunk, a document needs 8 MB, or no more than a larger chunk of it has.
+// Chunks needs 8 MB, or little more than one chunk if that is larger.
 func TestChunksHoldAChunkOnce(t *testing.T) {
 	t.Parallel()
 	const size = 30_000_000
@@ -216,7 +215,7 @@ func TestChunksHoldAChunkOnce(t *testing.T) {
 	}
 }
 
-// What is kept needs little more than the document, in many chunks or in one.
+// Load needs little more memory than the document, with many chunks or with one.
 func TestLoadNeedsTheDocumentsMemory(t *testing.T) {
 	t.Parallel()
 	const size = 30_000_000
@@ -236,12 +235,12 @@ func TestLoadNeedsTheDocumentsMemory(t *testing.T) {
 	}
 }
 
-// A block is in memory once, however large it is: as text, as text beyond ASCII, and as
-// one that is full of escapes.
+// A block of any size is in memory once: as ASCII, as other text, and as text full of
+// escapes.
 func TestBlocksHoldALargeBlockOnce(t *testing.T) {
 	t.Parallel()
 	size := 50_000_000
-	if raceEnabled { // which has a memory of its own
+	if raceEnabled { // the race detector needs memory too
 		size /= 10
 	}
 	for name, piece := range map[string]string{"text": "It was read once. ", "beyond ASCII": "Größe: 17 м² ", "escapes": `\n\"\u00e4\ud83d\ude00`} {
@@ -261,7 +260,7 @@ func TestBlocksHoldALargeBlockOnce(t *testing.T) {
 			for range 3 { // as above
 				report := measure(t, "blocks", func(w io.Writer) {
 					_, _ = io.WriteString(w, `{"type":"full","chunks":[{"content":"","blocks":[`)
-					for range 100_000 { // of which nothing is left
+					for range 100_000 { // garbage
 						block(w, 20)
 						_, _ = io.WriteString(w, ",")
 					}
@@ -285,7 +284,7 @@ func TestBlocksHoldALargeBlockOnce(t *testing.T) {
 	}
 }
 
-// document describes a content object that is made as it is read.
+// document describes a content object that is generated while it is read.
 type document struct {
 	chunks int
 	blocks int // of each chunk
@@ -293,11 +292,11 @@ type document struct {
 	seed   uint64
 }
 
-// sized is a document of about size bytes: 1 KB a block, 12.5 KB a chunk, two thirds
-// of it text.
+// sized returns a document of about size bytes: 1 KB for each block, 12.5 KB for each
+// chunk, and two thirds of it text.
 func sized(size int) document { return document{chunks: max(1, size/12_500), blocks: 12, seed: 7} }
 
-// ocrHeavy is a document of about size bytes that are words for the most part.
+// ocrHeavy returns a document of about size bytes that are mostly OCR words.
 func ocrHeavy(size int) document {
 	return document{chunks: max(1, size/125_000), blocks: 12, words: size / 215, seed: 7}
 }
@@ -306,7 +305,7 @@ var vocabulary = strings.Fields(`the harbour dues for berths of visiting yachts 
 	noon each master shall show papers on demand and keep clear fairway no vessel may anchor within two cables
 	pier lights between sunset sunrise pilotage is compulsory above forty metres über Möwe 1,250.00 B-4 EUR`)
 
-// text is about size bytes of text, as it stands in JSON.
+// text returns about size bytes of text as it is in JSON.
 func (d *document) text(rnd *rand.Rand, b *bytes.Buffer, size int) {
 	line := 0
 	for from := b.Len(); b.Len()-from < size; {
@@ -349,8 +348,8 @@ func (d *document) word(rnd *rand.Rand, b *bytes.Buffer, words int) {
 	fmt.Fprintf(b, `,"confidence":%v,"chunk_index":%d,"rotation":0}`, float64(rnd.IntN(1000))/1000, rnd.IntN(5000))
 }
 
-// WriteTo writes the document, of which it keeps no more than a block; but for its
-// blocks' contents, of which a chunk's content is made.
+// WriteTo writes the document. It keeps one block in memory, and the contents of one
+// chunk's blocks.
 func (d document) WriteTo(w io.Writer) (int64, error) {
 	rnd := rand.New(rand.NewPCG(d.seed, 1))
 	var b bytes.Buffer
@@ -368,7 +367,7 @@ func (d document) WriteTo(w io.Writer) (int64, error) {
 		if c > 0 {
 			b.WriteByte(',')
 		}
-		// The same texts come three times; they are made anew rather than kept.
+		// The same texts come three times. They are generated again instead of kept.
 		texts := rnd.Uint64()
 		for _, name := range []string{"content", "embed"} {
 			fmt.Fprintf(&b, `%s%q:"`, map[string]string{"content": "{", "embed": ","}[name], name)

@@ -133,8 +133,8 @@ func WithAPIKeyFunc(f func(context.Context) (string, error)) Option {
 	}
 }
 
-// WithBaseURL sets the URL of the API, for an installation of your own. It is http
-// or https and may have a path prefix. Default: REDUCTO_BASE_URL, then the region's.
+// WithBaseURL sets the URL of the API, for your own installation. It must be http or
+// https and may have a path prefix. Default: REDUCTO_BASE_URL, then that of the region.
 func WithBaseURL(baseURL string) Option {
 	return func(c *config) error {
 		c.baseURL, c.explicitServer = baseURL, true
@@ -235,20 +235,20 @@ func WithMaxDirectUpload(n int64) Option {
 func WithLogger(l *slog.Logger) Option {
 	return func(c *config) error {
 		if l == nil {
-			return errors.New("WithLogger: the logger is nil: leave the option out for silence")
+			return errors.New("WithLogger: the logger is nil: omit the option to disable logs")
 		}
 		c.logger = l
 		return nil
 	}
 }
 
-// WithUserAgent sets the name of your application, such as "invoices/1.4". It stands
-// before the library's name in the User-Agent header.
+// WithUserAgent sets the name of your application, such as "invoices/1.4". It precedes
+// the library's name in the User-Agent header.
 func WithUserAgent(app string) Option {
 	return func(c *config) error {
 		for _, r := range app {
 			if r < ' ' || r > '~' {
-				return errors.New("WithUserAgent: the name has a character that a header cannot have")
+				return errors.New("WithUserAgent: the name contains a character that is not allowed in a header")
 			}
 		}
 		c.userAgent = strings.TrimSpace(app)
@@ -337,11 +337,11 @@ func (c *config) server() (*url.URL, error) {
 	from := "WithBaseURL"
 	if env := os.Getenv(EnvBaseURL); env != "" && !c.explicitServer {
 		if c.region != "" {
-			return nil, errors.New("WithRegion and " + EnvBaseURL + " are both set: which server is meant? Unset one of them")
+			return nil, errors.New("WithRegion and " + EnvBaseURL + " are both set: unset one of them")
 		}
 		c.baseURL, from = env, EnvBaseURL
 	} else if c.explicitServer && c.region != "" {
-		return nil, errors.New("WithRegion and WithBaseURL are both set: which server is meant? Leave one out")
+		return nil, errors.New("WithRegion and WithBaseURL are both set: omit one of them")
 	}
 	if c.baseURL == "" && !c.explicitServer {
 		region := c.region
@@ -366,7 +366,7 @@ type credential struct {
 
 func newCredential(key string) credential { return credential{key, []string{"Bearer " + key}} }
 
-// fixedKey returns a function that always returns key, which was checked.
+// fixedKey returns a function that always returns key. The caller has checked key.
 func fixedKey(key string) func(context.Context) (credential, error) {
 	fixed := newCredential(key)
 	return func(context.Context) (credential, error) { return fixed, nil }
@@ -392,7 +392,7 @@ func checkKey(key string) error {
 	}
 	for _, r := range key {
 		if r <= ' ' || r > '~' {
-			return errors.New("the API key has a space or another character that a header cannot have (a line end from a file?)")
+			return errors.New("the API key contains a space or another character that is not allowed in a header: trim the line end if it comes from a file")
 		}
 	}
 	return nil
@@ -408,12 +408,12 @@ func parseBaseURL(raw string) (*url.URL, error) {
 	case u.Hostname() == "":
 		return nil, errors.New("the base URL has no host: give one such as https://platform.reducto.ai")
 	case u.User != nil:
-		return nil, errors.New("the base URL holds user information: the API key goes into WithAPIKey")
+		return nil, errors.New("the base URL contains user information: pass the API key to WithAPIKey")
 	case u.RawQuery != "" || u.Fragment != "":
 		return nil, errors.New("the base URL has a query or a fragment: leave them out")
 	}
 	u.Path = strings.TrimRight(u.Path, "/")
 	u.RawPath = strings.TrimRight(u.RawPath, "/")
-	u.Host = strings.TrimSuffix(u.Host, ":") // an empty port is none
+	u.Host = strings.TrimSuffix(u.Host, ":") // an empty port is no port
 	return u, nil
 }

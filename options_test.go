@@ -14,13 +14,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// newTestClient makes a client that has no server to talk to.
+// newTestClient makes a client without a server.
 func newTestClient(t testing.TB, opts ...Option) *Client {
 	t.Helper()
 	c, err := NewClient(append([]Option{WithAPIKey("sk-test"), WithBaseURL("https://reducto.example.com")}, opts...)...)
 	require.NoError(t, err)
 	if c.base.Host == "reducto.example.com" {
-		// The tests have their storage on this machine, as installations of one's own do.
+		// The storage of the tests is on this machine, as in a private installation.
 		c.guard.https = false
 		c.guard.private.Store(true)
 	}
@@ -42,7 +42,7 @@ func TestOptionsRefused(t *testing.T) {
 		"nil option":                {[]Option{nil}, "an option is nil"},
 		"empty key":                 {[]Option{WithAPIKey("")}, "WithAPIKey: the API key is empty"},
 		"blank key":                 {[]Option{WithAPIKey(" \t")}, "WithAPIKey: the API key is empty"},
-		"key with a line end":       {[]Option{WithAPIKey("sk-5a1e\n")}, "a line end from a file?"},
+		"key with a line end":       {[]Option{WithAPIKey("sk-5a1e\n")}, "trim the line end"},
 		"key with a space":          {[]Option{WithAPIKey("sk 5a1e")}, "a space or another character"},
 		"key with a space in front": {[]Option{WithAPIKey(" sk-5a1e")}, "a space or another character"},
 		"key beyond ASCII":          {[]Option{WithAPIKey("sk-5a1é")}, "a space or another character"},
@@ -57,7 +57,7 @@ func TestOptionsRefused(t *testing.T) {
 		"no host":                   {[]Option{WithBaseURL("https:///v1")}, "the base URL has no host"},
 		"no host but a port":        {[]Option{WithBaseURL("http://:8080")}, "the base URL has no host"},
 		"opaque":                    {[]Option{WithBaseURL("https:example.com")}, "the base URL has no host"},
-		"user information":          {[]Option{WithBaseURL("https://user:5a1e@example.com")}, "holds user information: the API key goes into WithAPIKey"},
+		"user information":          {[]Option{WithBaseURL("https://user:5a1e@example.com")}, "contains user information: pass the API key to WithAPIKey"},
 		"query":                     {[]Option{WithBaseURL("https://example.com?key=5a1e")}, "has a query or a fragment"},
 		"fragment":                  {[]Option{WithBaseURL("https://example.com#5a1e")}, "has a query or a fragment"},
 		"unknown region":            {[]Option{WithRegion("moon")}, `WithRegion: unknown region "moon": it is one of us, eu, au`},
@@ -76,9 +76,9 @@ func TestOptionsRefused(t *testing.T) {
 		"negative result":           {[]Option{WithMaxResultBytes(-5)}, "WithMaxResultBytes: -5 is not positive"},
 		"negative upload":           {[]Option{WithMaxDirectUpload(-1)}, "WithMaxDirectUpload: -1 is not between 0 and 100000000"},
 		"upload beyond the limit":   {[]Option{WithMaxDirectUpload(MaxDirectUpload + 1)}, "is not between 0 and 100000000"},
-		"nil logger":                {[]Option{WithLogger(nil)}, "WithLogger: the logger is nil: leave the option out"},
-		"user agent of two lines":   {[]Option{WithUserAgent("a\r\nX: y")}, "WithUserAgent: the name has a character"},
-		"user agent beyond ASCII":   {[]Option{WithUserAgent("größe/1")}, "WithUserAgent: the name has a character"},
+		"nil logger":                {[]Option{WithLogger(nil)}, "WithLogger: the logger is nil: omit the option"},
+		"user agent of two lines":   {[]Option{WithUserAgent("a\r\nX: y")}, "WithUserAgent: the name contains a character"},
+		"user agent beyond ASCII":   {[]Option{WithUserAgent("größe/1")}, "WithUserAgent: the name contains a character"},
 		"webhook without a URL":     {[]Option{WithWebhook(DirectWebhook(""))}, "WithWebhook: the URL is empty"},
 		"webhook of another scheme": {[]Option{WithWebhook(DirectWebhook("ftp://example.com"))}, `WithWebhook: the URL's scheme is "ftp"`},
 		"webhook without a host":    {[]Option{WithWebhook(DirectWebhook("https:///w"))}, "WithWebhook: the URL has no host"},
@@ -101,7 +101,7 @@ func TestOptionsRefused(t *testing.T) {
 	}
 }
 
-func TestEnvironment(t *testing.T) {
+func TestEnvironmentIsUsedWithoutOptions(t *testing.T) {
 	t.Setenv(EnvAPIKey, "")
 	t.Setenv(EnvBaseURL, "")
 	_, err := NewClient()
@@ -109,7 +109,7 @@ func TestEnvironment(t *testing.T) {
 
 	t.Setenv(EnvAPIKey, "sk-env\n")
 	_, err = NewClient()
-	require.ErrorContains(t, err, "NewClient: REDUCTO_API_KEY: the API key has a space")
+	require.ErrorContains(t, err, "NewClient: REDUCTO_API_KEY: the API key contains a space")
 	_, err = NewClient(WithAPIKey("sk-option"))
 	require.NoError(t, err, "an option silences the environment")
 
@@ -150,7 +150,7 @@ func TestEnvironment(t *testing.T) {
 	require.ErrorContains(t, err, `NewClient: REDUCTO_BASE_URL: the base URL has the scheme "localhost"`)
 }
 
-func TestDefaults(t *testing.T) {
+func TestClientHasDocumentedDefaults(t *testing.T) {
 	t.Parallel()
 	c := newTestClient(t)
 	assert.Equal(t, DefaultMaxRetries, c.cfg.maxRetries)
@@ -178,7 +178,7 @@ func TestDefaults(t *testing.T) {
 	c.CloseIdleConnections()
 }
 
-func TestOptionsAreTaken(t *testing.T) {
+func TestOptionsAreApplied(t *testing.T) {
 	t.Parallel()
 	logger := slog.New(slog.DiscardHandler)
 	c := newTestClient(t,
@@ -199,7 +199,7 @@ func TestOptionsAreTaken(t *testing.T) {
 	assert.Equal(t, "svix a", c.cfg.webhook.String())
 	assert.Len(t, c.cfg.hooks, 3)
 
-	// The last of two wins, and a key function is asked each time.
+	// The last of two options wins. A key function is called each time.
 	n := 0
 	c = newTestClient(t, WithMaxRetries(7), WithMaxRetries(2), WithAPIKeyFunc(func(context.Context) (string, error) {
 		n++
@@ -212,7 +212,7 @@ func TestOptionsAreTaken(t *testing.T) {
 	assert.Equal(t, "sk-rotated", key.key)
 }
 
-func TestClientWith(t *testing.T) {
+func TestWithInheritsOptions(t *testing.T) {
 	t.Setenv(EnvBaseURL, "")
 	c := newTestClient(t, WithMaxRetries(7), WithUserAgent("a/1"), WithSubmitHook(idleHook{}), WithWebhook(SvixWebhook()))
 	same, err := c.With()
@@ -233,7 +233,7 @@ func TestClientWith(t *testing.T) {
 	key, err := d.cfg.key(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, "sk-other", key.key)
-	// Siblings share nothing that one of them adds to.
+	// A copy does not share what the other copy adds.
 	e, err := c.With(WithSubmitHook(canaryHooks{"e"}))
 	require.NoError(t, err)
 	f, err := c.With(WithSubmitHook(canaryHooks{"f"}))
@@ -291,7 +291,7 @@ func TestBaseURLWithPathPrefix(t *testing.T) {
 		assert.Empty(t, req.Header.Get("Idempotency-Key"))
 		assert.Empty(t, req.Header.Get("Content-Type"))
 	}
-	// An escaped segment stays one.
+	// An escaped segment stays one segment.
 	c := newTestClient(t, WithBaseURL("https://example.com/a"))
 	_, idle := c.watch(t.Context())
 	defer idle.stop()
@@ -346,8 +346,8 @@ func TestListJobsRefuses(t *testing.T) {
 	}
 }
 
-// A key that cannot be had is an error of ours, before anything is sent.
-func TestKeyFunctionFails(t *testing.T) {
+// If the key function fails, the error is a *RequestError and nothing is sent.
+func TestErrorOfKeyFunctionFailsTheRequest(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("vault is sealed")
 	for _, f := range []func(context.Context) (string, error){

@@ -7,42 +7,41 @@ import (
 	"github.com/reducto-go/reducto/internal/members"
 )
 
-// PageRange is the part of a document to work on: pages, which are numbered from
-// 1, or the sheets of a spreadsheet. Build it with Pages, PageSpan, PageSpans or
-// Sheets; the zero value is the endpoint's default, which most often is the whole
-// document.
+// PageRange selects a part of a document: pages, numbered from 1, or sheets of a
+// spreadsheet. Make one with Pages, PageSpan, PageSpans or Sheets. The zero value
+// selects the default of the endpoint, usually the whole document.
 type PageRange struct {
 	pages  []int
 	spans  []Span
 	sheets []string
 }
 
-// Span is a run of pages, both ends included.
+// Span is a range of pages that includes both ends.
 type Span struct {
 	// Start is the first page, from 1.
 	Start int `json:"start"`
-	// End is the last page; 0: to the end of the document.
+	// End is the last page. 0 means the end of the document.
 	End int `json:"end,omitzero"`
 }
 
-// Pages selects single pages, the first being 1.
+// Pages selects single pages, numbered from 1.
 func Pages(numbers ...int) PageRange { return PageRange{pages: append([]int{}, numbers...)} }
 
-// PageSpan selects the pages from start to end, both included, the first being
-// 1. An end of 0 is the end of the document.
+// PageSpan selects the pages from start to end, both included. Pages are numbered from
+// 1. An end of 0 means the end of the document.
 func PageSpan(start, end int) PageRange { return PageSpans(Span{start, end}) }
 
-// PageSpans selects several runs of pages.
+// PageSpans selects several ranges of pages.
 func PageSpans(spans ...Span) PageRange { return PageRange{spans: append([]Span{}, spans...)} }
 
 // Sheets selects the sheets of a spreadsheet by their names.
 func Sheets(names ...string) PageRange { return PageRange{sheets: append([]string{}, names...)} }
 
-// IsZero reports whether nothing was selected, so that the default applies. A
-// selection built from an empty list is not zero: it is refused.
+// IsZero reports whether nothing was selected, so that the default applies. A PageRange
+// made from an empty list is not zero, and the client refuses it.
 func (p PageRange) IsZero() bool { return p.pages == nil && p.spans == nil && p.sheets == nil }
 
-// MarshalJSON writes one span as an object, and anything else as a list.
+// MarshalJSON writes one span as an object and anything else as a list.
 func (p PageRange) MarshalJSON() ([]byte, error) {
 	switch {
 	case p.pages != nil:
@@ -57,8 +56,8 @@ func (p PageRange) MarshalJSON() ([]byte, error) {
 	return []byte("null"), nil
 }
 
-// UnmarshalJSON reads every form that the API has for a page range. A span
-// without a start begins at page 1.
+// UnmarshalJSON reads each form of a page range in the API. A span without a start
+// begins at page 1.
 func (p *PageRange) UnmarshalJSON(data []byte) error {
 	switch members.Kind(data) {
 	case 'n':
@@ -73,7 +72,7 @@ func (p *PageRange) UnmarshalJSON(data []byte) error {
 	case '[':
 		return p.unmarshalList(data)
 	}
-	return errors.New("reducto: a page range is an object or a list")
+	return errors.New("reducto: a page range must be an object or a list")
 }
 
 func (p *PageRange) unmarshalList(data []byte) error {
@@ -98,7 +97,7 @@ func (p *PageRange) unmarshalList(data []byte) error {
 	return nil
 }
 
-// UnmarshalJSON takes a start that is absent as page 1.
+// UnmarshalJSON reads a span. An absent start means page 1.
 func (s *Span) UnmarshalJSON(data []byte) error {
 	type plain Span
 	span := plain{Start: 1}

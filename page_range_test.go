@@ -46,8 +46,8 @@ func TestPageRangeJSON(t *testing.T) {
 	}
 }
 
-// A selection does not follow the slice that it was made of.
-func TestPageRangeCopies(t *testing.T) {
+// A PageRange does not change with the slice that it was made from.
+func TestPageRangeCopiesItsSlice(t *testing.T) {
 	t.Parallel()
 	numbers := []int{1, 2}
 	p := Pages(numbers...)

@@ -19,15 +19,15 @@ import (
 type ParseRequest struct {
 	// Input is the document, or a list of them.
 	Input Input `json:"input"`
-	// Enhance chooses what models do beyond recognising text.
+	// Enhance selects what models do in addition to recognising text.
 	Enhance Enhance `json:"enhance,omitzero"`
-	// Retrieval chooses how the text is cut into chunks.
+	// Retrieval selects how the text is cut into chunks.
 	Retrieval Retrieval `json:"retrieval,omitzero"`
-	// Formatting chooses how the text is written.
+	// Formatting selects the format of the text.
 	Formatting Formatting `json:"formatting,omitzero"`
-	// Spreadsheet has what concerns spreadsheets alone.
+	// Spreadsheet holds the options for spreadsheets.
 	Spreadsheet Spreadsheet `json:"spreadsheet,omitzero"`
-	// Settings chooses how the document is read and what comes back.
+	// Settings selects how the document is read and what the result contains.
 	Settings Settings `json:"settings,omitzero"`
 	// QueuePriority is the queue of ParseAsync. Parse does not support it. Default:
 	// QueuePriorityAuto.
@@ -98,9 +98,9 @@ func (c *Client) Parse(ctx context.Context, req ParseRequest) (*ParseResult, err
 
 // ParseAsync submits a document for parsing and returns a handle at once.
 //
-// The asynchronous methods return these errors: a *RequestError if nothing was sent,
-// an *APIError if the service refused, a *ConnectionError if it was not reached, and
-// an *UnknownOutcomeError if the outcome is unknown.
+// The asynchronous methods return a *RequestError if nothing was sent, and an *APIError
+// if the service refused. They return a *ConnectionError if the service was not
+// reached, and an *UnknownOutcomeError if the outcome is unknown.
 func (c *Client) ParseAsync(ctx context.Context, req ParseRequest, opts ...SubmitOption) (*Handle[*ParseResult], error) {
 	return submit[*ParseResult](ctx, c, "ParseAsync", "/parse_async", JobTypeParse, &req, req.Async, opts)
 }
@@ -160,10 +160,10 @@ func (r *ParseResult) ResultID() string { return r.content.id() }
 func (f *fullResult) UnmarshalJSON(data []byte) error { return decodeBytes(data, f, readFull) }
 func (f fullResult) MarshalJSON() ([]byte, error)     { return members.Encode(f) }
 
-// Chunks yields the document's chunks in order. If the content lies behind a URL,
-// the loop downloads it chunk by chunk and keeps one chunk in memory. A second loop
-// downloads again. Leaving the loop closes the connection. An error ends the loop
-// and says how far the download came.
+// Chunks yields the document's chunks in order. If the content is behind a URL, the
+// loop downloads it chunk by chunk and keeps one chunk in memory. A second loop
+// downloads again. Leaving the loop closes the connection. An error ends the loop and
+// says how far the download came.
 func (r *ParseResult) Chunks(ctx context.Context) iter.Seq2[*Chunk, error] {
 	read := func(reader *jsonread.Reader, _ func(), yield func(*Chunk) bool) error {
 		return readChunks(reader, nil, yield)
@@ -171,9 +171,9 @@ func (r *ParseResult) Chunks(ctx context.Context) iter.Seq2[*Chunk, error] {
 	return stream(ctx, r, (*fullResult).eachChunk, read, func(n, _ int) string { return fmt.Sprintf("%d chunks", n) })
 }
 
-// Blocks yields the blocks of all chunks in order, as Chunks does. If the content
-// lies behind a URL, the loop keeps one block in memory, and its text once. On
-// Windows a text of many MB is in memory twice for a moment.
+// Blocks yields the blocks of all chunks in order, as Chunks does. If the content is
+// behind a URL, the loop keeps one block in memory, and its text once. On Windows a
+// text of many MB is in memory twice for a moment.
 func (r *ParseResult) Blocks(ctx context.Context) iter.Seq2[*Block, error] {
 	return stream(ctx, r, (*fullResult).eachBlock, readBlocks,
 		func(n, chunks int) string { return fmt.Sprintf("%d blocks of %d chunks", n, chunks) })
@@ -197,8 +197,9 @@ func (f *fullResult) eachBlock(yield func(*Block) bool) {
 	}
 }
 
-// stream yields the elements of content that is kept (each) or of content that it
-// downloads (read). progress says how far the download came.
+// stream yields the elements of the content. If the content is in memory, each yields
+// them. Otherwise read downloads and yields them. progress says how far the download
+// came.
 func stream[T any](
 	ctx context.Context, r *ParseResult, each func(*fullResult, func(*T) bool),
 	read func(reader *jsonread.Reader, nextChunk func(), yield func(*T) bool) error, progress func(n, chunks int) string,
@@ -279,8 +280,8 @@ func (r *ParseResult) load(ctx context.Context) (*fullResult, error) {
 	}
 	full, err := r.loadOnce(ctx, true)
 	if errors.Is(err, jsonread.ErrForgotten) {
-		// A large member has an unknown form. To keep it as it is, it must be read once
-		// more, and is in memory twice.
+		// A large member has an unknown form. To keep it unchanged, it must be read
+		// again, and it is in memory twice.
 		full, err = r.loadOnce(ctx, false)
 	}
 	if err != nil {
@@ -369,8 +370,8 @@ func (r *ParseResult) read(in *jsonread.Reader) {
 	}
 }
 
-// readParseContent reads content with a list of chunks. It keeps any other content as
-// it is.
+// readParseContent reads content with a list of chunks. It keeps any other content
+// unchanged.
 func readParseContent(r *jsonread.Reader, v *ParseResult) {
 	if r.Kind() != '{' {
 		v.content = readContent(r)
@@ -382,7 +383,7 @@ func readParseContent(r *jsonread.Reader, v *ParseResult) {
 		if string(member) == "chunks" {
 			chunks = r.Kind()
 		}
-		return chunks == 0 // the first of two counts
+		return chunks == 0 // of duplicates, the first counts
 	})
 	switch {
 	case r.Err() != nil || !r.Rewind(m):
@@ -394,7 +395,7 @@ func readParseContent(r *jsonread.Reader, v *ParseResult) {
 	}
 }
 
-// MarshalJSON writes the result as it came; after Load, with its content.
+// MarshalJSON writes the result as it came. After Load it includes the content.
 func (r *ParseResult) MarshalJSON() ([]byte, error) {
 	result := r.content.raw
 	if full := r.kept(); full != nil {
@@ -419,14 +420,14 @@ func readFull(r *jsonread.Reader, f *fullResult) {
 	}
 }
 
-// readFullMember reads what a full result has besides its chunks.
+// readFullMember reads a member of a full result other than its chunks.
 func readFullMember(r *jsonread.Reader, f *fullResult, name string) {
 	switch name {
 	case "type":
 		f.Type = r.String()
 	case "ocr":
-		// All of it is optional, so that one word that does not fit makes it a member
-		// that is not known.
+		// All of it is optional. If one word does not fit, the member is kept as
+		// unknown.
 		m := r.Mark()
 		f.OCR = new(OCRResult)
 		readOCR(r, f.OCR)
@@ -439,10 +440,10 @@ func readFullMember(r *jsonread.Reader, f *fullResult, name string) {
 	}
 }
 
-// ParseMode is what parsed a document. It is an open set.
+// ParseMode is the parser of a document. It is an open set.
 type ParseMode string
 
-// The parse modes.
+// The known parse modes.
 const (
 	// ParseModeBase is the standard parser.
 	ParseModeBase ParseMode = "base"
@@ -450,21 +451,21 @@ const (
 	ParseModeLite ParseMode = "lite"
 )
 
-// ParseUsage is what a job consumed.
+// ParseUsage is the usage of a job.
 type ParseUsage struct {
-	// NumPages counts the pages that were processed.
+	// NumPages is the number of processed pages.
 	NumPages int `json:"num_pages"`
-	// Credits is what they cost; nil for accounts that are not billed in credits.
+	// Credits is the cost in credits; nil for accounts that are not billed in credits.
 	Credits *float64 `json:"credits,omitzero"`
 	// CreditBreakdown has the credits of each feature.
 	CreditBreakdown map[BillingFeature]float64 `json:"credit_breakdown,omitzero"`
-	// PageBillingBreakdown has the features used on each page; its keys are page
+	// PageBillingBreakdown has the features used on each page. Its keys are page
 	// numbers, from "1". Newer servers only.
 	PageBillingBreakdown map[string][]BillingFeature `json:"page_billing_breakdown,omitzero"`
-	// NonEmptyCellCount counts the cells of a spreadsheet; nil for others. Newer
-	// servers only.
+	// NonEmptyCellCount is the number of cells with content in a spreadsheet; nil for
+	// other documents. Newer servers only.
 	NonEmptyCellCount *int `json:"non_empty_cell_count,omitzero"`
-	// UsageBreakdown is undocumented detail of newer servers.
+	// UsageBreakdown holds undocumented details of newer servers.
 	UsageBreakdown json.RawMessage `json:"usage_breakdown,omitzero"`
 	// Extra has the members that this version of the library does not know.
 	Extra Extra `json:"-"`
@@ -497,11 +498,10 @@ func readUsage(r *jsonread.Reader, u *ParseUsage) {
 	}
 }
 
-// BillingFeature is a kind of work that is billed by itself. It is an open set.
+// BillingFeature is a feature that is billed separately. It is an open set.
 type BillingFeature string
 
-// The features that usage is broken down by. The service explains them no further
-// than by their names.
+// The known features in a usage. The service documents only their names.
 const (
 	BillingFeaturePage                     BillingFeature = "page"
 	BillingFeatureHTMLPage                 BillingFeature = "html_page"

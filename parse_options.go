@@ -13,22 +13,23 @@ import (
 	"github.com/reducto-go/reducto/internal/redact"
 )
 
-// ParseOptions is how a document is parsed before it is extracted from or split.
-// It has the options of a ParseRequest.
+// ParseOptions selects how a document is parsed before extraction or splitting. It has
+// the options of a ParseRequest.
 type ParseOptions struct {
-	// Enhance chooses what models do beyond recognising text.
+	// Enhance selects what models do in addition to recognising text.
 	Enhance Enhance `json:"enhance,omitzero"`
-	// Retrieval chooses how the text is cut into chunks.
+	// Retrieval selects how the text is cut into chunks.
 	Retrieval Retrieval `json:"retrieval,omitzero"`
-	// Formatting chooses how the text is written.
+	// Formatting selects the format of the text.
 	Formatting Formatting `json:"formatting,omitzero"`
-	// Spreadsheet has what concerns spreadsheets alone.
+	// Spreadsheet holds the options for spreadsheets.
 	Spreadsheet Spreadsheet `json:"spreadsheet,omitzero"`
-	// Settings chooses how the document is read and what comes back.
+	// Settings selects how the document is read and what the result contains.
 	Settings Settings `json:"settings,omitzero"`
 }
 
-// check takes the path to the options, which is empty or ends in a dot.
+// check validates the options. path is the path of the options in the request. It is
+// empty or ends in a dot.
 func (o ParseOptions) check(path string) error {
 	if err := o.Enhance.check(path + "Enhance"); err != nil {
 		return err
@@ -51,32 +52,32 @@ func (o ParseOptions) Format(f fmt.State, verb rune) {
 // LogValue logs the options without the password.
 func (o ParseOptions) LogValue() slog.Value { return logPrinted(o) }
 
-// Enhance chooses what models do to a page beyond recognising its text. The
-// parse model r-1 (Settings.Model) does most of it by itself.
+// Enhance selects what models do in addition to recognising text. The parse model r-1
+// (Settings.Model) does most of it by itself.
 type Enhance struct {
-	// Agentic has vision language models go over text, tables or figures once more:
-	// better results, at a higher price and latency. With r-1 it serves to give
-	// prompts and to read charts. Default: none.
+	// Agentic lets vision language models process text, tables or figures again. The
+	// result is better, but the price and the latency are higher. With r-1, use it to
+	// give prompts and to read charts. Default: none.
 	Agentic []AgenticScope `json:"agentic,omitzero"`
-	// AdvancedChartAgent reads the data series out of every figure that is a chart
-	// and redraws the chart from them, without needing a FigureAgentic. Slower.
-	// Default: false. Newer servers only.
+	// AdvancedChartAgent extracts the data series of every figure that is a chart, and
+	// redraws the chart from them. It needs no FigureAgentic. It is slower. Default:
+	// false. Newer servers only.
 	AdvancedChartAgent bool `json:"advanced_chart_agent,omitzero"`
-	// SummarizeFigures describes figures in words, by a small vision language model;
-	// r-1 does so whatever is set here. Default: true.
+	// SummarizeFigures lets a small vision language model describe figures in words.
+	// r-1 always does. Default: true.
 	SummarizeFigures *bool `json:"summarize_figures,omitzero"`
-	// IntelligentOrdering finds the reading order by a larger vision language model,
-	// a little slower; r-1 ignores it. Default: false.
+	// IntelligentOrdering lets a larger vision language model determine the reading
+	// order. It is a little slower. r-1 ignores it. Default: false.
 	IntelligentOrdering bool `json:"intelligent_ordering,omitzero"`
 }
 
-// AgenticScope is what Enhance.Agentic is applied to: TextAgentic, TableAgentic
-// or FigureAgentic. Use OtherAgentic for a scope that has no type here.
+// AgenticScope is an element of Enhance.Agentic: TextAgentic, TableAgentic or
+// FigureAgentic. Use OtherAgentic for a scope that has no type here.
 type AgenticScope interface {
 	agenticScope() AgenticScopeName
 }
 
-// AgenticScopeName names an AgenticScope. It is an open set.
+// AgenticScopeName is the name of an AgenticScope. It is an open set.
 type AgenticScopeName string
 
 // The agentic scopes.
@@ -92,53 +93,53 @@ const (
 	AgenticScopeLayout AgenticScopeName = "layout"
 )
 
-// TextAgentic goes over text once more.
+// TextAgentic lets a vision language model process text again.
 type TextAgentic struct {
-	// Prompt are instructions of your own. They are heeded only in forms, that is for
-	// blocks of the type Key Value. Default: none.
+	// Prompt holds your own instructions. They apply only to forms, that is to blocks
+	// of the type Key Value. Default: none.
 	Prompt string `json:"prompt,omitzero"`
 }
 
-// TableAgentic goes over tables once more.
+// TableAgentic lets a vision language model process tables again.
 type TableAgentic struct {
-	// Prompt are instructions of your own. Default: none.
+	// Prompt holds your own instructions. Default: none.
 	Prompt string `json:"prompt,omitzero"`
-	// Mode chooses the tables. Default: TableAgenticModeDefault.
+	// Mode selects the tables. Default: TableAgenticModeDefault.
 	Mode TableAgenticMode `json:"mode,omitzero"`
 }
 
-// TableAgenticMode chooses which tables a TableAgentic goes over. It is an open
+// TableAgenticMode selects the tables to which a TableAgentic applies. It is an open
 // set.
 type TableAgenticMode string
 
 // The modes of TableAgentic.
 const (
-	// TableAgenticModeDefault takes the tables that are likely to gain from it.
+	// TableAgenticModeDefault selects the tables that are likely to improve.
 	TableAgenticModeDefault TableAgenticMode = "default"
 	// TableAgenticModeAuto is a value of the API that its documents do not explain.
 	TableAgenticModeAuto TableAgenticMode = "auto"
-	// TableAgenticModeMax takes all tables.
+	// TableAgenticModeMax selects all tables.
 	TableAgenticModeMax TableAgenticMode = "max"
 )
 
-// FigureAgentic goes over figures once more.
+// FigureAgentic lets a vision language model process figures again.
 type FigureAgentic struct {
-	// Prompt are instructions of your own. Default: none.
+	// Prompt holds your own instructions. Default: none.
 	Prompt string `json:"prompt,omitzero"`
-	// AdvancedChartAgent reads the data series out of figures that are charts, and
-	// redraws the charts from them. Slower. Default: false.
+	// AdvancedChartAgent extracts the data series of figures that are charts, and
+	// redraws the charts from them. It is slower. Default: false.
 	AdvancedChartAgent bool `json:"advanced_chart_agent,omitzero"`
-	// ReturnOverlays adds pictures that show what was read on top of the figure, to
-	// check it by eye. Default: false.
+	// ReturnOverlays adds images that show the extracted content on top of the figure.
+	// Use them to check the extraction by eye. Default: false.
 	ReturnOverlays bool `json:"return_overlays,omitzero"`
 }
 
 // OtherAgentic is an agentic scope that has no type in this library. Use it for
 // AgenticScopeLayout, or for a scope that is newer than this library.
 type OtherAgentic struct {
-	// Scope names the scope. Required.
+	// Scope is the name of the scope. Required.
 	Scope AgenticScopeName
-	// Options are the other members of the scope, such as "prompt", as encoding/json
+	// Options holds the other members of the scope, such as "prompt". encoding/json
 	// encodes them. Default: none.
 	Options map[string]any
 }
@@ -148,7 +149,7 @@ func (TableAgentic) agenticScope() AgenticScopeName   { return AgenticScopeTable
 func (FigureAgentic) agenticScope() AgenticScopeName  { return AgenticScopeFigure }
 func (a OtherAgentic) agenticScope() AgenticScopeName { return a.Scope }
 
-// MarshalJSON adds the scope that tells the API's three kinds apart.
+// MarshalJSON adds the member scope, which identifies the type.
 func (a TextAgentic) MarshalJSON() ([]byte, error) {
 	type fields TextAgentic
 	return json.Marshal(struct {
@@ -157,7 +158,7 @@ func (a TextAgentic) MarshalJSON() ([]byte, error) {
 	}{a.agenticScope(), fields(a)})
 }
 
-// MarshalJSON adds the scope that tells the API's three kinds apart.
+// MarshalJSON adds the member scope, which identifies the type.
 func (a TableAgentic) MarshalJSON() ([]byte, error) {
 	type fields TableAgentic
 	return json.Marshal(struct {
@@ -166,7 +167,7 @@ func (a TableAgentic) MarshalJSON() ([]byte, error) {
 	}{a.agenticScope(), fields(a)})
 }
 
-// MarshalJSON adds the scope that tells the API's three kinds apart.
+// MarshalJSON adds the member scope, which identifies the type.
 func (a FigureAgentic) MarshalJSON() ([]byte, error) {
 	type fields FigureAgentic
 	return json.Marshal(struct {
@@ -208,45 +209,45 @@ func (e Enhance) check(field string) error {
 	return nil
 }
 
-// Retrieval prepares the text for search.
+// Retrieval selects how the text is prepared for search.
 type Retrieval struct {
-	// Chunking cuts the document into chunks.
+	// Chunking selects how the document is cut into chunks.
 	Chunking Chunking `json:"chunking,omitzero"`
-	// FilterBlocks are the types of block that are left out of Chunk.Content and
-	// Chunk.Embed. The blocks themselves stay. Default: none.
+	// FilterBlocks lists the types of blocks to leave out of Chunk.Content and
+	// Chunk.Embed. Chunk.Blocks still has them. Default: none.
 	FilterBlocks []BlockType `json:"filter_blocks,omitzero"`
-	// EmbeddingOptimized writes Chunk.Embed for embedding models. Default: false.
+	// EmbeddingOptimized formats Chunk.Embed for embedding models. Default: false.
 	EmbeddingOptimized bool `json:"embedding_optimized,omitzero"`
 }
 
-// Chunking cuts a document into chunks.
+// Chunking selects how a document is cut into chunks.
 type Chunking struct {
-	// ChunkMode chooses where to cut. Default: ChunkModeDisabled.
+	// ChunkMode selects where to cut. Default: ChunkModeDisabled.
 	ChunkMode ChunkMode `json:"chunk_mode,omitzero"`
-	// ChunkSize is about how many characters a chunk has. Default: varying, from 250
-	// to 1500.
+	// ChunkSize is the approximate number of characters in a chunk. Default: variable,
+	// from 250 to 1500.
 	ChunkSize int `json:"chunk_size,omitzero"`
-	// ChunkOverlap is how many characters of its neighbours a chunk repeats.
+	// ChunkOverlap is the number of characters of its neighbours that a chunk repeats.
 	// Default: 0.
 	ChunkOverlap int `json:"chunk_overlap,omitzero"`
 }
 
-// ChunkMode is where a document is cut. It is an open set.
+// ChunkMode selects where a document is cut. It is an open set.
 type ChunkMode string
 
-// The chunk modes.
+// The known chunk modes.
 const (
-	// ChunkModeVariable cuts by length, and where the page looks like it.
+	// ChunkModeVariable cuts by length and by the visual layout.
 	ChunkModeVariable ChunkMode = "variable"
-	// ChunkModeSection cuts at the headers of sections.
+	// ChunkModeSection cuts at section headers.
 	ChunkModeSection ChunkMode = "section"
 	// ChunkModePage cuts at page ends.
 	ChunkModePage ChunkMode = "page"
-	// ChunkModeDisabled does not cut: there is one chunk.
+	// ChunkModeDisabled does not cut. The result has one chunk.
 	ChunkModeDisabled ChunkMode = "disabled"
-	// ChunkModeBlock makes every block a chunk.
+	// ChunkModeBlock makes one chunk for each block.
 	ChunkModeBlock ChunkMode = "block"
-	// ChunkModePageSections cuts at page ends, then at the sections of each page.
+	// ChunkModePageSections cuts at page ends, and at the sections of each page.
 	ChunkModePageSections ChunkMode = "page_sections"
 )
 
@@ -260,46 +261,46 @@ func (c Chunking) check(field string) error {
 	return nil
 }
 
-// Formatting chooses how the text is written.
+// Formatting selects the format of the text.
 type Formatting struct {
-	// AddPageMarkers puts text such as [[PAGE 1 BEGINS HERE]] between the pages, for
-	// readers that have to tell where something stood. Default: false.
+	// AddPageMarkers inserts text such as [[PAGE 1 BEGINS HERE]] between the pages. Use
+	// it if readers of the text need to know the page. Default: false.
 	AddPageMarkers bool `json:"add_page_markers,omitzero"`
-	// TableOutputFormat is how the content of tables is written. Default:
-	// TableFormatDynamic.
+	// TableOutputFormat is the format of tables. Default: TableFormatDynamic.
 	TableOutputFormat TableFormat `json:"table_output_format,omitzero"`
-	// MergeTables joins tables that follow each other and have the same number of
-	// columns. Default: false.
+	// MergeTables joins consecutive tables that have the same number of columns.
+	// Default: false.
 	MergeTables bool `json:"merge_tables,omitzero"`
-	// Include adds marks to the text that are left out otherwise. Default: none.
+	// Include selects optional marks in the text and other changes to it. Default:
+	// none.
 	Include []FormattingInclude `json:"include,omitzero"`
 }
 
-// TableFormat is how a table is written. It is an open set.
+// TableFormat is the format of a table. It is an open set.
 type TableFormat string
 
-// The table formats.
+// The known table formats.
 const (
 	TableFormatHTML     TableFormat = "html"
 	TableFormatJSON     TableFormat = "json"
 	TableFormatMarkdown TableFormat = "md"
-	// TableFormatJSONBBox is JSON with the place of each cell; r-1 does not write it.
+	// TableFormatJSONBBox is JSON with the position of each cell. r-1 does not support
+	// it.
 	TableFormatJSONBBox TableFormat = "jsonbbox"
-	// TableFormatDynamic is Markdown for simple tables, HTML for others.
+	// TableFormatDynamic is Markdown for simple tables and HTML for other tables.
 	TableFormatDynamic TableFormat = "dynamic"
 	TableFormatCSV     TableFormat = "csv"
 )
 
-// FormattingInclude is something that Formatting.Include adds to the text. It is
-// an open set.
+// FormattingInclude is an option for Formatting.Include. It is an open set.
 type FormattingInclude string
 
-// What Formatting.Include can add; r-1 handles highlights, signatures and
-// watermarks by itself and ignores these three.
+// The known options for Formatting.Include. r-1 handles highlights, signatures and
+// watermarks by itself and ignores these three options.
 const (
-	// FormattingIncludeChangeTracking marks what is underlined or struck through.
+	// FormattingIncludeChangeTracking marks text that is underlined or struck through.
 	FormattingIncludeChangeTracking FormattingInclude = "change_tracking"
-	// FormattingIncludeHighlight marks what is highlighted.
+	// FormattingIncludeHighlight marks highlighted text.
 	FormattingIncludeHighlight FormattingInclude = "highlight"
 	// FormattingIncludeComments adds the comments of the document.
 	FormattingIncludeComments FormattingInclude = "comments"
@@ -311,46 +312,49 @@ const (
 	FormattingIncludeIgnoreWatermarks FormattingInclude = "ignore_watermarks"
 )
 
-// Spreadsheet has options for spreadsheets; other documents ignore them.
+// Spreadsheet holds options for spreadsheets. They have no effect on other documents.
 type Spreadsheet struct {
-	// SplitLargeTables cuts large tables into smaller ones.
+	// SplitLargeTables selects how large tables are cut into smaller ones.
 	SplitLargeTables SplitLargeTables `json:"split_large_tables,omitzero"`
-	// Include adds what cells have besides their values. Default: none.
+	// Include adds information about cells besides their values. Default: none.
 	Include []SpreadsheetInclude `json:"include,omitzero"`
-	// Clustering finds the separate tables of one sheet. Default:
+	// Clustering selects how the separate tables of a sheet are found. Default:
 	// ClusteringAccurate.
 	Clustering Clustering `json:"clustering,omitzero"`
-	// Exclude leaves parts of the spreadsheet out. Default: none.
+	// Exclude leaves out parts of the spreadsheet. Default: none.
 	Exclude []SpreadsheetExclude `json:"exclude,omitzero"`
-	// MaxCellCount refuses (422) a spreadsheet that has more cells with content, over
-	// all its sheets: a guard against unexpected cost. At least 1. Default: no limit.
+	// MaxCellCount is the maximum number of cells with content, over all sheets. The
+	// service refuses a larger spreadsheet (422). Use it as a guard against unexpected
+	// cost. At least 1. Default: no limit.
 	MaxCellCount int `json:"max_cell_count,omitzero"`
 }
 
-// SplitLargeTables cuts the large tables of a spreadsheet into smaller ones.
+// SplitLargeTables selects how large tables of a spreadsheet are cut into smaller ones.
 type SplitLargeTables struct {
-	// Enabled turns it on. Default: true.
+	// Enabled turns the cutting on. Default: true.
 	Enabled *bool `json:"enabled,omitzero"`
-	// Size is that of the parts. Default: SplitEvery(50).
+	// Size is the size of the parts. Default: SplitEvery(50).
 	Size TableSize `json:"size,omitzero"`
 }
 
-// TableSize is the size of the parts of a large table: either SplitEvery, or a
-// number of rows, of columns, or of both. The zero value is the default.
+// TableSize is the size of the parts of a large table. Use SplitEvery, or set Row,
+// Column or both. The zero value is the default.
 type TableSize struct {
-	// Row is how many rows a part has; 0: the table is not cut between rows.
+	// Row is the number of rows of a part. If it is 0, the table is not cut between
+	// rows.
 	Row int
-	// Column is how many columns a part has; 0: the table is not cut between columns.
+	// Column is the number of columns of a part. If it is 0, the table is not cut
+	// between columns.
 	Column int
 
-	every int // the plain number, where Row and Column are 0
+	every int // from SplitEvery; Row and Column are then 0
 }
 
-// SplitEvery is a TableSize of n rows and n columns at most.
+// SplitEvery returns a TableSize of at most n rows and n columns.
 func SplitEvery(n int) TableSize { return TableSize{every: n} }
 
-// MarshalJSON writes SplitEvery as a number, anything else as an object in which
-// null stands for a direction without cuts.
+// MarshalJSON writes SplitEvery as a number and any other size as an object. In the
+// object, null means that the table is not cut in this direction.
 func (s TableSize) MarshalJSON() ([]byte, error) {
 	if s.Row == 0 && s.Column == 0 {
 		return json.Marshal(s.every)
@@ -368,7 +372,7 @@ func (s TableSize) MarshalJSON() ([]byte, error) {
 	return json.Marshal(both)
 }
 
-// UnmarshalJSON reads a number or an object with row and column.
+// UnmarshalJSON reads a number, or an object with row and column.
 func (s *TableSize) UnmarshalJSON(data []byte) error {
 	type fields TableSize
 	var read fields
@@ -393,23 +397,21 @@ func (s Spreadsheet) check(field string) error {
 	return nil
 }
 
-// SpreadsheetInclude is something that Spreadsheet.Include adds. It is an open
-// set.
+// SpreadsheetInclude is an option for Spreadsheet.Include. It is an open set.
 type SpreadsheetInclude string
 
-// What Spreadsheet.Include can add.
+// The known options for Spreadsheet.Include.
 const (
 	SpreadsheetIncludeCellColors SpreadsheetInclude = "cell_colors"
 	SpreadsheetIncludeFormula    SpreadsheetInclude = "formula"
-	// SpreadsheetIncludeDropdowns adds the choices of a cell, and which is chosen.
+	// SpreadsheetIncludeDropdowns adds the choices of a cell and the selected choice.
 	SpreadsheetIncludeDropdowns SpreadsheetInclude = "dropdowns"
 )
 
-// SpreadsheetExclude is something that Spreadsheet.Exclude leaves out. It is an
-// open set.
+// SpreadsheetExclude is an option for Spreadsheet.Exclude. It is an open set.
 type SpreadsheetExclude string
 
-// What Spreadsheet.Exclude can leave out.
+// The known options for Spreadsheet.Exclude.
 const (
 	SpreadsheetExcludeHiddenSheets SpreadsheetExclude = "hidden_sheets"
 	SpreadsheetExcludeHiddenRows   SpreadsheetExclude = "hidden_rows"
@@ -418,128 +420,128 @@ const (
 	SpreadsheetExcludeImages       SpreadsheetExclude = "spreadsheet_images"
 )
 
-// Clustering is how the separate tables of one sheet are found. It is an open
-// set.
+// Clustering selects how the separate tables of a sheet are found. It is an open set.
 type Clustering string
 
-// The ways of clustering.
+// The known ways of clustering.
 const (
-	// ClusteringAccurate uses stronger models, at five times the price of a cell.
+	// ClusteringAccurate uses stronger models. The price of a cell is five times as
+	// high.
 	ClusteringAccurate Clustering = "accurate"
 	// ClusteringFast is cheaper.
 	ClusteringFast Clustering = "fast"
-	// ClusteringDisabled takes a sheet as one table.
+	// ClusteringDisabled treats a sheet as one table.
 	ClusteringDisabled Clustering = "disabled"
 )
 
-// Settings chooses how a document is read and what comes back.
+// Settings selects how a document is read and what the result contains.
 type Settings struct {
-	// OCRSystem recognises text in pictures; r-1 ignores it. Default: OCRSystemStandard.
+	// OCRSystem selects how text in images is recognised. r-1 ignores it. Default:
+	// OCRSystemStandard.
 	OCRSystem OCRSystem `json:"ocr_system,omitzero"`
-	// ExtractionMode chooses where the text of a PDF is taken from; r-1 ignores it.
-	// Default: TextExtractionModeHybrid.
+	// ExtractionMode selects the source of the text of a PDF. r-1 ignores it. Default:
+	// TextExtractionModeHybrid.
 	ExtractionMode TextExtractionMode `json:"extraction_mode,omitzero"`
-	// ForceURLResult has the result come as a URL even where it is small enough to
-	// be inline (up to about 6 MB). This library reads both alike. Default: false.
-	// See https://docs.reducto.ai/parse/response-format.
+	// ForceURLResult makes the service send the result as a URL, even if it is small
+	// enough to be inline (up to about 6 MB). This library reads both forms. Default:
+	// false. See https://docs.reducto.ai/parse/response-format.
 	ForceURLResult bool `json:"force_url_result,omitzero"`
-	// ForceFileExtension is the kind of file that the input is taken to be, whatever
-	// its URL says, such as ".png". Default: found out by the service.
+	// ForceFileExtension is the file type of the input, such as ".png". It overrides
+	// the type that its URL suggests. Default: the service detects the type.
 	ForceFileExtension string `json:"force_file_extension,omitzero"`
-	// ReturnOCRData adds every recognised word and line, with its place, to the
+	// ReturnOCRData adds every recognised word and line, with its position, to the
 	// result. Default: false.
 	ReturnOCRData bool `json:"return_ocr_data,omitzero"`
-	// ReturnImages adds links to pictures of the blocks of these kinds, as
-	// Block.ImageURL; those of whole pages are in Block.Attributes, as page_image_url.
-	// Default: none.
+	// ReturnImages selects the kinds of images to return. Block.ImageURL links to the
+	// image of a block. Block.Attributes has the link to the image of the whole page, as
+	// page_image_url. Default: none.
 	ReturnImages []ImageKind `json:"return_images,omitzero"`
-	// EmbedPDFMetadata writes the recognised text into the PDF that comes back, so
-	// that it can be searched. Default: false.
+	// EmbedPDFMetadata writes the recognised text into the returned PDF, which makes it
+	// searchable. Default: false.
 	EmbedPDFMetadata bool `json:"embed_pdf_metadata,omitzero"`
-	// ExtractDocumentProperties adds what the document says of itself, such as its
-	// title and author, to the result. Default: false. Newer servers only.
+	// ExtractDocumentProperties adds properties of the document, such as its title and
+	// author, to the result. Default: false. Newer servers only.
 	ExtractDocumentProperties bool `json:"extract_document_properties,omitzero"`
-	// EmbedPDFMetadataDPI is the resolution, in dots per inch, at which pages are
-	// drawn for EmbedPDFMetadata, from 50 to 250. Low ones make much smaller files;
-	// that of the scan shows the most detail. Default: 100.
+	// EmbedPDFMetadataDPI is the resolution of the page images for EmbedPDFMetadata, in
+	// dots per inch, from 50 to 250. A low resolution makes a much smaller file. The
+	// resolution of the scan shows the most detail. Default: 100.
 	EmbedPDFMetadataDPI int `json:"embed_pdf_metadata_dpi,omitzero"`
-	// PersistResults keeps the results until they are deleted, instead of letting
-	// them expire (job ids live 12 hours). Default: false.
+	// PersistResults keeps the results until you delete them. Otherwise they expire
+	// (job ids live 12 hours). Default: false.
 	PersistResults bool `json:"persist_results,omitzero"`
-	// TenantThrottling bounds the share of the account that one of your own
-	// customers can take. Default: unbounded.
+	// TenantThrottling limits the share of the account that one of your customers can
+	// use. Default: no limit.
 	TenantThrottling TenantThrottling `json:"tenant_throttling,omitzero"`
-	// Timeout is how long the job may take, in seconds, fractions included. Default:
-	// the service's own limit.
+	// Timeout is the maximum duration of the job in seconds. It may have a fraction.
+	// Default: the limit of the service.
 	Timeout float64 `json:"timeout,omitzero"`
-	// PageRange is the part of the document to process. Default: all of it.
+	// PageRange selects the part of the document to process. Default: the whole
+	// document.
 	PageRange PageRange `json:"page_range,omitzero"`
-	// DocumentPassword opens a document that is protected by one. Default: none.
+	// DocumentPassword is the password of a protected document. Default: none.
 	DocumentPassword Password `json:"document_password,omitzero"`
-	// HybridVPC says where in your own network the document is processed.
+	// HybridVPC selects where in your own network the document is processed.
 	HybridVPC HybridVPC `json:"hybrid_vpc,omitzero"`
-	// Model is the parse model. Default: ParseModelLegacy, or ParseModelR1 for
-	// organisations that began on its plan. Newer servers only.
+	// Model selects the parse model. Default: ParseModelLegacy, or ParseModelR1 for
+	// organisations that started on the plan of r-1. Newer servers only.
 	Model ParseModel `json:"model,omitzero"`
 }
 
-// ParseModel is a model that turns pages into blocks. It is an open set.
+// ParseModel is a model that converts pages to blocks. It is an open set.
 type ParseModel string
 
-// The parse models.
+// The known parse models.
 const (
-	// ParseModelR1 reads a page as a whole. It does by itself what several options
-	// ask of the older one; their comments say so.
+	// ParseModelR1 reads a page as a whole. It does by itself the work of several
+	// options. The comments of these options say so.
 	ParseModelR1 ParseModel = "r-1"
-	// ParseModelLegacy is the one that came before it.
+	// ParseModelLegacy is the model before r-1.
 	ParseModelLegacy ParseModel = "legacy"
 )
 
-// OCRSystem recognises text in pictures. It is an open set.
+// OCRSystem is a system that recognises text in images. It is an open set.
 type OCRSystem string
 
-// The OCR systems.
+// The known OCR systems.
 const (
-	// OCRSystemStandard knows many languages.
+	// OCRSystemStandard supports many languages.
 	OCRSystemStandard OCRSystem = "standard"
-	// OCRSystemLegacy knows Germanic languages only, and is kept for compatibility.
+	// OCRSystemLegacy supports Germanic languages only. It exists for compatibility.
 	OCRSystemLegacy OCRSystem = "legacy"
 )
 
-// TextExtractionMode chooses where the text of a PDF is taken from. It is an open
-// set.
+// TextExtractionMode selects the source of the text of a PDF. It is an open set.
 type TextExtractionMode string
 
-// The extraction modes.
+// The known extraction modes.
 const (
-	// TextExtractionModeOCR reads the picture of the page alone.
+	// TextExtractionModeOCR uses OCR only.
 	TextExtractionModeOCR TextExtractionMode = "ocr"
-	// TextExtractionModeHybrid combines it with the text that the PDF contains.
+	// TextExtractionModeHybrid combines OCR with the text that the PDF contains.
 	TextExtractionModeHybrid TextExtractionMode = "hybrid"
 )
 
-// ImageKind is what Settings.ReturnImages takes pictures of. It is an open set.
+// ImageKind is a kind of image for Settings.ReturnImages. It is an open set.
 type ImageKind string
 
-// The kinds of image.
+// The known kinds of images.
 const (
 	ImageKindFigure ImageKind = "figure"
 	ImageKindTable  ImageKind = "table"
 	ImageKindPage   ImageKind = "page"
 )
 
-// TenantThrottling names the customer of yours for whom a document is
-// processed, so that none of them can occupy the whole account. The account's
-// own limits stay.
+// TenantThrottling names the customer for whom you process a document, so that one
+// customer cannot use the whole account. The limits of the account still apply.
 type TenantThrottling struct {
 	// TenantID is your name for the customer, 1 to 256 characters.
 	TenantID string `json:"tenant_id"`
-	// MaxShare is the fraction of the account's concurrency that the customer may
-	// use, above 0 and up to 1. Default: 0.5.
+	// MaxShare is the maximum fraction of the account's concurrency for the customer,
+	// above 0 and up to 1. Default: 0.5.
 	MaxShare float64 `json:"max_share,omitzero"`
 }
 
-// HybridVPC has options for organisations whose documents stay in their own
+// HybridVPC holds options for organisations that keep their documents in their own
 // network. See https://docs.reducto.ai/onprem/hybrid-vpc-aws.
 type HybridVPC struct {
 	// Environment is the name of an environment that is configured for the
@@ -547,22 +549,22 @@ type HybridVPC struct {
 	Environment string `json:"environment,omitzero"`
 }
 
-// Password is a document's password. It prints and logs as [redacted], in requests
-// too. JSON has it as it is, since that is how it is sent: do not log what
-// json.Marshal makes of a request.
+// Password is the password of a document. It prints and logs as [redacted], also as a
+// part of a request. The JSON of a request contains it in plain text, because the API
+// needs it. Do not log that JSON.
 type Password string
 
-// Format never shows the password, with any verb.
+// Format prints [redacted], with every verb.
 func (p Password) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redact.Mark) }
 
-// LogValue never shows the password.
+// LogValue logs [redacted].
 func (p Password) LogValue() slog.Value { return slog.StringValue(redact.Mark) }
 
 func (s Settings) check(field string) error {
 	if dpi := s.EmbedPDFMetadataDPI; dpi != 0 && (dpi < 50 || dpi > 250) {
 		return refuse(field+".EmbedPDFMetadataDPI", "%d: use 50 to 250, or 0 for the default", dpi)
 	}
-	if !(s.Timeout >= 0 && s.Timeout <= math.MaxFloat64) { // NaN and infinities too
+	if !(s.Timeout >= 0 && s.Timeout <= math.MaxFloat64) { // also refuses NaN and infinities
 		return refuse(field+".Timeout", "%v: use seconds, or 0 for the default", s.Timeout)
 	}
 	if s.TenantThrottling != (TenantThrottling{}) {
@@ -583,7 +585,7 @@ func (t TenantThrottling) check(field string) error {
 	if n := utf8.RuneCountInString(t.TenantID); n > 256 {
 		return refuse(field+".TenantID", "it has %d characters: use at most 256, a hash of a longer name for example", n)
 	}
-	if !(t.MaxShare >= 0 && t.MaxShare <= 1) { // NaN too
+	if !(t.MaxShare >= 0 && t.MaxShare <= 1) { // also refuses NaN
 		return refuse(field+".MaxShare", "%v: use a fraction above 0 and up to 1, or 0 for the default", t.MaxShare)
 	}
 	return nil

@@ -77,7 +77,7 @@ func TestParseResultInline(t *testing.T) {
 	assert.Nil(t, custom)
 }
 
-// texts are the texts of all chunks, by three ways that have to agree.
+// texts returns the texts of all chunks, in three ways that must agree.
 func texts(t *testing.T, r *ParseResult) []string {
 	t.Helper()
 	var fromChunks, fromBlocks, blocksOfChunks []string
@@ -102,7 +102,7 @@ func texts(t *testing.T, r *ParseResult) []string {
 	return fromChunks
 }
 
-func TestLeavingALoopEarly(t *testing.T) {
+func TestLoopsEndWhenLeftEarly(t *testing.T) {
 	t.Parallel()
 	r := resultOf[*ParseResult](t, "job_parse.json")
 	n := 0
@@ -117,7 +117,7 @@ func TestLeavingALoopEarly(t *testing.T) {
 	assert.Equal(t, 2, n)
 }
 
-func TestReadingWithAnEndedContext(t *testing.T) {
+func TestReadingFailsWithAnEndedContext(t *testing.T) {
 	t.Parallel()
 	r := resultOf[*ParseResult](t, "job_parse.json")
 	cause := errors.New("shutting down")
@@ -138,12 +138,12 @@ func TestReadingWithAnEndedContext(t *testing.T) {
 		assert.Nil(t, block)
 		require.ErrorIs(t, err, cause)
 	}
-	// What is at hand needs no context.
+	// Content in memory needs no context.
 	_, err := r.Load(ctx)
 	require.NoError(t, err)
 }
 
-// everyReader calls all that reads the content of a parse result.
+// everyReader calls every method that reads the content of a parse result.
 func everyReader(ctx context.Context, r *ParseResult) map[string]error {
 	errs := map[string]error{}
 	for _, err := range r.Chunks(ctx) {
@@ -158,7 +158,7 @@ func everyReader(ctx context.Context, r *ParseResult) map[string]error {
 	return errs
 }
 
-func TestDetachedResults(t *testing.T) {
+func TestDetachedResultsReturnErrDetached(t *testing.T) {
 	t.Parallel()
 	r := resultOf[*ParseResult](t, "job_parse_url.json")
 	assert.Contains(t, string(r.Link()), "https://bucket.example.com/result.json?X-Amz")
@@ -181,12 +181,12 @@ func TestDetachedResults(t *testing.T) {
 	require.ErrorIs(t, s.resolve(t.Context()), ErrDetached)
 	c := resultOf[*ClassifyResult](t, "job_classify_url.json")
 	require.ErrorIs(t, c.resolve(t.Context()), ErrDetached)
-	// There is nothing to resolve where everything is there.
+	// A result with all its content has nothing to resolve.
 	require.NoError(t, resultOf[*SplitResult](t, "job_split.json").resolve(t.Context()))
 	require.NoError(t, resultOf[*ClassifyResult](t, "job_classify.json").resolve(t.Context()))
 }
 
-func TestResultsWithoutContent(t *testing.T) {
+func TestResultsWithoutContentReturnErrors(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{`{}`, `{"result":null}`} {
 		var r ParseResult
@@ -201,7 +201,7 @@ func TestResultsWithoutContent(t *testing.T) {
 		var v any
 		require.ErrorIs(t, e.Decode(t.Context(), &v), ErrExpired)
 	}
-	// A form of the future is not an expired result, and it is not lost.
+	// Content of an unknown form is not an expired result, and it is kept.
 	for _, inner := range []string{
 		`{"type":"paged","pages":[]}`, `{}`, `[]`, `"x"`, `{"type":"full","chunks":null}`, `{"type":"url","url":"https://example.com/"}`,
 	} {
@@ -217,8 +217,8 @@ func TestResultsWithoutContent(t *testing.T) {
 	}
 }
 
-// After a download, a result is written with its content.
-func TestLoadedContentIsWritten(t *testing.T) {
+// After a download, a result is encoded with its content.
+func TestLoadedContentIsMarshaled(t *testing.T) {
 	t.Parallel()
 	r := resultOf[*ParseResult](t, "job_parse_url.json")
 	r.full = &fullResult{Type: "full", Chunks: []Chunk{{Content: "a"}}}
@@ -250,7 +250,7 @@ func TestLoadedContentIsWritten(t *testing.T) {
 	assert.Contains(t, string(raw), `"result":{"category":"dues","new":1}`)
 }
 
-func TestResultID(t *testing.T) {
+func TestResultIDIsThatOfTheLink(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]string{"job_parse_url.json": "r-5a1e", "job_parse.json": "", "job_parse_nulls.json": ""} {
 		assert.Equal(t, want, resultOf[*ParseResult](t, name).ResultID(), name)
@@ -268,7 +268,7 @@ func TestUsageIsBrokenDownByFeature(t *testing.T) {
 	assert.Equal(t, []BillingFeature{BillingFeaturePage, BillingFeatureKeyValue}, u.PageBillingBreakdown["1"])
 }
 
-// linkedTo is a parse result whose content lies at a URL.
+// linkedTo returns a parse result with its content at a URL.
 func linkedTo(t testing.TB, url string) *ParseResult {
 	t.Helper()
 	client := newTestClient(t, WithMaxRetries(0))
@@ -278,7 +278,7 @@ func linkedTo(t testing.TB, url string) *ParseResult {
 	return r
 }
 
-// storage serves what serve writes.
+// storage serves the bytes that serve writes.
 func storage(t testing.TB, serve http.HandlerFunc) *ParseResult {
 	t.Helper()
 	srv := httptest.NewServer(serve)
@@ -286,7 +286,7 @@ func storage(t testing.TB, serve http.HandlerFunc) *ParseResult {
 	return linkedTo(t, srv.URL)
 }
 
-// The forms in which a document lies behind a URL.
+// The forms of a document behind a URL.
 func formsOf(content []byte) map[string][]byte {
 	var full struct{ Chunks json.RawMessage }
 	_ = json.Unmarshal(content, &full)
@@ -297,8 +297,8 @@ func formsOf(content []byte) map[string][]byte {
 	}
 }
 
-// However a document arrives, Load, Chunks and Blocks give what encoding/json gives.
-func TestStreamsAgree(t *testing.T) {
+// For every way of arrival, Load, Chunks and Blocks agree with encoding/json.
+func TestLoadChunksAndBlocksAgree(t *testing.T) {
 	t.Parallel()
 	content := sized(150_000).bytes()
 	var want fullResult
@@ -333,9 +333,9 @@ func TestStreamsAgree(t *testing.T) {
 	}
 }
 
-// Streamed by block, a document that Load takes is taken, with the same blocks; and
-// one that it takes is JSON.
-func TestBlocksOfOddDocuments(t *testing.T) {
+// Blocks accepts every document that Load accepts, with the same blocks. Every document
+// that it accepts is JSON.
+func TestBlocksAgreesWithChunksOnGeneratedDocuments(t *testing.T) {
 	t.Parallel()
 	taken := 0
 	for seed := uint64(0); seed < 1500; seed += 3 { // the content objects
@@ -358,8 +358,8 @@ func TestBlocksOfOddDocuments(t *testing.T) {
 	assert.Greater(t, taken, 500)
 }
 
-// The members of a chunk come in any order, and what a chunk has besides blocks may
-// have any form that Load allows.
+// The members of a chunk come in any order. Members other than blocks may have any form
+// that Load allows.
 func TestBlocksOfChunksInAnyOrder(t *testing.T) {
 	t.Parallel()
 	read := func(text string) (contents []string, err error) {
@@ -418,7 +418,7 @@ func TestGzippedContent(t *testing.T) {
 	assert.Equal(t, bytes.Count(content, []byte(`"bbox"`)), n)
 }
 
-// Leaving the loop closes the connection: the server cannot go on.
+// When the loop is left, the connection is closed and the server cannot continue.
 func TestLeavingTheLoopClosesTheConnection(t *testing.T) {
 	t.Parallel()
 	for name, leave := range map[string]func(ctx context.Context, r *ParseResult){
@@ -455,9 +455,9 @@ func TestLeavingTheLoopClosesTheConnection(t *testing.T) {
 	}
 }
 
-// Whether a document was downloaded or inline, the end of the context ends the loop
-// over its blocks at once.
-func TestBlocksOfAKeptChunkEndWithTheContext(t *testing.T) {
+// For downloaded and for inline documents, the end of the context ends the loop over
+// the blocks at once.
+func TestBlocksInMemoryEndWithTheContext(t *testing.T) {
 	t.Parallel()
 	var r ParseResult
 	require.NoError(t, json.Unmarshal([]byte(`{"response_type":"parse","result":{"type":"full","chunks":[{"content":"x","blocks":[{"content":"a"},{"content":"b"}]}]}}`), &r))
@@ -477,8 +477,8 @@ func TestBlocksOfAKeptChunkEndWithTheContext(t *testing.T) {
 	assert.Equal(t, []string{"a", "over"}, got)
 }
 
-// What is no document at all is an error of the download, with its URL.
-func TestWhatIsNoDocument(t *testing.T) {
+// A page instead of a document is an error of the download, with its URL.
+func TestPageInsteadOfResultIsAConnectionError(t *testing.T) {
 	t.Parallel()
 	page := storage(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") })
 	readers := everyReader(t.Context(), page)
@@ -492,9 +492,9 @@ func TestWhatIsNoDocument(t *testing.T) {
 	}
 }
 
-// A body that ends early is tried again, whichever result it is, also where the
-// connection says nothing of it.
-func TestBodyThatEndsEarlyIsTriedAgain(t *testing.T) {
+// A body that ends early is downloaded again, for every type of result, even if the
+// connection reports no error.
+func TestTruncatedDownloadIsRetried(t *testing.T) {
 	t.Parallel()
 	var downloads atomic.Int64
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -517,9 +517,9 @@ func TestBodyThatEndsEarlyIsTriedAgain(t *testing.T) {
 	}
 }
 
-// An error says how far the download came; the context's end is one, and is noticed
-// at once, not where the window ends.
-func TestHowFarItCame(t *testing.T) {
+// An error says how far the download came. The end of the context is noticed at once,
+// not at the end of the window.
+func TestDownloadErrorSaysHowFarItCame(t *testing.T) {
 	t.Parallel()
 	var head strings.Builder
 	head.WriteString(`[`)
@@ -588,7 +588,7 @@ func TestHowFarItCame(t *testing.T) {
 	assert.Equal(t, 10, n)
 }
 
-func TestBlocksBehindALinkToALink(t *testing.T) {
+func TestBlocksRefusesALinkToALink(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
 		`{"type":"url","url":"https://x.example/y","result_id":"r"}`, `{"result":{"type":"url","url":"https://x.example/y","result_id":"r"}}`,
@@ -600,9 +600,9 @@ func TestBlocksBehindALinkToALink(t *testing.T) {
 	}
 }
 
-// One word of another form makes all of the recognition an unknown member, as it came.
-// That is found out when it is no longer at hand: it is downloaded once more.
-func TestLargeMembersOfAnotherForm(t *testing.T) {
+// One word of an unexpected form makes all OCR data an unknown member, as it came. Its
+// beginning is no longer in memory then, so the document is downloaded again.
+func TestLargeMembersOfAnyFormAreKept(t *testing.T) {
 	t.Parallel()
 	d := ocrHeavy(400_000)
 	content := string(d.bytes())
@@ -624,7 +624,7 @@ func TestLargeMembersOfAnotherForm(t *testing.T) {
 	assert.Nil(t, r.full.OCR)
 	require.True(t, string(want.OCR) == string(r.full.Extra["ocr"]), "byte for byte")
 
-	// Inline, all of it is at hand.
+	// Inline content is completely in memory.
 	var job Job
 	require.NoError(t, readAnswer(&answer{body: strings.NewReader(`{"status":"Completed","result":{"response_type":"parse","result":` + content + `}}`), size: -1},
 		notExpected, func(r *jsonread.Reader) { readJob(r, &job) }))
@@ -633,7 +633,7 @@ func TestLargeMembersOfAnotherForm(t *testing.T) {
 	require.True(t, string(want.OCR) == string(parse.full.Extra["ocr"]), "byte for byte")
 }
 
-// The texts of a chunk are one, where they are equal.
+// Equal texts of a chunk share memory.
 func TestEmbedSharesContent(t *testing.T) {
 	body := strings.Repeat(`A line of text, as long as lines are.\n`, 30_000)
 	read := func(text string) (c Chunk) {
@@ -665,7 +665,7 @@ func read(text string, rest *fullResult) (contents []string, err error) {
 	return contents, err
 }
 
-func TestReadChunks(t *testing.T) {
+func TestReadChunksReadsEveryForm(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"body_full.json", "body_chunks.json", "body_answer.json"} {
 		var rest fullResult
@@ -698,7 +698,7 @@ func TestReadChunks(t *testing.T) {
 	}
 }
 
-func TestReadChunksRefuses(t *testing.T) {
+func TestReadChunksRefusesOtherForms(t *testing.T) {
 	t.Parallel()
 	_, err := read(string(wire(t, "body_link.json")), nil)
 	require.ErrorIs(t, err, errLinkToLink)
@@ -743,9 +743,9 @@ func TestReadChunksRefuses(t *testing.T) {
 	}
 }
 
-// A body that ends too early is told from one that is wrong: only the former is
-// worth another attempt.
-func TestReadChunksOfAnEarlyEnd(t *testing.T) {
+// A truncated body and an invalid one give different errors. Only a truncated one is
+// worth a retry.
+func TestReadChunksDistinguishesTruncatedFromInvalid(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"body_full.json", "body_chunks.json", "body_answer.json"} {
 		text := compact(t, wire(t, name))
@@ -777,7 +777,7 @@ func (f *failing) Read(p []byte) (int, error) {
 	return f.r.Read(p)
 }
 
-func TestReadChunksStops(t *testing.T) {
+func TestReadChunksStopsWhenYieldReturnsFalse(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
 		`[{"content":"a"},{"content":"b"} what follows is not read`,

@@ -20,17 +20,17 @@ import (
 type PipelineRequest struct {
 	// Input is the document, or a list of them.
 	Input Input `json:"input"`
-	// PipelineID names the pipeline.
+	// PipelineID is the id of the pipeline.
 	PipelineID string `json:"pipeline_id"`
-	// Settings override those of the pipeline. Default: the pipeline's own.
+	// Settings override the settings of the pipeline. Default: the pipeline's own.
 	Settings PipelineSettings `json:"settings,omitzero"`
 	// Async holds the options of PipelineAsync: webhook, metadata, priority.
 	Async Async `json:"-"`
 }
 
-// PipelineSettings are the settings of a pipeline that a request can replace.
+// PipelineSettings are the settings of a pipeline that a request can override.
 type PipelineSettings struct {
-	// DocumentPassword opens a document that is protected by one. Default: none.
+	// DocumentPassword is the password of a protected document. Default: none.
 	DocumentPassword Password `json:"document_password,omitzero"`
 }
 
@@ -44,7 +44,7 @@ func (r PipelineRequest) check() error {
 	return nil
 }
 
-// wire is the body to send; a is nil for the synchronous endpoint.
+// wire returns the body to send; a is nil for the synchronous endpoint.
 func (r *PipelineRequest) wire(a *asyncWire) any {
 	return struct {
 		*PipelineRequest
@@ -73,10 +73,10 @@ func (s PipelineSettings) Format(f fmt.State, verb rune) {
 func (s PipelineSettings) LogValue() slog.Value { return logPrinted(s) }
 
 // Pipeline runs a document through a pipeline and waits for the result on the same
-// connection. See Parse.
+// connection. See Parse for its limits.
 //
 // Newer servers call this endpoint deprecated. Use Parse, Extract and Split for the
-// pipeline's steps instead, with FromJob for those that build on a parsed document.
+// steps of the pipeline instead. With FromJob, a step can use an earlier parse.
 func (c *Client) Pipeline(ctx context.Context, req PipelineRequest) (*PipelineResult, error) {
 	if err := checkSync("Pipeline", req.Async, ""); err != nil {
 		return nil, err
@@ -84,33 +84,32 @@ func (c *Client) Pipeline(ctx context.Context, req PipelineRequest) (*PipelineRe
 	return callSync[*PipelineResult](ctx, c, "Pipeline", "/pipeline", JobTypePipeline, &req)
 }
 
-// PipelineAsync submits a document to a pipeline that was configured in Reducto's
-// studio. See ParseAsync for its errors.
+// PipelineAsync submits a document to a pipeline that was configured in Reducto Studio.
+// See ParseAsync for its errors.
 //
-// Newer servers call this endpoint deprecated. Submit the pipeline's steps with
-// ParseAsync, ExtractAsync and SplitAsync instead, with FromJob for those that build
-// on a parsed document.
+// Newer servers call this endpoint deprecated. Submit the steps of the pipeline with
+// ParseAsync, ExtractAsync and SplitAsync instead. With FromJob, a step can use an
+// earlier parse.
 func (c *Client) PipelineAsync(ctx context.Context, req PipelineRequest, opts ...SubmitOption) (*Handle[*PipelineResult], error) {
 	return submit[*PipelineResult](ctx, c, "PipelineAsync", "/pipeline_async", JobTypePipeline, &req, req.Async, opts)
 }
 
-// PipelineResult has the results of the steps of a pipeline. A step that the pipeline
-// does not have is nil.
+// PipelineResult has the results of the steps of a pipeline. If the pipeline does not
+// have a step, the field of the step is nil.
 type PipelineResult struct {
 	// JobID is the id of the job.
 	JobID string `json:"job_id"`
 	// Usage is the usage of the job.
 	Usage ParseUsage `json:"usage"`
-	// Parse has a result for each document that was parsed: the service sends one
-	// result, or a list of them.
+	// Parse has one result for each parsed document. The service sends one result or a
+	// list of results.
 	Parse []*ParseResult `json:"-"`
-	// Extract is the extraction of a pipeline that does not split first; nil
-	// otherwise.
+	// Extract is the extraction of a pipeline without a split step; nil otherwise.
 	Extract *ExtractResult `json:"-"`
-	// SplitExtracts has the extraction of each section, of a pipeline that splits
-	// first.
+	// SplitExtracts has the extraction of each section, for a pipeline with a split
+	// step.
 	SplitExtracts []SplitExtract `json:"-"`
-	// Split is how the document was split.
+	// Split has the sections of the document.
 	Split *SplitResult `json:"-"`
 	// Edit is the edited document.
 	Edit *EditResult `json:"-"`
@@ -124,13 +123,13 @@ type PipelineResult struct {
 
 // SplitExtract is the extraction of one section.
 type SplitExtract struct {
-	// SplitName is the section.
+	// SplitName is the name of the section.
 	SplitName string `json:"split_name"`
-	// PageRange are the section's pages, from 1.
+	// PageRange lists the pages of the section, from 1.
 	PageRange []int `json:"page_range"`
-	// Partition is the section's part; nil if it is not partitioned.
+	// Partition is the partition of the section; nil if the section has none.
 	Partition *string `json:"partition,omitzero"`
-	// Result is what was extracted.
+	// Result is the extraction.
 	Result *ExtractResult `json:"result"`
 	// Extra has the members that this version of the library does not know.
 	Extra Extra `json:"-"`
@@ -145,7 +144,7 @@ func (s SplitExtract) MarshalJSON() ([]byte, error) { return members.Encode(s) }
 // ResponseType returns "pipeline".
 func (r *PipelineResult) ResponseType() string { return responsePipeline }
 
-// bind tells each step where a fresh result has the step's link.
+// bind tells each step how to get its link from a fresh result.
 func (r *PipelineResult) bind(s source) {
 	step := func(link func(*PipelineResult) Link) source {
 		s.link = freshLink(link)
@@ -281,7 +280,8 @@ func readSteps(r *jsonread.Reader, v *PipelineResult) {
 			v.Split = new(SplitResult)
 			v.Split.read(r)
 		case "edit":
-			// It is optional, so that one that does not fit makes it an unknown member.
+			// The step is optional. If it does not fit, it is kept as an unknown
+			// member.
 			m := r.Mark()
 			v.Edit = new(EditResult)
 			if v.Edit.read(r); r.Err() != nil {
@@ -292,7 +292,7 @@ func readSteps(r *jsonread.Reader, v *PipelineResult) {
 	}
 }
 
-// MarshalJSON writes the steps in the forms in which they came.
+// MarshalJSON writes the steps in the forms in which the service sent them.
 func (r *PipelineResult) MarshalJSON() ([]byte, error) {
 	inner := pipelineSteps{Split: r.Split, Edit: r.Edit, Extra: r.steps}
 	switch {

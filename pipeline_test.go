@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestPipelineResult(t *testing.T) {
+func TestPipelineResultHasItsSteps(t *testing.T) {
 	t.Parallel()
 	r := resultOf[*PipelineResult](t, "job_pipeline_split_extract.json")
 	require.Len(t, r.Parse, 1)
@@ -32,7 +32,7 @@ func TestPipelineResult(t *testing.T) {
 	require.NotNil(t, list.Extract)
 	assert.Nil(t, list.Split)
 
-	// One that is built has the forms that it needs.
+	// A new result is encoded in the required forms.
 	raw, err := json.Marshal(&PipelineResult{Parse: []*ParseResult{{}, {}}})
 	require.NoError(t, err)
 	assert.Contains(t, string(raw), `"parse":[{`)
@@ -41,8 +41,8 @@ func TestPipelineResult(t *testing.T) {
 	assert.Equal(t, value(t, []byte(`{"job_id":"","usage":{"num_pages":0},"result":{}}`)), value(t, raw))
 }
 
-// A result finds its fresh link in a job that was fetched again, at its own place.
-func TestFreshLinks(t *testing.T) {
+// A result finds its fresh link at its own place in a job that was fetched again.
+func TestResultsFindTheirFreshLink(t *testing.T) {
 	t.Parallel()
 	job := func(text string) *Job {
 		job := new(Job)

@@ -43,13 +43,13 @@ func pages(t *testing.T) map[string]string {
 	return texts
 }
 
-// Go code in the README and in docs is code that is compiled and tested: every block names
-// where it comes from, in a comment on the line before, and consists of whole lines
-// of that, without the indentation that they share:
+// Go code in the README and in docs is compiled and tested. A comment on the line before
+// a block names its source. The block consists of whole lines of the source, without
+// their common indentation:
 //
 //	<!-- example: ExampleClient_ParseAsync -->   a function in an example_*_test.go
 //	<!-- example: examples/minimal/main.go -->   a file
-func TestCodeInPagesIsThatOfExamples(t *testing.T) {
+func TestCodeInPagesEqualsExamples(t *testing.T) {
 	t.Parallel()
 	functions := exampleFunctions(t)
 	require.NotEmpty(t, goBlocks(readme(t)))
@@ -130,8 +130,8 @@ func exampleFunctions(t *testing.T) map[string]string {
 	return functions
 }
 
-// hasLines reports whether excerpt is a sequence of lines of source, indentation
-// that they share aside.
+// hasLines reports whether excerpt is a sequence of lines of source, apart from common
+// indentation.
 func hasLines(source, excerpt string) bool {
 	all, want := strings.Split(source, "\n"), dedent(strings.Split(excerpt, "\n"))
 	for i := range len(all) - len(want) + 1 {
@@ -161,7 +161,7 @@ func dedent(lines []string) []string {
 	return out
 }
 
-func TestHasLines(t *testing.T) {
+func TestHasLinesFindsExcerpts(t *testing.T) {
 	t.Parallel()
 	source := "func f() {\n\ta()\n\tif b {\n\t\tc()\n\t}\n\n\td()\n}"
 	for _, excerpt := range []string{"a()", "\ta()", "if b {\n\tc()\n}", "c()", "}\n\nd()", source} {
@@ -245,7 +245,7 @@ func TestConfigurationPageHasAllOptions(t *testing.T) {
 	}
 }
 
-// spelled returns a duration as the page has it.
+// spelled returns a duration as it is written on the page.
 func spelled(d time.Duration) string {
 	switch {
 	case d > 48*time.Hour:
@@ -258,7 +258,7 @@ func spelled(d time.Duration) string {
 	return fmt.Sprint(d.Seconds(), " s")
 }
 
-// Links between pages lead somewhere, to a heading if they name one.
+// Links between pages have a target, and a heading if they name one.
 func TestLinksInPages(t *testing.T) {
 	t.Parallel()
 	code := regexp.MustCompile("(?s)```.*?```|`[^`\n]*`")
@@ -279,7 +279,7 @@ func TestLinksInPages(t *testing.T) {
 	}
 }
 
-// anchors are what the headings of a page can be linked to by.
+// anchors returns the link targets of the headings of a page.
 func anchors(markdown string) []string {
 	var list []string
 	for _, m := range regexp.MustCompile("(?m)^#+ (.*)$").FindAllStringSubmatch(markdown, -1) {
@@ -289,7 +289,7 @@ func anchors(markdown string) []string {
 	return list
 }
 
-// What CI runs as it is printed: see .ci/readme.sh.
+// The commands in the README are those that CI runs: see .ci/readme.sh.
 func TestReadmeCommands(t *testing.T) {
 	t.Parallel()
 	text := readme(t)

@@ -19,7 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Four secrets that must never be seen, in whatever form.
+// Four secrets that must never be visible, in any form.
 const (
 	canaryKey       = "sk-canary-5a1e77"
 	canaryHook      = "hook-canary-5a1e77"
@@ -32,7 +32,7 @@ const (
 	canaryConfig      = RawConfig(`{"async":{"metadata":{"secret":"` + canaryHook + `"}},"settings":{"document_password":"` + canaryPassword + `"}}`)
 )
 
-// canaryShapes are what a secret looks like in the ways of fmt.
+// canaryShapes returns a secret in the forms in which fmt could print it.
 var canaryShapes = func() []string {
 	const tail = "canary-5a1e77"
 	return []string{
@@ -53,9 +53,9 @@ func assertNoCanary(t *testing.T, text string, what ...any) {
 	}
 }
 
-// shown is every text that fmt and slog make of a value. Two ways cannot be
-// closed: %p, for which fmt asks no method, and slog's JSON of a slice of values,
-// which is their JSON, and so the wire.
+// shown returns every text that fmt and slog make of a value. Two ways cannot be
+// closed. For %p, fmt calls no method. slog's JSON of a slice of values is the JSON of
+// the values, which is sent to the API.
 func shown(v any) map[string]string {
 	texts := map[string]string{"Sprint": fmt.Sprint(v), "Sprintln": fmt.Sprintln(v)}
 	for _, verb := range []string{"v", "+v", "#v", "s", "+s", "q", "+q", "#q", "d", "x", "X", "# x", "o", "b", "c", "U", "t", "e", "T", "30v", "!"} {
@@ -92,7 +92,7 @@ func canaryClient(t *testing.T) *Client {
 		WithWebhook(DirectWebhook("https://example.com/webhook?token="+canaryHook)))
 }
 
-// canaryResults are results of every type, full of links.
+// canaryResults returns results of every type, with many links.
 func canaryResults(t *testing.T) []Result {
 	var results []Result
 	for _, name := range wireNames(t, "job_*.json") {
@@ -172,7 +172,7 @@ func TestSecretsAreNeverShown(t *testing.T) {
 			assertNoCanary(t, text, fmt.Sprintf("%T", v), how)
 		}
 	}
-	// JSON, where it is not the wire itself.
+	// JSON, unless it is sent to the API.
 	for _, v := range []any{
 		client, handle, *handle, submission, *submission, client.cfg.webhook, Async{Webhook: client.cfg.webhook}, api, storage, lost,
 		&RequestError{Err: api}, &UnknownOutcomeError{Err: api}, &ResultTypeError{}, SubmitResult{Err: api},
@@ -184,8 +184,8 @@ func TestSecretsAreNeverShown(t *testing.T) {
 	assert.Len(t, slices.Compact(slices.Clone(canaryShapes)), len(canaryShapes))
 }
 
-// An answer with a job that cannot be used is not shown: not where it is cut, nor
-// where something comes after it.
+// An unusable answer with a job is not shown, neither if it is truncated nor if
+// something follows it.
 func TestUnusableAnswerIsNotShown(t *testing.T) {
 	t.Parallel()
 	whole := `{"status":"Completed","raw_config":` + string(quoteOrNone(string(canaryConfig))) + `,"result":{"response_type":"parse","job_id":"j1",` +
@@ -200,7 +200,7 @@ func TestUnusableAnswerIsNotShown(t *testing.T) {
 	}
 }
 
-// Storage repeats what it was sent in ways of its own.
+// Storage repeats the request in its answers in various ways.
 func TestStorageRefusalIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	const token = "tok%2Fcanary-5a1e77"
@@ -232,8 +232,8 @@ func TestStorageRefusalIsNotRepeated(t *testing.T) {
 	}
 }
 
-// Storage never sees the API key, and its URL is none that the user chose: errors
-// about it do not blame them.
+// Storage never receives the API key, and the user did not choose its URL. Its errors
+// must not ask the user to check them.
 func TestStorageRefusalSaysWhatToDo(t *testing.T) {
 	t.Parallel()
 	for status, hint := range map[int]string{
@@ -259,8 +259,8 @@ func TestStorageRefusalSaysWhatToDo(t *testing.T) {
 	}
 }
 
-// The wire has what was hidden: nothing is lost by hiding it.
-func TestHiddenValuesCanBeHad(t *testing.T) {
+// The JSON for the API has the hidden values, so nothing is lost.
+func TestHiddenValuesAreInTheJSON(t *testing.T) {
 	t.Parallel()
 	assert.Contains(t, string(canaryLink), canarySignature)
 	assert.Contains(t, string(canaryConfig), canaryHook)
@@ -275,7 +275,7 @@ func TestHiddenValuesCanBeHad(t *testing.T) {
 	assert.Contains(t, DirectWebhook("https://example.com/?t="+canaryHook).URL(), canaryHook)
 }
 
-func TestWhatIsShown(t *testing.T) {
+func TestTypesPrintWithoutSecrets(t *testing.T) {
 	t.Parallel()
 	client := canaryClient(t)
 	for want, v := range map[string]any{

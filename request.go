@@ -49,7 +49,7 @@ type call struct {
 
 	// read consumes a successful answer. Its error makes the answer unusable.
 	read func(*answer) error
-	// jobID takes the place of read for submissions, and receives the job's id.
+	// jobID replaces read for submissions, and receives the job's id.
 	jobID *string
 	// secrets are values, besides the API key, that errors must not repeat.
 	secrets []string
@@ -73,7 +73,7 @@ func (r *call) json(v any) error {
 	return nil
 }
 
-// failure is a failed attempt, with what decides about a retry.
+// failure is a failed attempt, with the facts that decide about a retry.
 type failure struct {
 	err error
 	// nothing reports that the service certainly did not accept the request.
@@ -95,8 +95,9 @@ func (c *Client) send(ctx context.Context, r *call) (taken int, err error) {
 	return c.repeat(ctx, r, func() *failure { return c.attempt(ctx, r) })
 }
 
-// repeat calls once until it succeeds, fails for good, or the context ends. It
-// returns how many attempts the service may have acted on.
+// repeat makes attempts until one succeeds, one fails for good, or the context ends.
+// once makes one attempt. repeat returns how many attempts the service may have acted
+// on.
 func (c *Client) repeat(ctx context.Context, r *call, once func() *failure) (taken int, err error) {
 	for attempt := 1; ; attempt++ {
 		started := time.Now()
@@ -124,7 +125,7 @@ func (c *Client) repeat(ctx context.Context, r *call, once func() *failure) (tak
 			log.WarnContext(ctx, "reducto: trying again", slog.Duration("in", delay), slog.Any("error", f.err))
 		}
 		if err := sleep(ctx, delay); err != nil {
-			lost := c.lost(r, fmt.Errorf("%w, while waiting to try again after: %w", err, f.err))
+			lost := c.lost(r, fmt.Errorf("%w while waiting to retry after: %w", err, f.err))
 			lost.Attempts = attempt
 			return taken, lost
 		}
@@ -239,7 +240,7 @@ func (c *Client) request(ctx context.Context, r *call, x *exchange, auth credent
 	case r.raw != nil:
 		x.raw.Reset(r.raw)
 		req.ContentLength = int64(len(r.raw))
-		req.Body = io.NopCloser(&x.raw) // of a type that net/http knows to be in memory
+		req.Body = io.NopCloser(&x.raw) // net/http knows that this body is in memory
 		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(r.raw)), nil }
 	case r.body != nil:
 		body, err := r.body()
@@ -262,13 +263,13 @@ func (c *Client) request(ctx context.Context, r *call, x *exchange, auth credent
 	return req, nil
 }
 
-// failedExchange classifies an attempt without an answer. reached is how far it came,
-// nil if that is not known.
+// failedExchange classifies an attempt without an answer. reached tells how far the
+// attempt came; nil means unknown.
 func (c *Client) failedExchange(ctx context.Context, r *call, err error, reached *reach) *failure {
 	f := &failure{transient: true, after: -1}
 	var urlErr *url.Error
 	if errors.As(err, &urlErr) {
-		err = urlErr.Err // its text would repeat the URL, with its query
+		err = urlErr.Err // the text of urlErr repeats the URL with its query
 	}
 	f.nothing = reached.neverConnected(err)
 	var refused *RequestError
@@ -327,7 +328,7 @@ func (c *Client) shownURL(r *call) string {
 type limitedBody struct {
 	r           io.Reader
 	left, limit int64
-	ended       bool // at its end
+	ended       bool // the body was read to its end
 }
 
 func (l *limitedBody) Read(p []byte) (int, error) {
@@ -365,13 +366,13 @@ func readJSON(out any) func(*answer) error {
 	}
 }
 
-// all reads the whole body. It starts with a buffer of the announced size if that is
-// less than the buffer of io.ReadAll: most answers have some fifty bytes.
+// all reads the whole body. If the announced size is below 512 bytes, it allocates a
+// buffer of this size. Most answers have about fifty bytes.
 func (a *answer) all() ([]byte, error) {
 	if a.size < 0 || a.size >= 512 {
 		return io.ReadAll(a.body)
 	}
-	raw := make([]byte, 0, a.size+1) // and its end
+	raw := make([]byte, 0, a.size+1) // one byte more, to see the end
 	for len(raw) < cap(raw) {
 		n, err := a.body.Read(raw[len(raw):cap(raw)])
 		raw = raw[:len(raw)+n]
@@ -417,7 +418,7 @@ func onlyJobID(raw []byte) string {
 		}
 	}
 	id, rest, _ := bytes.Cut(raw, []byte{'"'})
-	if wireid.Check(id) != "" { // an escape is in no id
+	if wireid.Check(id) != "" { // no id contains an escape
 		return ""
 	}
 	if rest = trimSpace(rest); len(rest) == 0 || rest[0] != '}' || len(trimSpace(rest[1:])) > 0 {
@@ -426,7 +427,7 @@ func onlyJobID(raw []byte) string {
 	return string(id)
 }
 
-// trimSpace removes what JSON calls white space from the beginning.
+// trimSpace removes leading white space as JSON defines it.
 func trimSpace(raw []byte) []byte { return bytes.TrimLeft(raw, " \t\r\n") }
 
 // decodeJSON decodes an answer. Its error is a *badAnswer.
@@ -442,7 +443,7 @@ func decodeJSON(raw []byte, out any) error {
 
 const notExpected = "the body is not the JSON expected"
 
-// startsJSON reports whether a body begins as an object, a list or a text does.
+// startsJSON reports whether a body starts like a JSON object, array or string.
 func startsJSON(body []byte) bool {
 	switch members.Kind(body) {
 	case '{', '[', '"':
@@ -451,14 +452,14 @@ func startsJSON(body []byte) bool {
 	return false
 }
 
-// noJSON returns the error for an answer that is empty or a page. It returns nil for
-// anything that may be JSON.
+// noJSON returns the error for an answer that is empty or a page. It returns nil for an
+// answer that may be JSON.
 func noJSON(kind byte, body []byte) *badAnswer {
 	switch kind {
 	case 0:
 		return &badAnswer{reason: "the body is empty"}
 	case '<':
-		return &badAnswer{reason: "the body is a page, not JSON (a proxy? check the base URL)", body: body}
+		return &badAnswer{reason: "the body is a page, not JSON: check the base URL, and whether a proxy sent it", body: body}
 	}
 	return nil
 }
@@ -535,7 +536,7 @@ func (e *badAnswer) shown(secrets []string) []byte {
 	if !e.cut {
 		return []byte(text)
 	}
-	// The end may hold a part of a secret.
+	// The end may contain a part of a secret.
 	longest := 0
 	for _, s := range secrets {
 		longest = max(longest, len(s))

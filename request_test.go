@@ -24,9 +24,9 @@ import (
 	"github.com/reducto-go/reducto/internal/wireid"
 )
 
-// An answer that is read as it arrives is judged as one that is read as a whole: an
-// empty body, a page, a body that ends early and JSON of another form are told apart.
-func TestReadAnswer(t *testing.T) {
+// A streamed answer is classified like a whole one: an empty body, a page, a truncated
+// body, and JSON of another form.
+func TestReadAnswerClassifiesBodies(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat(`"0123456789",`, 20_000)
 	for body, want := range map[string]struct {
@@ -35,8 +35,8 @@ func TestReadAnswer(t *testing.T) {
 	}{
 		"":                        {"the body is empty", false},
 		" \n":                     {"the body is empty", false},
-		"<html></html>":           {"the body is a page, not JSON (a proxy? check the base URL)", false},
-		"<p>" + long:              {"the body is a page, not JSON (a proxy? check the base URL)", false},
+		"<html></html>":           {"the body is a page, not JSON: check the base URL, and whether a proxy sent it", false},
+		"<p>" + long:              {"the body is a page, not JSON: check the base URL, and whether a proxy sent it", false},
 		`{"status":`:              {"the body is not the JSON expected: unexpected end of JSON input", false},
 		`{"status":"Pending"`:     {"the body is not the JSON expected: unexpected end of JSON input", false},
 		`{"status":7}`:            {"the body is not the JSON expected: status: a number where a string is expected", true},
@@ -65,7 +65,7 @@ func TestReadAnswer(t *testing.T) {
 			assert.Equal(t, bad.body != nil && len(body) > len(bad.body), bad.cut, "%s: %.80s", way, body)
 			assert.NotErrorIs(t, err, io.ErrUnexpectedEOF, "what arrived as a whole was not cut off on the way")
 
-			// Read as a whole, it has the same reason.
+			// A whole answer gives the same reason.
 			wholeErr := decodeJSON([]byte(body), new(Job))
 			var wholeBad *badAnswer
 			require.ErrorAs(t, wholeErr, &wholeBad)
@@ -75,8 +75,8 @@ func TestReadAnswer(t *testing.T) {
 	}
 }
 
-// What is lost on the way explains more than what is wrong with the part that came.
-func TestReadAnswerOfALostBody(t *testing.T) {
+// The error of a lost connection explains more than the error of the received part.
+func TestReadAnswerReturnsTheErrorOfTheConnection(t *testing.T) {
 	t.Parallel()
 	lost := errors.New("connection reset")
 	for _, body := range []string{"", "  ", "<html>", `{"status":`, `{"status":7`, `{"status":7}`, `{"status":"Pending"}`, `[`, `upstream`, `{"status":"Completed","result":{"usage":`, "x" + strings.Repeat(" ", 100_000)} {
@@ -88,8 +88,8 @@ func TestReadAnswerOfALostBody(t *testing.T) {
 	}
 }
 
-// No part of a secret is shown where what is shown of a body ends.
-func TestSecretsAtTheEndOfAHead(t *testing.T) {
+// The shown part of a body does not end with a part of a secret.
+func TestShownBodyEndsWithoutPartOfASecret(t *testing.T) {
 	t.Parallel()
 	const key = "sk-canary-5a1e77"
 	c := newTestClient(t)
@@ -103,7 +103,7 @@ func TestSecretsAtTheEndOfAHead(t *testing.T) {
 	}
 }
 
-func TestDecodeJSON(t *testing.T) {
+func TestDecodeJSONClassifiesBodies(t *testing.T) {
 	t.Parallel()
 	var out struct{ A int }
 	require.NoError(t, decodeJSON([]byte(` {"a":1}`), &out))
@@ -131,7 +131,7 @@ func TestDecodeJSON(t *testing.T) {
 	require.ErrorIs(t, read(&failing{strings.NewReader("{"), broken}, nil), broken)
 }
 
-func TestUnusableAnswers(t *testing.T) {
+func TestUnusableAnswersAreClassified(t *testing.T) {
 	t.Parallel()
 	c := newTestClient(t)
 	resp := &http.Response{StatusCode: 200}
@@ -162,7 +162,7 @@ func TestUnusableAnswers(t *testing.T) {
 	}
 }
 
-func TestLimitedBody(t *testing.T) {
+func TestLimitedBodyFailsAboveTheLimit(t *testing.T) {
 	t.Parallel()
 	const text = "0123456789"
 	for limit := int64(1); limit < 12; limit++ {
@@ -182,15 +182,15 @@ func TestLimitedBody(t *testing.T) {
 			require.ErrorIs(t, err, ErrTooLarge, "it stays so")
 		}
 	}
-	// No limit at all.
+	// Without a limit.
 	l := &limitedBody{r: strings.NewReader(text), left: math.MaxInt64, limit: math.MaxInt64}
 	raw, err := io.ReadAll(l)
 	require.NoError(t, err)
 	assert.Equal(t, text, string(raw))
 }
 
-// A broken exchange is judged by where it broke.
-func TestFailedExchange(t *testing.T) {
+// A failed exchange is classified by how far it came.
+func TestFailedExchangeIsClassifiedByProgress(t *testing.T) {
 	t.Parallel()
 	c := newTestClient(t)
 	ended := func(cause error) context.Context {
@@ -238,7 +238,7 @@ func TestFailedExchange(t *testing.T) {
 			assert.ErrorIs(t, f.err, context.Cause(test.ctx), name)
 		}
 	}
-	// A body that cannot be read is no connection that failed.
+	// A request body that cannot be read is not a failed connection.
 	mine := &RequestError{Op: "Upload", Field: "reader", Reason: "it ended"}
 	f := c.failedExchange(t.Context(), &call{}, &url.Error{Err: fmt.Errorf("write: %w", mine)}, reached(true))
 	assert.Equal(t, error(mine), f.err)
@@ -252,11 +252,11 @@ func reached(connected bool) *reach {
 	return r
 }
 
-func TestAnswerInMemory(t *testing.T) {
+func TestAnswerIsReadWithAnyAnnouncedSize(t *testing.T) {
 	t.Parallel()
 	for _, length := range []int{0, 1, 49, 50, 51, 511, 512, 5000} {
 		text := strings.Repeat("x", length)
-		// Right, unknown, and what a transport of the user's may announce.
+		// The true size, an unknown one, and wrong ones from a user's transport.
 		for _, size := range []int64{int64(length), -1, 0, 50, 511, 512, 1 << 40} {
 			for name, body := range map[string]io.Reader{
 				"at once":         strings.NewReader(text),
@@ -283,7 +283,7 @@ func TestAnswerInMemory(t *testing.T) {
 	}
 }
 
-// lazyReader returns nothing every other time, which a reader may do.
+// lazyReader returns no bytes at every other call, as a reader may.
 type lazyReader struct {
 	r    io.Reader
 	lazy bool
@@ -296,7 +296,7 @@ func (l *lazyReader) Read(p []byte) (int, error) {
 	return l.r.Read(p)
 }
 
-func TestJobIDOfAnAnswer(t *testing.T) {
+func TestReadJobIDOfEveryForm(t *testing.T) {
 	t.Parallel()
 	for raw, want := range map[string]string{
 		`{"job_id":"j1"}`:                    "j1",
@@ -320,7 +320,7 @@ func TestJobIDOfAnAnswer(t *testing.T) {
 	}
 }
 
-// What is read without encoding/json is what encoding/json reads.
+// Ids that are read without encoding/json equal those of encoding/json.
 func FuzzJobIDOfAnAnswer(f *testing.F) {
 	for _, raw := range []string{
 		`{"job_id":"j1"}`, " {\n \"job_id\" :\t\"j1\"\r}\n", `{"job_id":"j1","job_id":"j2"}`, `{"job_id":"j\u0031"}`, `{"job_id":"j1"}}`,

@@ -18,8 +18,8 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// requestRequired has the members that the API requires of each struct; every
-// other one must stay away while it is unset.
+// requestRequired has the members that the API requires of each struct. Every other
+// member is absent while it is unset.
 var requestRequired = map[reflect.Type][]string{
 	reflect.TypeFor[ParseRequest]():           {"input"},
 	reflect.TypeFor[ExtractRequest]():         {"input"},
@@ -107,8 +107,7 @@ func TestRequestFieldsAreTagged(t *testing.T) {
 	}
 }
 
-// The maximal requests are the ones behind the golden files, so that no field
-// goes unseen.
+// The golden files have the maximal requests, so that every field is covered.
 func TestMaximalRequestsLeaveNothingUnset(t *testing.T) {
 	t.Parallel()
 	var walk func(at string, v reflect.Value)
@@ -283,7 +282,7 @@ func TestRequestsGolden(t *testing.T) {
 		switch r := r.(type) {
 		case *ParseRequest:
 			changed := *r
-			changed.QueuePriority = "" // for asynchronous submissions alone
+			changed.QueuePriority = "" // for asynchronous submissions only
 			sync = &changed
 		case *ExtractRequest:
 			changed := *r
@@ -291,7 +290,7 @@ func TestRequestsGolden(t *testing.T) {
 			sync = &changed
 		case *EditRequest:
 			changed := *r
-			changed.Priority = nil // it would contradict the common one
+			changed.Priority = nil // the two fields would contradict each other
 			async = &changed
 		}
 		bodies[name+"_maximal"] = sync.wire(nil)
@@ -342,7 +341,7 @@ func TestMinimalRequestsSendOnlyWhatIsRequired(t *testing.T) {
 	}
 }
 
-// What is set to an empty list is sent; what differs from unset can be said.
+// An empty list is sent, because it can differ from an unset one.
 func TestUnsetAndEmptyDiffer(t *testing.T) {
 	t.Parallel()
 	raw, err := json.Marshal(Retrieval{FilterBlocks: []BlockType{}})
@@ -457,7 +456,7 @@ func TestRequestsRefused(t *testing.T) {
 		"classify: no category": {&ClassifyRequest{Input: input, ClassificationSchema: []ClassificationCategory{{}}}, "ClassificationSchema[0].Category", "name the category"},
 		"classify: nil group":   {&ClassifyRequest{Input: input, CategoryGroups: map[string][]string{"g": nil}}, "CategoryGroups", `"g" is nil`},
 		"classify: page 0":      {&ClassifyRequest{Input: input, PageRange: Pages(0)}, "PageRange", "numbered from 1"},
-		"classify: sheets":      {&ClassifyRequest{Input: input, PageRange: Sheets("a")}, "PageRange", "no sheets"},
+		"classify: sheets":      {&ClassifyRequest{Input: input, PageRange: Sheets("a")}, "PageRange", "does not support sheets"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -471,7 +470,7 @@ func TestRequestsRefused(t *testing.T) {
 	}
 }
 
-// The limits themselves are allowed.
+// The limits themselves are valid.
 func TestRequestsAtTheLimit(t *testing.T) {
 	t.Parallel()
 	for _, s := range []Settings{

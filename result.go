@@ -79,7 +79,7 @@ func typeOfJob(job JobType) string {
 	return ""
 }
 
-// resultBase holds what every result has. Results embed it.
+// resultBase holds the fields of every result. Results embed it.
 type resultBase struct {
 	responseType string // as it came; empty if there was none
 	src          source
@@ -95,7 +95,7 @@ func (b *resultBase) encode(v any, result json.RawMessage, more ...members.Membe
 	}, more...)...)
 }
 
-// UnknownResult is a result whose type this version of the library does not know.
+// UnknownResult is a result of a type that this version of the library does not know.
 type UnknownResult struct {
 	resultBase
 

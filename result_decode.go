@@ -11,8 +11,9 @@ import (
 	"github.com/reducto-go/reducto/internal/members"
 )
 
-// decodeResult decodes a result. Its type is that of response_type; without one, that
-// of the job; without either, the one that its members imply. It never tries types.
+// decodeResult decodes a result. The type comes from response_type. Without it, the
+// type comes from the job, or else from the members of the result. decodeResult never
+// tries types.
 func decodeResult(raw json.RawMessage, job JobType) (Result, error) {
 	if members.IsNull(raw) {
 		return nil, nil
@@ -228,7 +229,7 @@ func decodeBytes[T any](data []byte, v *T, read func(*jsonread.Reader, *T)) erro
 	return r.Err()
 }
 
-// decodeAnew implements UnmarshalJSON of a result. Nothing stays of what v held.
+// decodeAnew implements UnmarshalJSON of a result. It replaces everything in v.
 func decodeAnew[T any, R interface {
 	*T
 	Result

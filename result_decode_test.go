@@ -17,7 +17,7 @@ import (
 	"github.com/reducto-go/reducto/internal/members"
 )
 
-func TestResultTypes(t *testing.T) {
+func TestResultTypeIsDecidedByNameJobAndMembers(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		job          JobType
@@ -73,7 +73,7 @@ func TestResultTypes(t *testing.T) {
 			t.Parallel()
 			kind, err := json.Marshal(test.job)
 			require.NoError(t, err)
-			// Also where the type of the job follows the result.
+			// The type of the job may come after the result.
 			for _, text := range []string{
 				`{"status":"Completed","type":` + string(kind) + `,"result":` + test.result + `}`,
 				`{"result":` + test.result + `,"status":"Completed","type":` + string(kind) + `}`,
@@ -90,8 +90,8 @@ func TestResultTypes(t *testing.T) {
 	}
 }
 
-// A user's schema can have any names at all. With the number of fields, which only
-// an extraction has, or with either name, none of them leads astray.
+// A user's schema can have any names. With the number of fields, which only an
+// extraction has, or with a name of the type, none of them misleads the decoder.
 func TestExtractedDataIsNeverMistaken(t *testing.T) {
 	t.Parallel()
 	lookalikes := []string{
@@ -125,7 +125,7 @@ func TestExtractedDataIsNeverMistaken(t *testing.T) {
 	}
 }
 
-func TestResultsThatCannotBeRead(t *testing.T) {
+func TestInvalidResultsAreErrors(t *testing.T) {
 	t.Parallel()
 	for text, part := range map[string]string{
 		`{"response_type":"parse","usage":[]}`:                                        `result of type "parse": usage: `,
@@ -151,9 +151,9 @@ func TestResultsThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// The type of a result is found wherever it is told, and never guessed: all orders of
-// members give what reading all of it first gives.
-func TestUnionInAnyOrder(t *testing.T) {
+// The type of a result is found anywhere and never guessed. All orders of members give
+// the same value as reading all members first.
+func TestResultTypeDoesNotDependOnMemberOrder(t *testing.T) {
 	t.Parallel()
 	parts := []string{
 		`"usage":{"num_pages":1}`,
@@ -211,8 +211,8 @@ func orders(parts []string) (joined []string) {
 	return joined
 }
 
-// A synchronous answer is a result, or the id of a job alone.
-func TestReadSync(t *testing.T) {
+// A synchronous answer is a result, or only the id of a job.
+func TestReadSyncReturnsResultOrJobID(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]struct {
 		result Result
@@ -251,8 +251,8 @@ func TestReadSync(t *testing.T) {
 	}
 }
 
-// The types below are decoded by encoding/json and package members, one member at a
-// time. What the reader makes of a document must be what they make of it.
+// encoding/json and package members decode the types below, one member at a time. The
+// streaming reader must agree with them.
 
 type refBox BoundingBox
 
@@ -276,7 +276,7 @@ type refBlock struct {
 	Unknown            Extra           `json:"-"`
 }
 
-// A block has two maps, of which the one that is tagged "-" has the unknown ones.
+// A block has two maps. The one with the tag "-" has the unknown members.
 func (v *refBlock) UnmarshalJSON(data []byte) error { return members.Decode(data, v) }
 
 func (v refBlock) MarshalJSON() ([]byte, error) { return members.Encode(v) }
@@ -372,7 +372,7 @@ func (v *refParse) UnmarshalJSON(data []byte) error {
 
 func (v refParse) MarshalJSON() ([]byte, error) { return members.Encode(v, v.first...) }
 
-// take removes a member and returns it; nil if it is not there.
+// take removes a member and returns it; nil if it is absent.
 func (x *Extra) take(name string) json.RawMessage {
 	raw, ok := (*x)[name]
 	if !ok {
@@ -385,7 +385,7 @@ func (x *Extra) take(name string) json.RawMessage {
 	return raw
 }
 
-// refJob reads a job in the way that needs no order: all of the result first.
+// refJob reads a job with all of the result first, so that the order does not matter.
 func refJob(data []byte, j *Job) error {
 	var w struct {
 		Job    refPlainJob
@@ -426,7 +426,7 @@ type refPlainJob struct {
 
 func (v *refPlainJob) UnmarshalJSON(data []byte) error { return members.Decode(data, v) }
 
-// arrivals are the ways in which a document can arrive.
+// arrivals returns the ways in which a document can arrive.
 func arrivals(data []byte) map[string]*jsonread.Reader {
 	return map[string]*jsonread.Reader{
 		"bytes":        jsonread.FromBytes(data),
@@ -453,8 +453,8 @@ func (o *oddReader) Read(p []byte) (int, error) {
 	return size, nil
 }
 
-// requireReference compares what every arrival makes of a content object, of an answer
-// with it and of a job with that, with the reference.
+// requireReference compares every arrival with the reference, for a content object, an
+// answer with it, and a job with that answer.
 func requireReference(t *testing.T, data []byte) {
 	t.Helper()
 	same := func(what string, wantErr error, want any, read func(r *jsonread.Reader) any) {
@@ -508,8 +508,8 @@ func syntaxOr(data []byte, read func() error) error {
 	return read()
 }
 
-// A maker makes documents of the service's members, in the wrong places and of the
-// wrong forms more often than the service would.
+// A maker generates documents with the service's members. They are in wrong places and
+// of wrong forms more often than from the service.
 type maker struct {
 	rnd *rand.Rand
 	b   bytes.Buffer
@@ -536,7 +536,7 @@ func (m *maker) list(most int, element func()) {
 	m.b.WriteByte(']')
 }
 
-// or writes what element writes, or something odd.
+// or writes an odd value, or calls element.
 func (m *maker) or(element func()) {
 	if !m.one(m.odd) {
 		element()
@@ -634,7 +634,7 @@ func (m *maker) null() { m.b.WriteString("null") }
 func (m *maker) content() {
 	box := m.fields("left", m.number, "top", m.number, "width", m.number, "height", m.number, "page", m.integer, "original_page", m.integer)
 	granular := m.fields("extract_confidence", m.null, "parse_confidence", m.number)
-	var parts []string // of a chunk's content, which its blocks mostly consist of
+	var parts []string // of a chunk's content, mostly the contents of its blocks
 	block := m.fields("type", m.oneOf("Text", "Table", "Key Value", "Hologram", "Section Header"), "bbox", box, "content", func() {
 		if len(parts) == 0 || m.one(5) {
 			m.text()
@@ -676,7 +676,8 @@ func (m *maker) job() {
 		"num_pages", m.integer, "source", m.text, "duration", m.number, "created_at", m.oneOf("2026-10-02T08:15:30"), "raw_config", m.text, "result", m.answer, "bucket", m.null)()
 }
 
-// made is a document, and, where it is changed, what makes it no JSON or another one.
+// made returns a document. Some are changed, so that they are invalid or another
+// document.
 func made(seed uint64) []byte {
 	m := &maker{rnd: rand.New(rand.NewPCG(seed, 3)), odd: 10 + int(seed%40)}
 	[]func(){m.content, m.answer, m.job}[seed%3]()

@@ -25,12 +25,12 @@ type Link string
 type source struct {
 	client *Client
 	jobID  string
-	// link returns the link to the same content in a job that was fetched again; empty
-	// if it has none.
+	// link returns the link to the same content from a job that was fetched again;
+	// empty if there is none.
 	link func(*Job) Link
 }
 
-// freshLink makes source.link for a result of type R.
+// freshLink returns a source.link for a result of type R.
 func freshLink[R Result](link func(R) Link) func(*Job) Link {
 	return func(j *Job) Link {
 		fresh, ok := j.Result.(R)
@@ -48,7 +48,7 @@ func (l Link) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redact.URL(
 func (l Link) LogValue() slog.Value { return slog.StringValue(redact.URL(string(l))) }
 
 // content is the result member of an answer that is not decoded into fields. raw is the
-// JSON as it came; link is set if it is a link.
+// JSON as it came. link is set if the JSON is a link.
 type content struct {
 	raw  json.RawMessage
 	link Link
@@ -59,7 +59,7 @@ func (c content) missing() error {
 	if members.IsNull(c.raw) {
 		return fmt.Errorf("%w: the result has no content", ErrExpired)
 	}
-	return errors.New("reducto: the result's content is of a form that this version of the library does not know: marshal the result to see it")
+	return errors.New("reducto: the result's content has a form that this version of the library does not know: marshal the result to see it")
 }
 
 func (c content) id() string {
@@ -70,30 +70,30 @@ func (c content) id() string {
 	return id
 }
 
-// download downloads a link. If storage refuses it before anything was consumed, it
-// gets a fresh link and tries once more. started reports whether the consumer has
-// received something, after which no retry is possible.
+// download downloads a link. If storage refuses it before anything was consumed,
+// download gets a fresh link and tries once more. started reports whether the consumer
+// has received something. After that, no retry is possible.
 func (s source) download(ctx context.Context, link Link, started func() bool, read func(io.Reader) error) error {
 	if s.client == nil {
-		return fmt.Errorf("%w: it lies behind %s", ErrDetached, link)
+		return fmt.Errorf("%w from %s: get the job again", ErrDetached, link)
 	}
 	err := s.client.download(ctx, link, started, read)
 	refused, ok := errors.AsType[*APIError](err)
 	if !ok || started() || s.jobID == "" || s.link == nil || refused.StatusCode/100 != 4 {
 		return err
 	}
-	// GetJob would follow the refused link again, forever.
+	// GetJob would follow the refused link too, and never end.
 	r, job, jobErr := s.client.jobCall("GetJob", s.jobID)
 	if jobErr == nil {
 		jobErr = s.client.do(ctx, r)
 	}
 	if jobErr != nil {
-		return fmt.Errorf("reducto: the result's URL has expired, and there is no fresh one: %w", jobErr)
+		return fmt.Errorf("reducto: the result's URL has expired and could not be renewed: %w", jobErr)
 	}
 	fresh := s.link(job)
 	if fresh == "" {
 		refused.remedy = "submit the document again"
-		return fmt.Errorf("reducto: the result's URL has expired, and there is no fresh one: %w", err)
+		return fmt.Errorf("reducto: the result's URL has expired and could not be renewed: %w", err)
 	}
 	err = s.client.download(ctx, fresh, started, read)
 	if refused, ok := errors.AsType[*APIError](err); ok {
@@ -102,8 +102,8 @@ func (s source) download(ctx context.Context, link Link, started func() bool, re
 	return err
 }
 
-// download gets link without the key. It tries again after a passing failure, unless
-// the consumer has received something.
+// download gets link without the API key. It retries temporary failures unless the
+// consumer has received something.
 func (c *Client) download(ctx context.Context, link Link, started func() bool, read func(io.Reader) error) error {
 	r := storageCall(http.MethodGet, link)
 	_, err := c.repeat(ctx, r, func() *failure {
@@ -116,13 +116,46 @@ func (c *Client) download(ctx context.Context, link Link, started func() bool, r
 	return err
 }
 
+// Download writes the content behind a link to w, such as Block.ImageURL or
+// EditResult.DocumentURL. It sends no API key. It tries again after a transient failure,
+// unless w has received something. WithMaxResultBytes limits the size. A link that has
+// expired is an *APIError: get the job again for a new link.
+func (c *Client) Download(ctx context.Context, link Link, w io.Writer) error {
+	if link == "" {
+		return &RequestError{Op: "Download", Field: "link", Reason: "it is empty"}
+	}
+	out := &countingWriter{w: w}
+	err := c.download(ctx, link, func() bool { return out.n > 0 }, func(body io.Reader) error {
+		_, err := io.Copy(out, body)
+		return err
+	})
+	if out.err != nil {
+		return fmt.Errorf("reducto: Download: the writer failed: %w", out.err)
+	}
+	return err
+}
+
+// countingWriter counts the bytes written to w, and keeps its error.
+type countingWriter struct {
+	w   io.Writer
+	n   int64
+	err error
+}
+
+func (c *countingWriter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.n += int64(n)
+	c.err = err
+	return n, err
+}
+
 func (c *Client) fetch(ctx context.Context, r *call, link Link, started func() bool, read func(io.Reader) error) *failure {
 	fail := func(err error) *failure {
 		var urlErr *url.Error
 		if errors.As(err, &urlErr) {
 			err = urlErr.Err
 			if strings.Contains(err.Error(), "Location") {
-				err = errors.New("storage answered with a redirect that cannot be followed") // the text of err has the URL
+				err = errors.New("storage answered with a redirect that cannot be followed") // the text of err contains the URL
 			}
 		}
 		return &failure{
@@ -166,10 +199,10 @@ func (c *Client) fetch(ctx context.Context, r *call, link Link, started func() b
 			return nil
 		}
 		if got = c.cfg.maxResult - limited.left; started() {
-			got = 0 // the consumer tells how far it came
+			got = 0 // the consumer's error says how far the download came
 		}
 		if tracked.err == nil && contextError(ctx) == nil && !errors.Is(err, io.ErrUnexpectedEOF) {
-			if started() { // the document is invalid, and the consumer tells where
+			if started() { // the document is invalid, and the consumer says where
 				return &failure{err: err, nothing: true, after: -1}
 			}
 			f := fail(err)
@@ -214,14 +247,14 @@ func (k *errorKeeper) Read(p []byte) (int, error) {
 
 // errLinkToLink is the error for a link that leads to another link. Following it might
 // never end.
-var errLinkToLink = errors.New("reducto: what lies behind the result's URL is another URL")
+var errLinkToLink = errors.New("reducto: the result's URL leads to another URL")
 
 // errStopped ends a reader whose consumer has stopped.
 var errStopped = errors.New("stopped")
 
-// readChunks reads the downloaded content of a parse result and yields each chunk as
-// soon as it is read, until yield returns false. rest receives everything else, unless
-// it is nil.
+// readChunks reads the downloaded content of a parse result. It yields each chunk as
+// soon as it is read, until yield returns false. If rest is not nil, it receives
+// everything else.
 func readChunks(r *jsonread.Reader, rest *fullResult, yield func(*Chunk) bool) error {
 	reader := newBlockReader(r)
 	return readLinked(r, rest, func() {
@@ -232,8 +265,8 @@ func readChunks(r *jsonread.Reader, rest *fullResult, yield func(*Chunk) bool) e
 	})
 }
 
-// readBlocks is readChunks for the blocks of all chunks. It skips everything else. It
-// calls next before each chunk.
+// readBlocks reads downloaded content like readChunks, but yields the blocks of all
+// chunks. It skips everything else. It calls next before each chunk.
 func readBlocks(r *jsonread.Reader, next func(), yield func(*Block) bool) error {
 	reader := newBlockReader(r)
 	return readLinked(r, nil, func() {
@@ -269,7 +302,7 @@ var (
 )
 
 // linkedReader reads downloaded content in all its forms: the content object, the whole
-// answer around it, or the bare list of chunks.
+// answer with it, or only the list of chunks.
 type linkedReader struct {
 	r     *jsonread.Reader
 	rest  *fullResult
@@ -286,7 +319,7 @@ func readLinked(r *jsonread.Reader, rest *fullResult, chunk func()) error {
 		l.object(answerFields)
 	default:
 		if r.Skip(); r.Err() == nil {
-			return errors.New("reducto: what lies behind the result's URL is not a parse result")
+			return errors.New("reducto: the content at the result's URL is not a parse result")
 		}
 	}
 	switch {
@@ -295,7 +328,7 @@ func readLinked(r *jsonread.Reader, rest *fullResult, chunk func()) error {
 	case r.Err() != nil:
 		return r.Err()
 	case !l.found:
-		return errors.New("reducto: what lies behind the result's URL has no chunks")
+		return errors.New("reducto: the content at the result's URL has no chunks")
 	}
 	if r.End(); r.Err() != nil && r.SourceErr() == nil {
 		r.Label("reducto: data after the result")
@@ -318,7 +351,7 @@ func (l *linkedReader) object(fields *jsonread.Fields) {
 	if l.rest != nil {
 		extra = own.Extra.members()
 	}
-	around := false // it is the answer around the content
+	around := false // the answer that contains the content
 	for o := r.Object(fields, extra); o.Next(); {
 		switch o.Name {
 		case "chunks":
@@ -387,14 +420,14 @@ func readValue(ctx context.Context, src source, link Link) (json.RawMessage, err
 		case r.SourceErr() != nil:
 			return r.SourceErr()
 		case errors.Is(r.Err(), io.ErrUnexpectedEOF):
-			return r.Err() // as where the connection is lost: it is tried again
+			return r.Err() // like a lost connection, so it is retried
 		case r.Err() != nil:
-			return &badAnswer{reason: "what lies behind the result's URL is not JSON"}
+			return &badAnswer{reason: "the content at the result's URL is not JSON"}
 		case isLink(top):
 			return errLinkToLink
 		}
-		// The whole answer around the value has not been seen here, but costs nothing to
-		// recognise: a user's schema has no response_type of this name with a usage.
+		// We have not seen the service send the whole answer here, but this check costs
+		// nothing. No schema of a user has this response_type together with a usage.
 		if name, _ := text(top["response_type"]); (name == responseExtract || name == responseV3Extract) &&
 			top["result"] != nil && members.Kind(top["usage"]) == '{' {
 			raw = top["result"]

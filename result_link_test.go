@@ -3,6 +3,7 @@ package reducto_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"strings"
 	"testing"
@@ -15,7 +16,7 @@ import (
 	"github.com/reducto-go/reducto/reductotest"
 )
 
-// linkedParse is a finished parse job whose content lies behind a URL.
+// linkedParse returns a finished parse job with its content behind a URL.
 func linkedParse(t *testing.T, client *reducto.Client, text string) *reducto.ParseResult {
 	t.Helper()
 	u, err := client.Upload(t.Context(), "a.txt", strings.NewReader(text), reducto.UploadOptions{})
@@ -42,7 +43,7 @@ func chunkTexts(t *testing.T, r *reducto.ParseResult) []string {
 	return texts
 }
 
-func TestContentBehindAURLInItsThreeForms(t *testing.T) {
+func TestContentBehindAURLIsReadInThreeForms(t *testing.T) {
 	for _, form := range []reductotest.URLBody{reductotest.URLBodyResult, reductotest.URLBodyChunks, reductotest.URLBodyEnvelope} {
 		bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
 			result := linkedParse(t, client, "one\ftwo\fthree")
@@ -65,7 +66,7 @@ func TestContentBehindAURLInItsThreeForms(t *testing.T) {
 	}
 }
 
-// Scenario 49, the part that a client can do: an expired link is fetched anew.
+// Scenario 49, the part of the client: an expired link is fetched again.
 func TestScenario49_ExpiredLinkIsFetchedAnewOnce(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
 		result := linkedParse(t, client, "one\ftwo")
@@ -86,7 +87,7 @@ func TestScenario49_ExpiredLinkIsFetchedAnewOnce(t *testing.T) {
 	})
 }
 
-func TestExpiredLinkOfAnExpiredJob(t *testing.T) {
+func TestExpiredLinkOfExpiredJobIsErrNotFound(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
 		result := linkedParse(t, client, "one")
 		srv.ExpireLinks()
@@ -96,7 +97,7 @@ func TestExpiredLinkOfAnExpiredJob(t *testing.T) {
 	})
 }
 
-func TestConnectionLostOnTheWay(t *testing.T) {
+func TestLostDownloadEndsTheLoop(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
 		result := linkedParse(t, client, strings.Repeat("some words on a page\f", 2000))
 		srv.Fault("GET storage", reductotest.Truncate(200_000))
@@ -112,14 +113,14 @@ func TestConnectionLostOnTheWay(t *testing.T) {
 		require.ErrorIs(t, last, io.ErrUnexpectedEOF)
 		assert.Contains(t, last.Error(), "chunks", "it says how far it came")
 
-		// Before the first chunk, and where everything is kept, it is tried again.
+		// The download is retried before the first chunk, and if all content is kept.
 		srv.Fault("GET storage", reductotest.Truncate(10), reductotest.Status(500), reductotest.Drop())
 		_, err := result.Load(t.Context())
 		require.NoError(t, err)
 	})
 }
 
-func TestLeavingTheLoopAndTheContext(t *testing.T) {
+func TestDownloadEndsWithLoopAndContext(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
 		result := linkedParse(t, client, strings.Repeat("some words on a page\f", 3000))
 		for _, err := range result.Blocks(t.Context()) {
@@ -162,7 +163,7 @@ func TestDownloadsAreLimitedInSize(t *testing.T) {
 	})
 }
 
-func TestExtractBehindAURL(t *testing.T) {
+func TestExtractionBehindAURLIsDecoded(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
 		u, err := client.Upload(t.Context(), "a.txt", strings.NewReader("number: A-1\ntotal: 12.5"), reducto.UploadOptions{})
 		require.NoError(t, err)
@@ -199,7 +200,7 @@ func TestExtractBehindAURL(t *testing.T) {
 	})
 }
 
-func TestALinkThatLeadsToALink(t *testing.T) {
+func TestLinkToALinkIsRefused(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
 		result := linkedParse(t, client, "one")
 		srv.Fault("GET storage", reductotest.Status(200).JSON(`{"type":"url","url":"https://x.example/y","result_id":"r"}`))
@@ -207,3 +208,35 @@ func TestALinkThatLeadsToALink(t *testing.T) {
 		require.ErrorContains(t, err, "another URL")
 	})
 }
+
+func TestDownloadWritesWhatIsBehindALink(t *testing.T) {
+	bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
+		result := linkedParse(t, client, "one\ftwo")
+		srv.Fault("GET storage", reductotest.Status(503))
+		var b strings.Builder
+		require.NoError(t, client.Download(t.Context(), result.Link(), &b))
+		assert.Contains(t, b.String(), `"content":"one"`)
+		assert.Empty(t, srv.Violations(), "storage received no key")
+
+		err := client.Download(t.Context(), result.Link(), fullDisk{})
+		require.ErrorIs(t, err, errFullDisk)
+		assert.NotContains(t, err.Error(), "X-Amz")
+
+		small, err := client.With(reducto.WithMaxResultBytes(10))
+		require.NoError(t, err)
+		require.ErrorIs(t, small.Download(t.Context(), result.Link(), io.Discard), reducto.ErrTooLarge)
+
+		srv.ExpireLinks()
+		var refused *reducto.APIError
+		require.ErrorAs(t, client.Download(t.Context(), result.Link(), io.Discard), &refused)
+		var wrong *reducto.RequestError
+		require.ErrorAs(t, client.Download(t.Context(), "", io.Discard), &wrong)
+		require.Error(t, client.Download(t.Context(), "reducto://no-url", io.Discard))
+	})
+}
+
+var errFullDisk = errors.New("disk is full")
+
+type fullDisk struct{}
+
+func (fullDisk) Write([]byte) (int, error) { return 0, errFullDisk }

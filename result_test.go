@@ -18,7 +18,7 @@ import (
 	"github.com/reducto-go/reducto/internal/members"
 )
 
-// wire is a sample of what the service sends.
+// wire returns a sample of what the service sends.
 func wire(t testing.TB, name string) []byte {
 	t.Helper()
 	raw, err := os.ReadFile(filepath.Join("testdata", "wire", name))
@@ -26,7 +26,7 @@ func wire(t testing.TB, name string) []byte {
 	return raw
 }
 
-// wireNames are the samples that a pattern matches.
+// wireNames returns the names of the samples that a pattern matches.
 func wireNames(t testing.TB, pattern string) []string {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join("testdata", "wire", pattern))
@@ -46,7 +46,7 @@ func wireJob(t testing.TB, name string) *Job {
 	return job
 }
 
-// resultOf is the result of a sample, as its type.
+// resultOf returns the result of a sample, as its type.
 func resultOf[R Result](t testing.TB, name string) R {
 	t.Helper()
 	r, err := As[R](wireJob(t, name))
@@ -54,8 +54,8 @@ func resultOf[R Result](t testing.TB, name string) R {
 	return r
 }
 
-// value is the JSON in raw without members that are null, which the service and
-// this library both take for absent.
+// value decodes the JSON in raw without null members, because the service and this
+// library treat them as absent.
 func value(t testing.TB, raw []byte) any {
 	t.Helper()
 	var v any
@@ -125,7 +125,7 @@ var samples = map[string]struct {
 	"job_completed_null.json":         {},
 }
 
-func TestSamplesSurvive(t *testing.T) {
+func TestSamplesSurviveDecodingAndEncoding(t *testing.T) {
 	t.Parallel()
 	names := wireNames(t, "job_*.json")
 	assert.Len(t, names, len(samples))
@@ -155,8 +155,8 @@ func TestSamplesSurvive(t *testing.T) {
 	}
 }
 
-// What a result has in the user's or the service's own form is not touched at
-// all: no float goes through a float64.
+// Values with a form of the user or of the service are unchanged. For example, no
+// number is converted to float64.
 func TestRawPartsAreKeptByteForByte(t *testing.T) {
 	t.Parallel()
 	encoded, err := json.Marshal(wireJob(t, "job_extract_v3_plain.json"))
@@ -212,8 +212,8 @@ func objects(text string) (sites []site) {
 	return sites
 }
 
-// Objects that belong to the user, or to nobody yet, have no members that this
-// library could know, and are kept as they are.
+// Objects that belong to the user, or that are unknown, have no members that this
+// library could know. They are kept unchanged.
 var openObjects = map[string]*regexp.Regexp{
 	"job_":                   regexp.MustCompile(`\.(source|document_properties|merged_tables|custom|usage_breakdown|nested|warnings|review|toc|summary|extra_metadata)\b`),
 	"job_unknown":            regexp.MustCompile(`^\.result`),
@@ -238,7 +238,7 @@ func isOpen(sample string, s site) bool {
 	return false
 }
 
-// Maps have any name; one of two parsed documents is behind a link.
+// Maps have any name. One of two parsed documents is behind a link.
 func isMap(s site) bool {
 	for _, name := range []string{".credit_breakdown", ".page_billing_breakdown", ".section_mapping", ".parse..result"} {
 		if strings.HasSuffix(s.path, name) {
@@ -248,7 +248,7 @@ func isMap(s site) bool {
 	return false
 }
 
-// firstMember is the first member of the object that text begins with.
+// firstMember returns the first member of the object at the start of text.
 func firstMember(t *testing.T, text string) (member string) {
 	var raw json.RawMessage
 	require.NoError(t, json.NewDecoder(strings.NewReader(text)).Decode(&raw))
@@ -288,7 +288,7 @@ func TestUnknownMembersAreKeptEverywhere(t *testing.T) {
 	}
 }
 
-// Two members of one name are two readings of one document.
+// A document with a duplicate member has two meanings.
 func TestDuplicateMembersAreRefusedEverywhere(t *testing.T) {
 	t.Parallel()
 	refused := 0
@@ -318,7 +318,7 @@ func TestDuplicateMembersAreRefusedEverywhere(t *testing.T) {
 	assert.Greater(t, refused, 100)
 }
 
-// A name of another case is another name, as it is for every other reader.
+// A name in another case is another name, as for other readers.
 func TestNamesAreMatchedExactly(t *testing.T) {
 	t.Parallel()
 	const text = `{"Status":"Failed","status":"Completed","Result":{"a":1},"TYPE":"Parse",
@@ -354,7 +354,7 @@ func TestNilResultsMarshalAsNull(t *testing.T) {
 	}
 }
 
-// Null changes nothing, as everywhere in encoding/json.
+// Null changes nothing, as in encoding/json.
 func TestNullIsDecodedIntoNothing(t *testing.T) {
 	t.Parallel()
 	for text, v := range map[string]any{
@@ -382,8 +382,8 @@ func TestNullIsDecodedIntoNothing(t *testing.T) {
 	}
 }
 
-// A result that is decoded into once more has nothing of the first.
-func TestResultsAreDecodedAnew(t *testing.T) {
+// Decoding into a result again replaces all of its content.
+func TestDecodingReplacesTheResult(t *testing.T) {
 	t.Parallel()
 	const parse = `{"response_type":"parse","job_id":"j","duration":1,"usage":{"num_pages":1},"result":{"chunks":[{"content":"a"}]},"new":1}`
 	for kind, texts := range map[Result][2]string{
@@ -408,7 +408,7 @@ func TestResultsAreDecodedAnew(t *testing.T) {
 	}
 }
 
-func TestAs(t *testing.T) {
+func TestAsReturnsTheResultOrAnError(t *testing.T) {
 	t.Parallel()
 	job := wireJob(t, "job_parse.json")
 	job.JobID = "j1"
@@ -451,7 +451,7 @@ func TestAs(t *testing.T) {
 	require.ErrorAs(t, err, &refused)
 }
 
-func TestEditClassifyAndChartResults(t *testing.T) {
+func TestEditClassifyAndChartResultsAreDecoded(t *testing.T) {
 	t.Parallel()
 	edit := resultOf[*EditResult](t, "job_edit.json")
 	require.Len(t, edit.FormSchema, 2)
@@ -473,11 +473,11 @@ func TestEditClassifyAndChartResults(t *testing.T) {
 	chart := resultOf[*ChartResult](t, "job_chart.json")
 	assert.JSONEq(t, `{"chart_data":[{"x":1,"y":12345678901234567890}]}`, string(chart.Result))
 	for _, r := range []Result{edit, class, chart, &UnknownResult{}} {
-		r.bind(source{}) // none of them minds
+		r.bind(source{}) // no result needs a source
 	}
 }
 
-func TestUploadJSON(t *testing.T) {
+func TestUploadSurvivesJSON(t *testing.T) {
 	t.Parallel()
 	for name, link := range map[string]string{"upload_direct.json": "", "upload_presigned.json": "https://bucket.example.com/put?[redacted]"} {
 		var u Upload

@@ -34,7 +34,7 @@ func (c *Client) again(ctx context.Context, r *call, f *failure, attempt int) (t
 		delay = f.after + backoff(1, retryBase, retryMax)
 	}
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < delay {
-		return 0, false // f says more than an exceeded deadline would
+		return 0, false // f says more than the error of an ended deadline
 	}
 	return delay, true
 }
@@ -55,7 +55,7 @@ func apiFailure(e *APIError, h http.Header) *failure {
 	case e.StatusCode == http.StatusTooManyRequests, e.StatusCode == http.StatusServiceUnavailable:
 		f.transient = true
 	case e.StatusCode == http.StatusRequestTimeout, e.StatusCode >= 500:
-		// A gateway may answer so although the service received the request.
+		// A gateway may send this answer although the service received the request.
 		f.transient, f.nothing = true, false
 	}
 	// A date is compared with the server's own clock, which may differ from ours.

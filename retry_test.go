@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestParseRetryAfter(t *testing.T) {
+func TestParseRetryAfterReadsSecondsAndDates(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 10, 2, 8, 15, 30, 0, time.UTC)
 	const year = 365 * 24 * time.Hour
@@ -54,7 +54,7 @@ func TestParseRetryAfter(t *testing.T) {
 	}
 }
 
-func TestBackoff(t *testing.T) {
+func TestBackoffIsRandomAndBounded(t *testing.T) {
 	t.Parallel()
 	bounds := []time.Duration{1: retryBase, 2 * retryBase, 4 * retryBase, 8 * retryBase, retryMax, retryMax, 31: retryMax, 64: retryMax, 1000: retryMax}
 	for attempt, bound := range bounds {
@@ -74,7 +74,7 @@ func TestBackoff(t *testing.T) {
 	assert.LessOrEqual(t, backoff(3, time.Hour, time.Minute), time.Minute)
 }
 
-func TestAgain(t *testing.T) {
+func TestAgainDecidesWhetherToRetry(t *testing.T) {
 	t.Parallel()
 	c := newTestClient(t, WithMaxRetries(2), WithMaxRetryAfter(10*time.Minute))
 	passing := func() *failure { return &failure{transient: true, after: -1} }
@@ -112,7 +112,7 @@ func TestAgain(t *testing.T) {
 		assert.LessOrEqual(t, delay, least+retryBase*2, name)
 	}
 
-	// The answer at hand says more than a deadline would.
+	// The answer says more than the error of a deadline.
 	short, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	_, again := c.again(short, submission, asked(5*time.Minute), 1)
@@ -123,7 +123,7 @@ func TestAgain(t *testing.T) {
 	assert.False(t, again)
 }
 
-func TestPause(t *testing.T) {
+func TestSleepEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
@@ -142,7 +142,7 @@ func TestPause(t *testing.T) {
 	})
 }
 
-func TestWaitConfig(t *testing.T) {
+func TestPollIntervalsGrow(t *testing.T) {
 	t.Parallel()
 	c := waiting(nil)
 	for round, want := range []time.Duration{1: time.Second, 1500 * time.Millisecond, 2250 * time.Millisecond, 20: pollMax, 500: pollMax} {
@@ -177,7 +177,7 @@ func TestWaitConfig(t *testing.T) {
 	assert.Equal(t, []*Job{job}, seen)
 }
 
-// answers is a service of one function.
+// answers is a service that calls one function.
 type answers func(*http.Request) (status int, body string)
 
 func (f answers) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -185,8 +185,8 @@ func (f answers) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body)), Request: r}, nil
 }
 
-// A small result's link that is refused is renewed once. Getting the job anew must
-// not follow the link again: that would have no end.
+// A refused link of a small result is renewed once. Getting the job again must not
+// follow the link, or it would never end.
 func TestRefusedLinkIsRenewedOnce(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"job_split_url.json", "job_classify_url.json"} {
@@ -210,7 +210,7 @@ func TestRefusedLinkIsRenewedOnce(t *testing.T) {
 	}
 }
 
-func TestContextError(t *testing.T) {
+func TestContextErrorJoinsTheCause(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, contextError(t.Context()))
 
@@ -237,7 +237,7 @@ func TestContextError(t *testing.T) {
 	assert.ErrorIs(t, err, context.DeadlineExceeded)
 	assert.ErrorIs(t, err, cause)
 
-	// Ends of ours are no ends of the caller's context.
+	// Timeouts of the client are not ends of the caller's context.
 	for _, ours := range []error{errIdle, errAttemptTimeout} {
 		err = contextError(ended(ours))
 		assert.Equal(t, ours, err)
@@ -246,7 +246,8 @@ func TestContextError(t *testing.T) {
 	assert.Equal(t, cause, contextErrorOf(cause))
 }
 
-// contextErrorOf is what a child sees of a parent's end.
+// contextErrorOf returns the error that a child context reports for the end of its
+// parent.
 func contextErrorOf(cause error) error {
 	parent, cancel := context.WithCancelCause(context.Background())
 	child, stop := context.WithCancel(parent)

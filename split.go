@@ -16,58 +16,60 @@ import (
 type SplitRequest struct {
 	// Input is the document, or a list of them. FromJob uses an earlier parse.
 	Input Input `json:"input"`
-	// Parsing is how the document is parsed first. The service ignores it for an Input
-	// from FromJob, which is parsed already.
+	// Parsing selects how the document is parsed first. The service ignores it for an
+	// Input from FromJob, because that document is already parsed.
 	Parsing ParseOptions `json:"parsing,omitzero"`
-	// SplitDescription are the categories, at least one.
+	// SplitDescription lists the categories, at least one.
 	SplitDescription []SplitCategory `json:"split_description"`
-	// SplitRules tell the model in words how to divide pages. Empty is the default,
-	// which lets sections overlap in no more than their first and last pages.
+	// SplitRules tell the model in words how to divide pages. By default, sections
+	// overlap only in their first and last pages.
 	SplitRules string `json:"split_rules,omitzero"`
-	// Settings chooses how to split.
+	// Settings selects how to split.
 	Settings SplitSettings `json:"settings,omitzero"`
 	// Async holds the options of SplitAsync: webhook, metadata, priority.
 	Async Async `json:"-"`
 }
 
-// SplitCategory is a category of sections in a document.
+// SplitCategory describes a category of sections in a document.
 type SplitCategory struct {
 	// Name is the name of the category in the result.
 	Name string `json:"name"`
-	// Description says how to recognise such a section.
+	// Description describes the sections of the category.
 	Description string `json:"description"`
-	// PartitionKey divides the category further: one part for each value of this
-	// property in the document, such as "account number". Default: not divided.
+	// PartitionKey is a property of the document, such as "account number". Each of its
+	// values makes one partition of the category. Default: no partitions.
 	PartitionKey string `json:"partition_key,omitzero"`
 }
 
-// SplitSettings chooses how to split.
+// SplitSettings selects how to split.
 type SplitSettings struct {
-	// TableCutoff is how much of a table is looked at. Default: TableCutoffTruncate.
+	// TableCutoff selects how much of a table is read. Default: TableCutoffTruncate.
 	TableCutoff TableCutoff `json:"table_cutoff,omitzero"`
-	// AllowPageOverlap lets a page belong to several categories or parts; false: to
-	// exactly one category. Default: true.
+	// AllowPageOverlap lets a page belong to several categories or partitions. If it is
+	// false, a page belongs to exactly one category. Default: true.
 	AllowPageOverlap *bool `json:"allow_page_overlap,omitzero"`
-	// AutoPartition lets DeepSplit divide categories that have no PartitionKey; false:
-	// only those that have one. Default: true. Newer servers only.
+	// AutoPartition lets DeepSplit divide categories without a PartitionKey. If it is
+	// false, DeepSplit divides only categories with a PartitionKey. Default: true.
+	// Newer servers only.
 	AutoPartition *bool `json:"auto_partition,omitzero"`
-	// DeepSplit uses an agent: better results that name their evidence for each page.
-	// Default: false.
+	// DeepSplit uses an agent. The results are better and name their evidence for each
+	// page. Default: false.
 	DeepSplit bool `json:"deep_split,omitzero"`
-	// ForceURLResult has the result come as a URL even where it is small enough to
-	// be inline. This library reads both alike. Default: false. Newer servers only.
+	// ForceURLResult makes the service send the result as a URL, even if it is small
+	// enough to be inline. This library reads both forms. Default: false. Newer servers
+	// only.
 	ForceURLResult bool `json:"force_url_result,omitzero"`
 }
 
-// TableCutoff is how much of a table is looked at. It is an open set.
+// TableCutoff selects how much of a table is read. It is an open set.
 type TableCutoff string
 
-// The cutoffs.
+// The known cutoffs.
 const (
-	// TableCutoffTruncate looks at the first rows: faster.
+	// TableCutoffTruncate reads the first rows, which is faster.
 	TableCutoffTruncate TableCutoff = "truncate"
-	// TableCutoffPreserve looks at all of it, as is needed where a PartitionKey stands
-	// in tables.
+	// TableCutoffPreserve reads the whole table. Use it if the values of a PartitionKey
+	// are in tables.
 	TableCutoffPreserve TableCutoff = "preserve"
 )
 
@@ -92,7 +94,7 @@ func (r SplitRequest) check() error {
 	return nil
 }
 
-// wire is the body to send; a is nil for the synchronous endpoint.
+// wire returns the body to send; a is nil for the synchronous endpoint.
 func (r *SplitRequest) wire(a *asyncWire) any {
 	return struct {
 		*SplitRequest
@@ -113,8 +115,8 @@ func (r SplitRequest) Format(f fmt.State, verb rune) {
 // LogValue logs the request without password and presigned signatures.
 func (r SplitRequest) LogValue() slog.Value { return logPrinted(r) }
 
-// Split splits a document and waits for the result on the same connection. See
-// Parse.
+// Split splits a document and waits for the result on the same connection. See Parse
+// for its limits.
 func (c *Client) Split(ctx context.Context, req SplitRequest) (*SplitResult, error) {
 	if err := checkSync("Split", req.Async, ""); err != nil {
 		return nil, err
@@ -127,7 +129,7 @@ func (c *Client) SplitAsync(ctx context.Context, req SplitRequest, opts ...Submi
 	return submit[*SplitResult](ctx, c, "SplitAsync", "/split_async", JobTypeSplit, &req, req.Async, opts)
 }
 
-// SplitResult is a document divided into the sections that were described.
+// SplitResult is a document that is divided into sections.
 type SplitResult struct {
 	// JobID is the id of the job. Newer servers only.
 	JobID string `json:"job_id,omitzero"`
@@ -135,10 +137,10 @@ type SplitResult struct {
 	Duration float64 `json:"duration,omitzero"`
 	// Usage is the usage of the job.
 	Usage ParseUsage `json:"usage"`
-	// Splits are the sections, one for each category that was found.
+	// Splits has one section for each category that was found.
 	Splits []Split `json:"-"`
-	// SectionMapping has the pages of each section by its name; nil for a deep split,
-	// and where the service left it out.
+	// SectionMapping has the pages of each section by its name. It is nil for a deep
+	// split, and if the service did not send it.
 	SectionMapping map[string][]int `json:"-"`
 	// Extra has the members that this version of the library does not know.
 	Extra Extra `json:"-"`
@@ -148,28 +150,28 @@ type SplitResult struct {
 	inner   *splitContent
 }
 
-// Split is one section.
+// Split is a section of a document.
 type Split struct {
-	// Name is the category's name.
+	// Name is the name of the category.
 	Name string `json:"name"`
-	// Pages are the section's pages.
+	// Pages lists the pages of the section.
 	Pages []SplitPage `json:"pages"`
-	// Confidence is high or low; empty for a deep split, where pages have one.
+	// Confidence is high or low. It is empty for a deep split, which rates each page.
 	Confidence Confidence `json:"conf,omitzero"`
-	// Partitions divide the section by the category's partition key; empty without
-	// one.
+	// Partitions are the parts of the section, by the partition key of its category.
+	// They are empty without a partition key.
 	Partitions []SplitPartition `json:"partitions,omitzero"`
 	// Extra has the members that this version of the library does not know.
 	Extra Extra `json:"-"`
 }
 
-// SplitPartition is a part of a section.
+// SplitPartition is a partition of a section.
 type SplitPartition struct {
 	// Name is the value of the partition key.
 	Name string `json:"name"`
-	// Pages are the partition's pages.
+	// Pages lists the pages of the partition.
 	Pages []SplitPage `json:"pages"`
-	// Confidence is high or low; empty for a deep split, where pages have one.
+	// Confidence is high or low. It is empty for a deep split, which rates each page.
 	Confidence Confidence `json:"conf,omitzero"`
 	// Extra has the members that this version of the library does not know.
 	Extra Extra `json:"-"`
@@ -177,16 +179,16 @@ type SplitPartition struct {
 
 // SplitPage is a page of a section.
 type SplitPage struct {
-	// Number is the page, from 1.
+	// Number is the number of the page, from 1.
 	Number int `json:"page_number"`
-	// Evidence is why the page belongs to the section. Deep split only.
+	// Evidence explains why the page belongs to the section. Deep split only.
 	Evidence string `json:"evidence"`
 	// Confidence is high, medium or low. Deep split only.
 	Confidence Confidence `json:"confidence,omitzero"`
 	// Extra has the members that this version of the library does not know.
 	Extra Extra `json:"-"`
 
-	deep bool // it came as an object, not as a number
+	deep bool // JSON has an object, not a number
 }
 
 // PageNumbers returns the page numbers of the section, from 1.
@@ -312,7 +314,7 @@ func (r *SplitResult) read(in *jsonread.Reader) {
 	}
 }
 
-// MarshalJSON writes the result as it came; with its splits if they were
+// MarshalJSON writes the result as it came. It includes the splits if they were
 // downloaded.
 func (r *SplitResult) MarshalJSON() ([]byte, error) {
 	raw := r.content.raw

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestSplitResult(t *testing.T) {
+func TestSplitResultHasSectionsOfBothForms(t *testing.T) {
 	t.Parallel()
 	r := resultOf[*SplitResult](t, "job_split.json")
 	assert.Equal(t, map[string][]int{"Berths": {1, 2}, "Prices": {2, 3}}, r.SectionMapping)
@@ -25,7 +25,7 @@ func TestSplitResult(t *testing.T) {
 	assert.Equal(t, []int{1, 2}, deep.Splits[0].PageNumbers())
 	assert.Equal(t, ConfidenceMedium, deep.Splits[0].Partitions[0].Pages[0].Confidence)
 
-	// A page that is built has the form that it needs.
+	// A new page is encoded in the required form.
 	for want, p := range map[string]SplitPage{
 		`3`:                                {Number: 3},
 		`{"page_number":3,"evidence":"e"}`: {Number: 3, Evidence: "e"},

@@ -12,15 +12,15 @@ import (
 	"sync/atomic"
 )
 
-// storageGuard keeps the links of an API that is on the internet from leading into
-// the network of the client. Results and uploads are behind links that the API names,
-// and storage may redirect them. Without the guard, a link could fetch the metadata
-// service of a cloud machine, for example.
+// storageGuard keeps the links of a public API from reaching the client's private
+// network. The API chooses the links to results and uploads, and storage may redirect
+// them. Without the guard, a link could read the metadata service of a cloud machine,
+// for example.
 //
-// The addresses that are dialled are checked, not the names. An API that is itself in
-// a private network may have its storage there.
+// The guard checks the dialled addresses, not the names. If the API itself is in a
+// private network, its storage may be there too.
 type storageGuard struct {
-	https   bool        // the base URL is https, so links must be
+	https   bool        // the base URL is https, so links must use https
 	private atomic.Bool // the API is in a private network
 }
 
@@ -40,7 +40,7 @@ func (g *storageGuard) sawAPI(conn net.Conn) {
 // errLinkRefused is the reason to refuse a link. The request is not tried again.
 var errLinkRefused = errors.New("the link was refused")
 
-// check refuses a link by its scheme and host.
+// check refuses a link if its scheme or host is not allowed.
 func (g *storageGuard) check(link *url.URL) error {
 	switch {
 	case g.https && link.Scheme != "https":
@@ -51,8 +51,8 @@ func (g *storageGuard) check(link *url.URL) error {
 	return nil
 }
 
-// checkRedirect follows redirects of storage, for example between the regions of a
-// bucket. It removes the Referer header, in which net/http puts the signed URL.
+// checkRedirect allows redirects of storage, for example between the regions of a
+// bucket. It removes the Referer header, because net/http puts the signed URL there.
 func (g *storageGuard) checkRedirect(req *http.Request, via []*http.Request) error {
 	if len(via) >= 5 {
 		return errors.New("stopped after 5 redirects")
@@ -62,8 +62,8 @@ func (g *storageGuard) checkRedirect(req *http.Request, via []*http.Request) err
 }
 
 // transport returns a copy of base that checks the addresses that it dials. A proxy
-// dials for itself, so requests through one are checked by their host alone, and so
-// are those of a base that is no *http.Transport.
+// dials for itself. For requests through a proxy, only the host is checked. The same
+// applies if base is no *http.Transport.
 func (g *storageGuard) transport(base http.RoundTripper) http.RoundTripper {
 	if base == nil {
 		base = http.DefaultTransport
@@ -76,7 +76,7 @@ func (g *storageGuard) transport(base http.RoundTripper) http.RoundTripper {
 	direct.Proxy = nil
 	//lint:ignore SA1019 the user may have set the old fields
 	if t.DialContext == nil && t.Dial == nil && t.DialTLSContext == nil && t.DialTLS == nil && t.TLSClientConfig == nil {
-		direct.ForceAttemptHTTP2 = true // a dial function of one's own turns HTTP/2 off
+		direct.ForceAttemptHTTP2 = true // a custom dial function disables HTTP/2
 	}
 	dial := t.DialContext
 	if dial == nil {
@@ -95,7 +95,7 @@ func (g *storageGuard) transport(base http.RoundTripper) http.RoundTripper {
 
 type dialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
 
-// dial closes a connection to an address that is not allowed, before anything is sent.
+// dial closes a connection to a forbidden address before anything is sent.
 func (g *storageGuard) dial(dial dialFunc) dialFunc {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := dial(ctx, network, addr)
@@ -107,8 +107,8 @@ func (g *storageGuard) dial(dial dialFunc) dialFunc {
 	}
 }
 
-// storageTransport sends requests through a proxy by the original transport, and all
-// others by the guarded one.
+// storageTransport sends requests through a proxy with the original transport. It sends
+// all other requests with the guarded one.
 type storageTransport struct{ direct, proxied *http.Transport }
 
 func (t *storageTransport) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -125,8 +125,8 @@ func (t *storageTransport) CloseIdleConnections() {
 	t.proxied.CloseIdleConnections()
 }
 
-// isPrivateAddr reports whether an address is a loopback, link-local, private or
-// other one that is not on the internet.
+// isPrivateAddr reports whether an address is not on the internet: a loopback,
+// link-local, private or similar one.
 func isPrivateAddr(a net.Addr) bool {
 	if a == nil {
 		return false
@@ -135,7 +135,8 @@ func isPrivateAddr(a net.Addr) bool {
 	return err == nil && isPrivateIP(addr.Addr())
 }
 
-// sharedSpace is for carrier-grade NAT. Some clouds have their metadata service there.
+// sharedSpace is the range for carrier-grade NAT. Some clouds have their metadata
+// service there.
 var sharedSpace = netip.MustParsePrefix("100.64.0.0/10")
 
 func isPrivateIP(ip netip.Addr) bool {

@@ -65,7 +65,7 @@ func TestStorageGuardLimitsRedirects(t *testing.T) {
 	require.ErrorIs(t, g.checkRedirect(httptest.NewRequest(http.MethodGet, "http://bucket.example.com/a", nil), nil), errLinkRefused)
 }
 
-// A resolver that lies gives a public name a private address.
+// A wrong resolver returns a private address for a public name.
 func TestStorageGuardChecksTheDialledAddress(t *testing.T) {
 	t.Parallel()
 	asked := false

@@ -164,7 +164,7 @@ func (s *Submission) AddMetadata(key string, value any) error {
 		}
 		var members map[string]json.RawMessage
 		if err := json.Unmarshal(s.metadata, &members); err != nil {
-			return &RequestError{Field: "Async.Metadata", Reason: "it cannot be read back", Err: err}
+			return &RequestError{Field: "Async.Metadata", Reason: "its JSON cannot be decoded", Err: err}
 		}
 		for _, reserved := range []string{key, MetadataSecret, MetadataSubmissionID} {
 			if _, ok := members[reserved]; ok {
@@ -200,8 +200,8 @@ func (s *Submission) HasMetadata(key string) bool {
 	return slices.ContainsFunc(s.added, func(m member) bool { return m.key == key })
 }
 
-// wireMetadata appends the additions of hooks to the user's metadata, whose bytes it
-// does not change.
+// wireMetadata appends the additions of hooks to the user's metadata. It does not
+// change the bytes of the user.
 func (s *Submission) wireMetadata() json.RawMessage {
 	if len(s.added) == 0 {
 		return s.metadata
@@ -301,7 +301,7 @@ func (c *Client) prepare(op string, kind JobType, req submission, a Async) (*Sub
 	case s.ID == "":
 		s.ID = NewSubmissionID()
 	case !wireid.IsPart(s.ID):
-		return nil, &RequestError{Op: op, Field: "Async.SubmissionID", Reason: "it has to be 1 to 128 letters, digits, '-' and '_'"}
+		return nil, &RequestError{Op: op, Field: "Async.SubmissionID", Reason: "it must have 1 to 128 letters, digits, '-' and '_'"}
 	}
 	if a.Metadata != nil {
 		raw, err := json.Marshal(a.Metadata)
@@ -330,7 +330,7 @@ func NewSubmissionID() string {
 
 func (c *Client) submit(ctx context.Context, op, path string, s *Submission, req submission, priority bool, cfg submitConfig) (jobID string, err error) {
 	var result SubmitResult
-	var told int // hooks to call AfterSubmit of
+	var told int // the number of hooks to call AfterSubmit of
 	defer func() { c.tellHooks(ctx, s, told, result) }()
 	reject := func(err error) error {
 		result = SubmitResult{Outcome: SubmitOutcomeRejected, Err: err}
@@ -338,10 +338,10 @@ func (c *Client) submit(ctx context.Context, op, path string, s *Submission, req
 	}
 	for i, hook := range c.cfg.hooks {
 		if err := hook.BeforeSubmit(ctx, s); err != nil {
-			if _, direct := err.(*RequestError); direct { //nolint:errorlint // what wraps one has more to say
+			if _, direct := err.(*RequestError); direct { //nolint:errorlint // a wrapping error has more to say
 				return "", reject(withOp(err, op))
 			}
-			return "", reject(&RequestError{Op: op, Reason: "a submit hook refused", Err: err})
+			return "", reject(&RequestError{Op: op, Reason: "a submit hook returned an error", Err: err})
 		}
 		told = i + 1
 	}
@@ -383,7 +383,7 @@ func (c *Client) submit(ctx context.Context, op, path string, s *Submission, req
 // exist, so a hook can neither fail the submission nor panic. Each has a time limit.
 func (c *Client) tellHooks(ctx context.Context, s *Submission, n int, r SubmitResult) {
 	if r.Outcome == 0 { // a hook or a Marshaler panicked on the way
-		r = SubmitResult{Outcome: SubmitOutcomeUnknown, Sent: 1, Err: errors.New("reducto: the submission was abandoned by a panic")}
+		r = SubmitResult{Outcome: SubmitOutcomeUnknown, Sent: 1, Err: errors.New("reducto: a panic ended the submission")}
 	}
 	if n == 0 {
 		return

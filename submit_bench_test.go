@@ -27,15 +27,15 @@ import (
 
 const benchServerEnv = "REDUCTO_BENCH_SERVER"
 
-// acceptAll answers submissions as the service does, and nothing else.
+// acceptAll accepts all submissions, as the service does.
 func acceptAll(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.Copy(io.Discard, r.Body)
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = io.WriteString(w, `{"job_id":"3d4b0e5a-9c1f-4f63-8a57-1f0c6f6f1a01"}`)
 }
 
-// TestBenchServer is the server of BenchmarkSubmit, in a process of its own, so
-// that its CPU time is not counted. Run without it, it checks that server.
+// TestBenchServer is the server of BenchmarkSubmit. It runs in a separate process, so
+// that its CPU time is not counted. In an ordinary run it checks the server.
 func TestBenchServer(t *testing.T) {
 	if os.Getenv(benchServerEnv) == "" {
 		w := httptest.NewRecorder()
@@ -82,8 +82,7 @@ func benchRequest() ParseRequest {
 	}
 }
 
-// submitByHand is a submission as one writes it with net/http, and with a bound of its
-// time.
+// submitByHand submits with net/http only, with a timeout.
 func submitByHand(ctx context.Context, client *http.Client, url, key, agent string, in ParseRequest) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, DefaultTimeout)
 	defer cancel()
@@ -127,7 +126,7 @@ func submitByHand(ctx context.Context, client *http.Client, url, key, agent stri
 	return accepted.JobID, err
 }
 
-// BenchmarkSubmit compares a submission to one by hand, one at a time.
+// BenchmarkSubmit compares a submission with one by net/http, one at a time.
 func BenchmarkSubmit(b *testing.B) {
 	url := benchServer(b)
 	client, err := NewClient(WithAPIKey("key-of-the-benchmark"), WithBaseURL(url))
@@ -157,9 +156,9 @@ func BenchmarkSubmit(b *testing.B) {
 	}
 }
 
-// BenchmarkSubmitConcurrently compares the client's transport to the default one,
-// with 64 submissions at a time over TLS and HTTP/1.1, by wall time: what it saves
-// are handshakes, on both sides.
+// BenchmarkSubmitConcurrently compares the client's transport with the default one. It
+// submits 64 at a time over TLS and HTTP/1.1 and measures wall time. The client's
+// transport saves handshakes, on both sides.
 func BenchmarkSubmitConcurrently(b *testing.B) {
 	var dialled atomic.Int64
 	server := httptest.NewUnstartedServer(http.HandlerFunc(acceptAll))
@@ -211,7 +210,7 @@ func BenchmarkSubmitConcurrently(b *testing.B) {
 	}
 }
 
-// accepting is a transport that answers every submission.
+// accepting is a transport that accepts every submission.
 type accepting struct{}
 
 func (accepting) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -223,9 +222,9 @@ func (accepting) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// What a submission allocates beyond one by hand is the same on every machine, and
-// easily lost. One by hand makes some 80 over a network, so that 3 are a 27th. The
-// race detector would make pools forget.
+// The allocations of a submission beyond one by net/http are equal on every machine,
+// and easily increase by mistake. One by net/http makes about 80, so 3 are a 27th. The
+// race detector empties pools.
 func TestSubmitAllocations(t *testing.T) { // not parallel: it counts
 	if raceEnabled {
 		return

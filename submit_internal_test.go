@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// prepared is a submission with this metadata, as the first hook gets it.
+// prepared returns a submission with this metadata, as the first hook receives it.
 func prepared(t testing.TB, metadata any) *Submission {
 	t.Helper()
 	client, err := NewClient(WithAPIKey("sk-test"))
@@ -21,7 +21,7 @@ func prepared(t testing.TB, metadata any) *Submission {
 	return s
 }
 
-func TestMetadataWithoutHooksGoesAsItIs(t *testing.T) {
+func TestMetadataWithoutHooksIsSentUnchanged(t *testing.T) {
 	t.Parallel()
 	for want, metadata := range map[string]any{
 		"":                        nil,
@@ -41,7 +41,7 @@ func TestMetadataWithoutHooksGoesAsItIs(t *testing.T) {
 	}
 }
 
-func TestAddMetadata(t *testing.T) {
+func TestAddMetadataAppendsToTheUsers(t *testing.T) {
 	t.Parallel()
 	type user struct {
 		UserID string  `json:"user_id"`
@@ -75,7 +75,7 @@ func TestAddMetadata(t *testing.T) {
 	}
 }
 
-func TestAddMetadataRefuses(t *testing.T) {
+func TestAddMetadataRefusesNonObjectsAndUsedKeys(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		metadata any
@@ -116,7 +116,7 @@ type failingMarshaler struct{}
 
 func (failingMarshaler) MarshalJSON() ([]byte, error) { return nil, errors.New("no luck") }
 
-func TestCallersMetadataIsNotWrittenTo(t *testing.T) {
+func TestAddMetadataDoesNotModifyTheUsersBytes(t *testing.T) {
 	t.Parallel()
 	mine := map[string]any{"user_id": "u", "list": []any{1.0}}
 	before := maps.Clone(mine)
@@ -129,7 +129,7 @@ func TestCallersMetadataIsNotWrittenTo(t *testing.T) {
 	assert.Equal(t, before, mine)
 	assert.Equal(t, `{"user_id":"u"}    `, string(raw))
 
-	// And what is written to afterwards is not sent.
+	// A later change of the value is not sent.
 	value := json.RawMessage(`"before"`)
 	s := prepared(t, mine)
 	require.NoError(t, s.AddMetadata("k", value))
@@ -138,8 +138,8 @@ func TestCallersMetadataIsNotWrittenTo(t *testing.T) {
 	assert.JSONEq(t, `{"user_id":"u","list":[1],"k":"before"}`, string(s.wireMetadata()))
 }
 
-// What a hook may ask of a submission before it adds to it.
-func TestSubmissionMetadata(t *testing.T) {
+// The methods that a hook calls before it adds metadata.
+func TestHooksCanInspectMetadata(t *testing.T) {
 	t.Parallel()
 	for want, metadata := range map[string]any{"": nil, `{"a":1}`: map[string]int{"a": 1}, `[1]`: []int{1}, `"{"`: "{"} {
 		s := prepared(t, metadata)
@@ -154,7 +154,7 @@ func TestSubmissionMetadata(t *testing.T) {
 	}
 }
 
-func TestSubmissionSecrets(t *testing.T) {
+func TestSecretsAreTheAddedStrings(t *testing.T) {
 	t.Parallel()
 	s := prepared(t, map[string]string{"user_id": "u"})
 	assert.Empty(t, s.secrets())
@@ -165,7 +165,7 @@ func TestSubmissionSecrets(t *testing.T) {
 	assert.Equal(t, []string{"s", "token"}, s.secrets())
 }
 
-func TestPrepareRefuses(t *testing.T) {
+func TestPrepareRefusesInvalidSubmissions(t *testing.T) {
 	t.Parallel()
 	client, err := NewClient(WithAPIKey("sk-test"), WithWebhook(DirectWebhook("https://example.com/default")))
 	require.NoError(t, err)
@@ -202,7 +202,7 @@ func TestPrepareRefuses(t *testing.T) {
 	assert.Equal(t, "again_1-A", s.ID)
 }
 
-func TestAsyncIsZero(t *testing.T) {
+func TestAsyncIsZeroOnlyIfNothingIsSet(t *testing.T) {
 	t.Parallel()
 	assert.True(t, Async{}.IsZero())
 	for _, a := range []Async{{Webhook: NoWebhook()}, {Metadata: map[string]any(nil)}, {Priority: true}, {SubmissionID: "a"}} {
@@ -210,7 +210,7 @@ func TestAsyncIsZero(t *testing.T) {
 	}
 }
 
-func TestSubmitOutcome(t *testing.T) {
+func TestSubmitOutcomesHaveNames(t *testing.T) {
 	t.Parallel()
 	names := map[SubmitOutcome]string{SubmitOutcomeAccepted: "accepted", SubmitOutcomeRejected: "rejected", SubmitOutcomeUnknown: "unknown"}
 	for outcome, name := range names {

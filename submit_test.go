@@ -15,7 +15,7 @@ import (
 	"github.com/reducto-go/reducto/reductotest"
 )
 
-func TestEveryEndpointIsSubmittedWithOneAsync(t *testing.T) {
+func TestEveryEndpointSendsAsyncOptions(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
 		ctx := t.Context()
 		async := reducto.Async{
@@ -93,8 +93,8 @@ func TestWebhookDefaultAndOptOut(t *testing.T) {
 	})
 }
 
-// A submission may be repeated only where the service certainly took nothing on.
-func TestSubmissionIsRepeatedOnlyWhereNothingWasTakenOn(t *testing.T) {
+// A submission may be retried only if the service certainly did not accept it.
+func TestSubmissionIsRetriedOnlyIfNotAccepted(t *testing.T) {
 	tests := []struct {
 		name    string
 		fault   reductotest.Fault
@@ -181,7 +181,7 @@ func TestResubmitKeepsTheSubmissionID(t *testing.T) {
 	})
 }
 
-func TestRetryAfter(t *testing.T) {
+func TestRetryAfterIsObeyed(t *testing.T) {
 	t.Run("seconds", func(t *testing.T) {
 		bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
 			srv.Fault("POST /parse_async", reductotest.Status(503).Header("Retry-After", "300"))
@@ -225,7 +225,7 @@ func TestRetryAfter(t *testing.T) {
 	})
 }
 
-func TestReadsAreRetriedAndCallersContextObeyed(t *testing.T) {
+func TestReadsAreRetriedUntilTheContextEnds(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
 		id := srv.SeedJob(reductotest.SeedJob{})
 		srv.Fault("GET /job", reductotest.HTML(502), reductotest.Truncate(3), reductotest.HTML(200))
@@ -270,12 +270,12 @@ func TestConcurrentSubmissionsShareConnections(t *testing.T) {
 	for range workers {
 		require.NoError(t, <-errs)
 	}
-	// The standard transport keeps two and dials anew for most of the rest; how many
-	// are dialled at first depends on who is faster.
+	// The standard transport keeps two connections and dials again for most others. The
+	// number of first dials depends on timing.
 	assert.Less(t, srv.NewConnections(), workers*each/4)
 }
 
-// recordingHook records what a SubmitHook is told, and may misbehave.
+// recordingHook records the calls of a SubmitHook, and may misbehave.
 type recordingHook struct {
 	name   string
 	log    *[]string
@@ -316,7 +316,7 @@ func (h *recordingHook) AfterSubmit(ctx context.Context, _ *reducto.Submission, 
 	}
 }
 
-func TestSubmitHooks(t *testing.T) {
+func TestSubmitHooksRunInOrder(t *testing.T) {
 	t.Run("order, and a refusal", func(t *testing.T) {
 		bubble(t, func(t *testing.T, srv *reductotest.Server, _ *reducto.Client) {
 			var log []string
@@ -362,7 +362,7 @@ func TestSubmitHooks(t *testing.T) {
 	})
 }
 
-func TestSubmissionsOwnID(t *testing.T) {
+func TestUsersSubmissionIDIsSent(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
 		req := parseRequest()
 		req.Async.SubmissionID = "order-17"
@@ -375,8 +375,8 @@ func TestSubmissionsOwnID(t *testing.T) {
 	})
 }
 
-// assertRefused checks that err is a *RequestError about field and that nothing
-// but the requests before it was sent.
+// assertRefused checks that err is a *RequestError about field, and that nothing was
+// sent after the first requests.
 func assertRefused(t *testing.T, srv *reductotest.Server, err error, field string, before int) {
 	t.Helper()
 	var refused *reducto.RequestError
@@ -421,7 +421,7 @@ func TestBadSubmissionsAreRefusedBeforeSending(t *testing.T) {
 	assert.Empty(t, srv.Requests())
 }
 
-func TestMetadataWithoutAHookGoesAsItIs(t *testing.T) {
+func TestMetadataWithoutAHookIsDeliveredUnchanged(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
 		req := parseRequest()
 		req.Async.Metadata = []any{1, "two"}
@@ -447,7 +447,7 @@ func TestEditAsyncHidesItsWireShape(t *testing.T) {
 	})
 }
 
-// saturated is what the service answers while the batch queue is full.
+// saturated is the answer of the service while the batch queue is full.
 func saturated() reductotest.Fault {
 	return reductotest.Status(http.StatusServiceUnavailable).Header("Retry-After", "300").
 		JSON(`{"error":{"code":503,"name":"BATCH_QUEUE_FULL","message":"the batch queue is full"},"detail":"the batch queue is full"}`)
@@ -459,8 +459,8 @@ func batchRequest() reducto.ParseRequest {
 	return req
 }
 
-// A full batch queue asks for five minutes, more than other clients care to wait. It
-// gets them, as often as the client retries, and there is one job in the end.
+// A full batch queue asks for five minutes, which is long for other clients. The client
+// waits as often as it retries, and makes one job in the end.
 func TestBatchSubmissionsWaitForTheQueue(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
 		srv.Fault("POST /parse_async", saturated().Times(2))
@@ -490,9 +490,9 @@ func TestBatchSubmissionsWaitForTheQueue(t *testing.T) {
 	})
 }
 
-// Who cannot wait that long hears at once what was asked for, and that there is no
-// job.
-func TestBatchSubmissionsThatCannotWait(t *testing.T) {
+// A client that cannot wait so long gets an error at once, with the delay and the fact
+// that there is no job.
+func TestBatchSubmissionsFailAboveMaxRetryAfter(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
 		impatient, err := client.With(reducto.WithMaxRetryAfter(time.Minute))
 		require.NoError(t, err)
@@ -515,7 +515,7 @@ func TestBatchSubmissionsThatCannotWait(t *testing.T) {
 			assert.Empty(t, srv.Jobs(), name)
 		}
 
-		// While it waits, the context's end ends the wait.
+		// The end of the context ends the delay.
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(2*time.Minute, cancel)
 		srv.Fault("POST /parse_async", saturated())

@@ -91,8 +91,8 @@ func readSync(r *jsonread.Reader, kind JobType) (Result, string) {
 	return result, id
 }
 
-// acceptedID returns the id of an answer that names only a job. It returns "" for a
-// result, which has at least one of the members that it looks for.
+// acceptedID returns the id in an answer that has only the id of a job. It returns ""
+// for a result. A result has at least one of the members in the switch.
 func acceptedID(r *jsonread.Reader) (id string) {
 	seen, isResult := false, false
 	r.Walk(func(member []byte) bool {
@@ -100,7 +100,7 @@ func acceptedID(r *jsonread.Reader) (id string) {
 		case "response_type", "result", "document_url", "usage":
 			isResult = true
 		case "job_id":
-			if !seen && r.Kind() == '"' { // the first of two counts
+			if !seen && r.Kind() == '"' { // of duplicates, the first counts
 				id = r.String()
 			}
 			seen = true

@@ -12,7 +12,7 @@ import (
 	"github.com/reducto-go/reducto/reductotest"
 )
 
-// A scope that has no type here reaches the service as it is, and the service decides.
+// A scope without a type here reaches the service unchanged.
 func TestOtherAgenticScopesAreSent(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
 		u, err := client.Upload(t.Context(), "a.txt", strings.NewReader("a"), reducto.UploadOptions{})
@@ -41,7 +41,7 @@ func TestOtherAgenticScopesAreSent(t *testing.T) {
 	})
 }
 
-func TestSynchronousCalls(t *testing.T) {
+func TestSynchronousCallsReturnResults(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
 		ctx := t.Context()
 		u, err := client.Upload(ctx, "a.txt", strings.NewReader("number: A-1\ntotal: 12.5"), reducto.UploadOptions{})
@@ -80,9 +80,9 @@ func TestSynchronousCalls(t *testing.T) {
 	})
 }
 
-// The service may make a job of any synchronous call and answer with its id, beside
-// which there may be more one day. The job is waited for.
-func TestSynchronousCallsThatAnswerWithAJob(t *testing.T) {
+// The service may make a job of any synchronous call and return its id, maybe with more
+// members. The client waits for the job.
+func TestSynchronousCallsWaitForAJob(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
 		ctx := t.Context()
 		for endpoint, test := range map[string]struct {
@@ -138,7 +138,7 @@ func TestSynchronousCallsThatAnswerWithAJob(t *testing.T) {
 	})
 }
 
-func TestSynchronousCallsAreNotSentTwiceByAccident(t *testing.T) {
+func TestSynchronousCallsAreRetriedOnlyIfNotAccepted(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
 		srv.Fault("POST /parse", reductotest.LoseAnswer())
 		_, err := client.Parse(t.Context(), parseRequest())

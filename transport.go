@@ -79,8 +79,8 @@ func (e *proxyError) transient() bool {
 	return e.status == http.StatusTooManyRequests || e.status >= 500
 }
 
-// proxyErrorOf returns the proxy's refusal that err is, or nil. A transport of the
-// user's gives only the text of the proxy's status line.
+// proxyErrorOf returns the proxy's refusal in err, or nil. A transport that the user
+// supplied returns only the text of the proxy's status line.
 func proxyErrorOf(err error) *proxyError {
 	if e, ok := errors.AsType[*proxyError](err); ok {
 		return e
@@ -96,13 +96,13 @@ func proxyErrorOf(err error) *proxyError {
 	return nil
 }
 
-// reach is how far an attempt came, as the transport reports it.
+// reach records how far an attempt came, as the transport reports it.
 type reach struct {
-	asked     atomic.Bool // for a connection
+	asked     atomic.Bool // a connection was requested
 	connected atomic.Bool // a connection was obtained
 }
 
-// trace has the transport report to r and to the guard.
+// trace makes the transport report to r and to the guard.
 func (r *reach) trace(t *httptrace.ClientTrace, guard *storageGuard) {
 	t.GetConn = func(string) { r.asked.Store(true) }
 	t.GotConn = func(info httptrace.GotConnInfo) {
@@ -111,9 +111,8 @@ func (r *reach) trace(t *httptrace.ClientTrace, guard *storageGuard) {
 	}
 }
 
-// neverConnected reports whether there certainly was no connection, so that nothing
-// was sent. A transport that reports nothing proves nothing, except by the kind of its
-// error.
+// neverConnected reports whether there was certainly no connection, so that nothing was
+// sent. If the transport reported nothing, only the kind of the error can prove it.
 func (r *reach) neverConnected(err error) bool {
 	if r == nil || r.connected.Load() {
 		return false
@@ -124,7 +123,7 @@ func (r *reach) neverConnected(err error) bool {
 }
 
 // decoded returns the body of an answer without its Content-Encoding. net/http decodes
-// gzip itself, unless the user's transport asked for it or switched that off.
+// gzip itself, unless the user's transport requests gzip or disables compression.
 func decoded(resp *http.Response, body io.Reader) (io.Reader, error) {
 	switch encoding := strings.ToLower(strings.TrimSpace(resp.Header.Get("Content-Encoding"))); {
 	case encoding == "" || encoding == "identity" || resp.Uncompressed:
@@ -161,11 +160,11 @@ func (g *gunzip) Read(p []byte) (int, error) {
 // Causes of the contexts that the client itself ends.
 var (
 	errAttemptTimeout = errors.New("the attempt took too long")
-	errIdle           = errors.New("no byte moved for too long")
+	errIdle           = errors.New("no data was transferred for too long")
 )
 
 // idleWatch ends the context of an attempt that takes too long. An attempt with a
-// timeout ends after that time, a transfer after a time without progress.
+// timeout ends after that time. A transfer ends after a time without progress.
 type idleWatch struct {
 	mu    sync.Mutex
 	timer *time.Timer // nil for an attempt with a timeout

@@ -41,7 +41,7 @@ func TestIdleTimeout(t *testing.T) {
 	t.Parallel()
 	c := newTestClient(t, WithIdleTimeout(time.Minute), WithTimeout(time.Minute))
 	synctest.Test(t, func(t *testing.T) {
-		// A transfer lasts as long as bytes move.
+		// A transfer continues as long as bytes arrive.
 		ctx, idle := c.watch(t.Context())
 		r := idle.reader(&endless{every: 59 * time.Second})
 		for range 10 {
@@ -52,9 +52,9 @@ func TestIdleTimeout(t *testing.T) {
 		time.Sleep(61 * time.Second)
 		require.Equal(t, errIdle, contextError(ctx))
 		idle.stop()
-		idle.moved() // late, and without effect
+		idle.moved() // too late to have an effect
 
-		// An attempt with a timeout ends, whatever moves.
+		// An attempt with a timeout ends even if bytes arrive.
 		ctx, idle = c.limit(t.Context(), &call{timeout: c.cfg.timeout}, new(idleWatch))
 		r = idle.reader(&endless{every: 59 * time.Second})
 		for range 2 {
@@ -64,15 +64,15 @@ func TestIdleTimeout(t *testing.T) {
 		require.Equal(t, errAttemptTimeout, contextError(ctx))
 		idle.stop()
 
-		// A stopped watch ends its context, and is not the caller's end.
+		// A stopped watch ends its own context, not that of the caller.
 		ctx, idle = c.limit(t.Context(), &call{}, new(idleWatch))
 		idle.stop()
 		require.ErrorIs(t, contextError(ctx), context.Canceled)
 	})
 }
 
-// What is downloaded may be worked on for as long as that takes: only waiting for
-// the next byte is idle.
+// The consumer of a download may take any time. Only waiting for the next byte is idle
+// time.
 func TestIdleTimeoutDoesNotCountTheConsumer(t *testing.T) {
 	t.Parallel()
 	c := newTestClient(t, WithIdleTimeout(time.Minute))
@@ -99,7 +99,7 @@ func (e *endless) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Every way in which no connection comes about: the submission certainly made no job.
+// Every way in which a connection fails: the submission certainly made no job.
 func TestSubmissionWithoutConnectionHasKnownOutcome(t *testing.T) {
 	t.Parallel()
 	proxy := func(status int) http.Handler {
@@ -146,7 +146,7 @@ func TestSubmissionWithoutConnectionHasKnownOutcome(t *testing.T) {
 			t.Run(fmt.Sprintf("%s/own transport %t", name, own), func(t *testing.T) {
 				t.Parallel()
 				transport := newTransport()
-				if !own { // as a user makes one: the text of the proxy's status is all that it gives
+				if !own { // the transport of a user returns only the text of the proxy's status
 					transport = &http.Transport{}
 				}
 				transport.Proxy = nil

@@ -21,9 +21,9 @@ import (
 // Limits of the service, in bytes.
 // See https://docs.reducto.ai/upload/large-files.
 const (
-	// MaxDirectUpload is the largest file that goes to the API itself.
+	// MaxDirectUpload is the maximum size of a file that is sent to the API itself.
 	MaxDirectUpload = 100_000_000
-	// MaxUpload is the largest file that can be uploaded at all.
+	// MaxUpload is the maximum size of an upload.
 	MaxUpload = 5_000_000_000
 )
 
@@ -31,7 +31,7 @@ const (
 type Upload struct {
 	// FileID is the service's reference to the file, such as reducto://….pdf.
 	FileID string `json:"file_id"`
-	// PresignedURL is the URL to which a large file was sent; empty for others.
+	// PresignedURL is the URL to which a large file was sent; empty for a smaller file.
 	PresignedURL Link `json:"presigned_url,omitzero"`
 	// Size is the file's size in bytes.
 	Size int64 `json:"-"`
@@ -115,7 +115,7 @@ func (c *Client) upload(ctx context.Context, op, name string, r io.Reader, o Upl
 	case src.size == 0:
 		return nil, &RequestError{Op: op, Field: name, Err: ErrEmptyUpload}
 	case src.size > MaxUpload:
-		return nil, &RequestError{Op: op, Field: name, Err: fmt.Errorf("%w: %d bytes, and the service takes %d", ErrUploadTooLarge, src.size, int64(MaxUpload))}
+		return nil, &RequestError{Op: op, Field: name, Err: fmt.Errorf("%w: the file has %d bytes, but the service accepts at most %d", ErrUploadTooLarge, src.size, int64(MaxUpload))}
 	}
 	var u *Upload
 	if src.size <= c.cfg.maxDirect {
@@ -171,7 +171,7 @@ func (c *Client) uploadDirect(ctx context.Context, op, name string, src *uploadS
 func (c *Client) uploadPresigned(ctx context.Context, op, name string, src *uploadSource, o UploadOptions) (*Upload, error) {
 	extension := o.Extension
 	if extension == "" {
-		extension = filepath.Ext(name) // the file's name does not travel this way
+		extension = filepath.Ext(name) // this request does not send the file name
 	}
 	for again := false; ; again = true {
 		u := new(Upload)

@@ -45,7 +45,7 @@ func openUpload(ctx context.Context, r io.Reader, size int64) (*uploadSource, er
 			if have := max(0, end-offset); size == 0 {
 				size = have
 			} else if size != have {
-				return nil, fmt.Errorf("a Size of %d was given, but there are %d bytes: leave it out", size, have)
+				return nil, fmt.Errorf("Size is %d, but the reader has %d bytes: omit Size", size, have)
 			}
 			src := &uploadSource{size: size, repeatable: true, close: func() {}}
 			if at, ok := r.(io.ReaderAt); ok {
@@ -103,7 +103,7 @@ func (s *uploadSource) open() (io.Reader, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.repeatable && s.latest != nil && s.latest.sent > 0 {
-		return nil, errors.New("it cannot be read a second time: give a reader that can seek, or leave Size out")
+		return nil, errors.New("it cannot be read again for a retry: use a reader that can seek, or omit Size")
 	}
 	r, err := s.start()
 	if err != nil {
@@ -132,7 +132,7 @@ func (u *uploadReader) Read(p []byte) (n int, err error) {
 	u.src.mu.Lock()
 	defer u.src.mu.Unlock()
 	if u.src.latest != u {
-		return 0, errors.New("reducto: this attempt is over")
+		return 0, errors.New("reducto: this attempt has ended")
 	}
 	defer func() {
 		// The user's reader and callback run on a goroutine of net/http, where the user

@@ -20,7 +20,7 @@ import (
 	"github.com/reducto-go/reducto/reductotest"
 )
 
-// parsedText submits an upload and joins the text that comes back.
+// parsedText submits an upload and joins the returned text.
 func parsedText(t *testing.T, client *reducto.Client, u *reducto.Upload) string {
 	t.Helper()
 	job, err := client.ParseAsync(t.Context(), reducto.ParseRequest{Input: reducto.FromUpload(u)})
@@ -35,7 +35,7 @@ func parsedText(t *testing.T, client *reducto.Client, u *reducto.Upload) string 
 	return b.String()
 }
 
-func TestUploadIsWhatComesBack(t *testing.T) {
+func TestUploadSendsTheBytesOfEveryReader(t *testing.T) {
 	readers := map[string]func() io.Reader{
 		"seeker with ReadAt": func() io.Reader { return strings.NewReader("a text") },
 		"buffer":             func() io.Reader { return bytes.NewBufferString("a text") },
@@ -56,7 +56,8 @@ func TestUploadIsWhatComesBack(t *testing.T) {
 						client = srv.Client(reducto.WithMaxDirectUpload(0))
 						defer client.CloseIdleConnections()
 					}
-					// The first attempt is refused after the body was read, so that it is rewound.
+					// The first attempt is refused after the body was read, so the
+					// reader must seek back.
 					srv.Fault("POST /upload", reductotest.Status(503))
 					srv.Fault("PUT storage", reductotest.Status(503))
 					var sent []int64
@@ -89,7 +90,7 @@ type brokenSeeker struct{}
 
 func (brokenSeeker) Seek(int64, int) (int64, error) { return 0, errors.New("illegal seek") }
 
-func TestUploadFileNames(t *testing.T) {
+func TestUploadSendsUnusualFileNames(t *testing.T) {
 	for _, name := range []string{`say "hi".txt`, "two\nlines.txt", "Übersicht – 2026.txt", `back\slash.txt`, "semi;colon.txt"} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
@@ -110,14 +111,14 @@ func TestUploadFileNames(t *testing.T) {
 	}
 }
 
-func TestUploadsThatAreRefusedBeforeSending(t *testing.T) {
+func TestInvalidUploadsAreRefusedBeforeSending(t *testing.T) {
 	dir := t.TempDir()
 	empty := filepath.Join(dir, "empty.pdf")
 	require.NoError(t, os.WriteFile(empty, nil, 0o600))
 	huge := filepath.Join(dir, "huge.pdf")
 	f, err := os.Create(huge)
 	require.NoError(t, err)
-	require.NoError(t, f.Truncate(reducto.MaxUpload+1)) // sparse: it takes no room
+	require.NoError(t, f.Truncate(reducto.MaxUpload+1)) // sparse: it needs no space
 	require.NoError(t, f.Close())
 
 	srv := reductotest.NewServer(t)
@@ -158,7 +159,7 @@ func TestUploadChoosesByRealSizeAndStreams(t *testing.T) {
 	assert.LessOrEqual(t, zeros.largest, 1<<20, "it is read in small pieces")
 }
 
-// zeroFile is a file of zeros that notes the largest piece it is read in.
+// zeroFile is a file of zeros. It records the size of the largest read.
 type zeroFile struct {
 	size, at int64
 	largest  int
@@ -186,7 +187,7 @@ func (z *zeroFile) Seek(offset int64, whence int) (int64, error) {
 	return offset, nil
 }
 
-func TestUploadOfAReaderThatCannotBeReadAgain(t *testing.T) {
+func TestUploadOfUnseekableReaderIsNotRetried(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
 		once := func() io.Reader { return io.MultiReader(strings.NewReader("a text")) }
 		u, err := client.Upload(t.Context(), "a.txt", once(), reducto.UploadOptions{Size: 6})
@@ -206,7 +207,7 @@ func TestUploadOfAReaderThatCannotBeReadAgain(t *testing.T) {
 	})
 }
 
-func TestUploadWhoseReaderFails(t *testing.T) {
+func TestUploadReturnsTheErrorOfItsReader(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
 		failure := errors.New("the disk is gone")
 		_, err := client.Upload(t.Context(), "a.txt",
@@ -225,7 +226,7 @@ type failingReader struct{ err error }
 
 func (f failingReader) Read([]byte) (int, error) { return 0, f.err }
 
-func TestPresignedPermissionIsAskedForOnceMore(t *testing.T) {
+func TestExpiredUploadURLIsRenewedOnce(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server, _ *reducto.Client) {
 		client := srv.Client(reducto.WithMaxDirectUpload(0))
 		defer client.CloseIdleConnections()
@@ -243,14 +244,14 @@ func TestPresignedPermissionIsAskedForOnceMore(t *testing.T) {
 		assert.NotContains(t, err.Error(), "X-Amz-Signature")
 		assert.NotContains(t, err.Error(), "?X")
 
-		// What cannot be read again is not sent again.
+		// A reader that cannot be read again is not sent again.
 		_, err = client.Upload(t.Context(), "a.txt", io.MultiReader(strings.NewReader("a text")), reducto.UploadOptions{Size: 6})
 		require.ErrorIs(t, err, reducto.ErrForbidden)
 		require.ErrorContains(t, err, "upload again")
 	})
 }
 
-func TestTransfersEndWhenNothingMoves(t *testing.T) {
+func TestStalledTransfersEnd(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server, _ *reducto.Client) {
 		client := srv.Client(reducto.WithMaxRetries(0), reducto.WithIdleTimeout(20*time.Second))
 		defer client.CloseIdleConnections()

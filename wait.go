@@ -250,8 +250,8 @@ func (g *waitGroup) run(ctx context.Context, yield func(*Job, error) bool) {
 	}
 }
 
-// list marks the jobs that have ended. It returns permanent errors only. For one job
-// it makes no request.
+// list marks the jobs that have ended. It returns only permanent errors. For a single
+// job it makes no request.
 func (g *waitGroup) list(ctx context.Context) (asked time.Duration, err error) {
 	if len(g.jobs) == 1 {
 		g.jobs[0].ended = true
@@ -263,7 +263,7 @@ func (g *waitGroup) list(ctx context.Context) (asked time.Duration, err error) {
 		j.ended = false
 	}
 	o := ListJobsOptions{Limit: MaxJobsPerPage, ExcludeConfigs: true}
-	// Other jobs of the account share the pages: one page more than the jobs fill.
+	// The pages also have other jobs of the account, so read one page more than needed.
 	for range len(g.jobs)/MaxJobsPerPage + 2 {
 		r, page, err := g.client.listCall("WaitEach", o)
 		if err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/reducto-go/reducto/reductotest"
 )
 
-func TestWaitSeesEveryStateAndSurvivesFaults(t *testing.T) {
+func TestWaitContinuesAfterFaults(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
 		srv.Fault("GET /job", reductotest.Status(429), reductotest.HTML(502), reductotest.Status(500),
 			reductotest.Drop(), reductotest.HTML(200), reductotest.Truncate(4), reductotest.Stall(),
@@ -28,7 +28,7 @@ func TestWaitSeesEveryStateAndSurvivesFaults(t *testing.T) {
 	})
 }
 
-func TestWaitKeepsWaitingOnAnUnknownStatus(t *testing.T) {
+func TestWaitContinuesOnAnUnknownStatus(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
 		id := srv.SeedJob(reductotest.SeedJob{})
 		srv.SetStatus(id, "Reticulating")
@@ -62,7 +62,7 @@ func TestWaitEndsWithTheRightError(t *testing.T) {
 			assert.ErrorContains(t, err, "the document is broken")
 		})
 	})
-	// Scenario 50: a job that is cancelled or deleted while it is awaited.
+	// Scenario 50: a job is cancelled or deleted during the wait.
 	t.Run("Scenario50/cancelled", func(t *testing.T) {
 		bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
 			srv.Hold()
@@ -275,7 +275,7 @@ func TestJobsCanBeRangedOverTwice(t *testing.T) {
 		for _, err := range all {
 			last = err
 		}
-		require.ErrorContains(t, last, "itself")
+		require.ErrorContains(t, last, "its own cursor")
 
 		_, err := client.ListJobs(t.Context(), reducto.ListJobsOptions{Limit: 501})
 		var refused *reducto.RequestError

@@ -95,8 +95,8 @@ func (w Webhook) check() error {
 	return nil
 }
 
-// unreachable returns why Reducto's public service cannot deliver to the webhook, or
-// should not. It is empty if no reason is known.
+// unreachable returns the reason why Reducto's public service cannot or should not
+// deliver to the webhook. It is empty if no reason is known.
 func (w Webhook) unreachable() string {
 	if w.mode != webhookDirect {
 		return ""
@@ -129,7 +129,7 @@ func (c *Client) warnUnreachable(w Webhook) {
 	}
 }
 
-// isPublic reports whether a base URL is that of Reducto's public service.
+// isPublic reports whether a base URL belongs to Reducto's public service.
 func isPublic(base *url.URL) bool {
 	for _, region := range regionURLs {
 		if u, err := url.Parse(region); err == nil && u.Host == base.Host {

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestWebhook(t *testing.T) {
+func TestWebhookModesAndWireForms(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		w             Webhook
@@ -43,7 +43,7 @@ func TestWebhook(t *testing.T) {
 	assert.Equal(t, "svix a", w.String())
 }
 
-func TestWebhookThatCannotBeReachedIsWarnedOfOnce(t *testing.T) {
+func TestUnreachableWebhookIsLoggedOnce(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		base, webhook string
@@ -90,7 +90,7 @@ func (refusing) RoundTrip(*http.Request) (*http.Response, error) {
 	return nil, errors.New("no network")
 }
 
-func TestMetadataThatCouldNotComeBackIsRefused(t *testing.T) {
+func TestTooLargeMetadataIsRefused(t *testing.T) {
 	t.Parallel()
 	sent := 0
 	transport := roundTrip(func(*http.Request) (*http.Response, error) {

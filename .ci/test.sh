@@ -4,19 +4,28 @@
 #   TEST_TIMEOUT   of a package's tests (10m)
 
 # install_pgbouncer installs the pooler that tests of sqlstore start, where it is missing.
-install_pgbouncer() {
-  local log=$work/pgbouncer.log
-  if ! find_pgbouncer; then
-    if ! { apt-get update && apt-get install -y --no-install-recommends pgbouncer; } >"$log" 2>&1; then
-      tail -n 20 "$log" >&2
-      fail 'PgBouncer is missing, and apt-get cannot install it: install PgBouncer, or run this as root on Debian'
-      return
-    fi
-    find_pgbouncer || fail 'the package pgbouncer has no /usr/sbin/pgbouncer'
-  fi
-}
+install_pgbouncer() { install_package pgbouncer PgBouncer find_pgbouncer; }
 
 find_pgbouncer() { PATH=$PATH:/usr/sbin pgbouncer --version 2>/dev/null; }
+
+# install_chromium installs the browser that tests of internal/browser start, where it is
+# missing. The commands are those that newTab in chromium_test.go looks for.
+install_chromium() { install_package chromium Chromium find_chromium; }
+
+find_chromium() { command -v chromium || command -v chromium-browser || command -v google-chrome; }
+
+# install_package PACKAGE NAME FIND installs a package of Debian unless FIND succeeds.
+install_package() {
+  local log=$work/$1.log
+  if ! "$3"; then
+    if ! { apt-get update && apt-get install -y --no-install-recommends "$1"; } >"$log" 2>&1; then
+      tail -n 20 "$log" >&2
+      fail "$2 is missing, and apt-get cannot install it: install $2, or run this as root on Debian"
+      return
+    fi
+    "$3" || fail "the package $1 did not install $2"
+  fi
+}
 
 # every_package is the pattern that README.md gives for the tests of all modules. The
 # workspace makes it match each of them.

@@ -44,26 +44,26 @@ func newWebhookState() webhookState {
 // Delivery is one attempt to deliver a webhook.
 type Delivery struct {
 	JobID string
-	// Attempt counts from 1. A duplicate has the number of the attempt it repeats. A
-	// forged delivery, and one of Deliver or Redeliver, has 0.
+	// Attempt counts from 1. A duplicate has the number of the attempt that it repeats.
+	// It is 0 for forged deliveries and those of Deliver or Redeliver.
 	Attempt int
 	URL     string
-	// Header and Body are those of the request.
+	// Header and Body are sent with the request.
 	Header http.Header
 	Body   Body
-	// StatusCode is that of the response. It is 0 without a response.
+	// StatusCode is the status of the response. It is 0 without a response.
 	StatusCode int
 	// Answer is the body of the response, up to 64 KiB.
 	Answer Body
-	// Err is the error of a delivery that has no response, or only part of one.
+	// Err is the error if there is no response or only part of one.
 	Err error
 	// Lost reports that a fault lost the delivery.
 	Lost bool
-	// Forged reports that the delivery is not the service's.
+	// Forged reports that the service would not send this delivery.
 	Forged bool
-	// Duplicate reports that the delivery repeats another on purpose.
+	// Duplicate reports that the delivery repeats another one.
 	Duplicate bool
-	// Time is the start of the delivery.
+	// Time is the time when the delivery started.
 	Time time.Time
 }
 
@@ -307,7 +307,7 @@ func withSecret(metadata json.RawMessage, secret string) json.RawMessage {
 }
 
 // Deliveries returns the finished deliveries of a job, in the order in which they
-// finished. Lost and forged ones are included.
+// finished. It includes lost and forged ones.
 func (s *Server) Deliveries(jobID string) []Delivery {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -333,8 +333,8 @@ func cloneDeliveries(deliveries []*Delivery) []Delivery {
 }
 
 // AwaitDeliveries waits until the receiver has responded to n deliveries of a job, with
-// any status. It returns all deliveries of the job so far. Forged deliveries count, lost
-// ones do not. The error is that of ctx, or says that the server was closed.
+// any status. It returns all deliveries of the job so far. Forged deliveries count,
+// lost ones do not. It returns an error if ctx ends or the server is closed.
 func (s *Server) AwaitDeliveries(ctx context.Context, jobID string, n int) ([]Delivery, error) {
 	for {
 		s.mu.Lock()
@@ -363,8 +363,8 @@ func (s *Server) AwaitDeliveries(ctx context.Context, jobID string, n int) ([]De
 }
 
 // Deliver posts body to url and waits for the response. Use it for deliveries that the
-// service would not send. The delivery is listed as forged under jobID, which can be any
-// text. A nil header stands for the header of a direct webhook.
+// service would not send. The delivery is listed as forged under jobID, which can be
+// any text. A nil header selects the header of a direct webhook.
 func (s *Server) Deliver(ctx context.Context, url, jobID string, body []byte, header http.Header) Delivery {
 	if header == nil {
 		header = directHeaders()
@@ -372,9 +372,9 @@ func (s *Server) Deliver(ctx context.Context, url, jobID string, body []byte, he
 	return s.send(ctx, Delivery{JobID: jobID, URL: url, Header: header.Clone(), Body: slices.Clone(body), Forged: true}, nil, 0)
 }
 
-// Redeliver sends the webhook of a job that has ended once more and waits for the
-// response. It does not retry and ignores faults. If there are several Svix endpoints, it
-// sends to the first.
+// Redeliver sends the webhook of an ended job again and waits for the response. It does
+// not retry and ignores faults. If there are several Svix endpoints, it sends to the
+// first.
 func (s *Server) Redeliver(jobID string) Delivery {
 	j := s.job(jobID)
 	if j == nil {

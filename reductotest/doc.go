@@ -38,10 +38,15 @@
 // document on the web is not downloaded. It is a generated text unless
 // [Server.PutDocument] sets it.
 //
-// Extraction fills a schema from lines "key: value" and Markdown tables. Splitting looks
-// for the names of the categories in the pages. Classification counts words. Editing
-// appends the instructions to a text. [Server.DefinePipeline] sets the steps of a
-// pipeline.
+// Extraction fills a schema from lines "key: value" and Markdown tables. The rows of a
+// table are a list of objects. They are a map if the first column has its name. Commas
+// divide a list, and semicolons divide a list of lists. A value is null if it does not
+// fit the type, format, enum, minimum or maximum of the schema. A citation has the box of
+// its line, or of its cell.
+//
+// Splitting looks for the names of the categories in the pages. Classification counts
+// words. Editing appends the instructions to a text. [Server.DefinePipeline] sets the
+// steps of a pipeline.
 //
 // There are no images, OCR data, charts or spreadsheets, and the settings for them have
 // no effect. A [GeneratedDocument] can have OCR data. It obeys no setting except

@@ -70,7 +70,7 @@ func Drop() Fault {
 }
 
 // LoseAnswer processes the request and closes the connection instead of responding. A
-// submission has made its job. For GET see [Drop].
+// submission still makes its job. For GET see [Drop].
 func LoseAnswer() Fault {
 	return Fault{times: 1, process: true, serve: func(_ Fault, c *exchange) {
 		c.handler.ServeHTTP(newRecorder(), c.r)
@@ -152,9 +152,9 @@ type faultRule struct {
 // the earliest one with faults left applies.
 //
 // match is a method and a path, such as "POST /parse_async". A path matches itself and
-// what is below it: "GET /job" matches every job but not GET /jobs, and "POST /" matches
-// every POST. "PUT storage" and "GET storage/results" match requests to the object
-// storage. The method "*", or no method, matches any.
+// all paths below it. For example, "GET /job" matches every job but not GET /jobs, and
+// "POST /" matches every POST. "PUT storage" and "GET storage/results" match requests to
+// the object storage. The method "*", or no method, matches any.
 //
 // Faults come before everything else, including authorization.
 func (s *Server) Fault(match string, faults ...Fault) {

@@ -147,7 +147,7 @@ func TestFaultsBreakTheConnection(t *testing.T) {
 		assert.Greater(t, r.ContentLength, int64(10))
 		assert.Len(t, srv.Jobs(), 2)
 
-		submit(t, srv, "/parse_async", body) // longer than the answer is
+		submit(t, srv, "/parse_async", body) // longer than the response
 		submit(t, srv, "/parse_async", body)
 
 		// Faults also apply to the storage.

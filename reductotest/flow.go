@@ -21,7 +21,7 @@ type Flow struct {
 	held    bool
 }
 
-// flowEnd says what happens to a response that has reached the limit.
+// flowEnd selects how a response ends that has reached the limit.
 type flowEnd int
 
 const (
@@ -55,8 +55,8 @@ func (f *Flow) Cut() { f.change(func() { f.end = flowCut }) }
 // body that is no longer than the limit stays complete.
 func (f *Flow) End() { f.change(func() { f.end = flowEarly }) }
 
-// Sent returns the number of bytes of the latest response's body that were written to
-// the connection. It is never less than the client has received. It counts compressed
+// Sent returns how many bytes of the body were written to the connection, for the
+// latest response. It is never less than the client has received. It counts compressed
 // bytes if the body is compressed.
 func (f *Flow) Sent() int64 {
 	f.mu.Lock()

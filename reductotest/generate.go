@@ -13,11 +13,11 @@ import (
 // written and not held in memory. Equal values give equal bytes.
 //
 // Pass it to [Server.NextResult], [Server.SetResult] or [SeedJob] as the result of a
-// job. Like any result, it is a URL if it is large. WriteTo writes the same bytes that
-// the URL leads to.
+// job. Like any result, it is sent as a URL if it is large. WriteTo writes the same
+// bytes as the URL.
 //
-// By default a block has about 1 KB of JSON and a chunk 12.5 KB, as the service sends
-// them. Two thirds of the bytes are text, which occurs three times: in the content of a
+// By default a block has about 1 KB of JSON and a chunk 12.5 KB, as from the service.
+// Two thirds of the bytes are text. Each text occurs three times: in the content of a
 // chunk, in its embed and in its blocks.
 type GeneratedDocument struct {
 	// Seed selects the text and the numbers.
@@ -78,11 +78,11 @@ func (d GeneratedDocument) check() error {
 }
 
 // Size returns the exact number of bytes that WriteTo writes. It takes as long as
-// WriteTo. The error is that of an invalid field.
+// WriteTo. It returns an error if a field is invalid.
 func (d GeneratedDocument) Size() (int64, error) { return d.WriteTo(io.Discard) }
 
-// WriteTo writes the document as a JSON object with "type" and "chunks". The error is
-// that of w or of an invalid field.
+// WriteTo writes the document as a JSON object with "type" and "chunks". It returns an
+// error if w fails or a field is invalid.
 func (d GeneratedDocument) WriteTo(w io.Writer) (int64, error) {
 	n, _, err := d.write(w, false)
 	return n, err
@@ -329,7 +329,7 @@ const (
 	domainLines
 )
 
-// dice are random numbers that depend only on their seed.
+// dice is a source of random numbers that depend only on its seed.
 type dice struct{ pcg rand.PCG }
 
 func newDice(seed, domain uint64, i int) *dice {

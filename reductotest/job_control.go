@@ -27,8 +27,8 @@ func (s *Server) Release() {
 	}
 }
 
-// SetProcessingTime changes how long jobs take that are submitted from now on. See
-// [WithProcessingTime].
+// SetProcessingTime changes the processing time of jobs that are submitted from now on.
+// See [WithProcessingTime].
 func (s *Server) SetProcessingTime(d time.Duration) {
 	if d < 0 {
 		s.fatalf("SetProcessingTime: %v is negative", d)
@@ -93,8 +93,8 @@ func (s *Server) result(what string, v any) (any, bool) {
 	return s.json(what, v)
 }
 
-// SetResult sets the result of a job that runs or has completed. For the result see
-// [Server.NextResult].
+// SetResult sets the result of a job that runs or has completed. See
+// [Server.NextResult] for the form of the result.
 func (s *Server) SetResult(jobID string, result any) {
 	r, ok := s.result("SetResult", result)
 	if !ok {
@@ -130,15 +130,15 @@ func (s *Server) Cancel(jobID string) {
 }
 
 // Expire makes a job expire now. The API responds 404 for it and for its links. Its
-// webhook is still sent, also if the job still runs.
+// webhook is still sent, even if the job still runs.
 func (s *Server) Expire(jobID string) {
 	s.update(jobID, func(j *job) { j.isExpired = true })
 }
 
 // SetStatus makes the API report a status for a job and stops the job until Complete,
-// Fail or Cancel ends it. The status can be one that the service does not have. Nothing
-// else changes: "Completed" has no result and sends no webhook. An empty status undoes
-// it and starts the job again.
+// Fail or Cancel ends it. The service need not know the status. Nothing else changes:
+// "Completed" has no result and sends no webhook. An empty status undoes SetStatus and
+// starts the job again.
 func (s *Server) SetStatus(jobID, status string) {
 	s.update(jobID, func(j *job) {
 		j.pinned = status
@@ -149,8 +149,8 @@ func (s *Server) SetStatus(jobID, status string) {
 	})
 }
 
-// ReadLag makes the next n responses to GET /job say that a job still runs although it
-// has ended: Pending first, then Completing. Responses before its end do not count.
+// ReadLag makes the next n responses to GET /job report that an ended job still runs:
+// Pending first, then Completing. Responses before its end do not count.
 func (s *Server) ReadLag(jobID string, n int) {
 	s.update(jobID, func(j *job) { j.lag, j.lagged = n, 0 })
 }
@@ -163,14 +163,14 @@ type SeedJob struct {
 	// Type is the type of the job. The default is "Parse".
 	Type string
 	// Status is the final status of the job: "Completed", "Failed" or "Cancelled". By
-	// default the job runs from now on, for the processing time. Any other status is
-	// set with [Server.SetStatus].
+	// default the job runs from now on, for the processing time. Any other status works
+	// like [Server.SetStatus].
 	Status string
 	// CreatedAt is the time of the submission. The default is now.
 	CreatedAt time.Time
 	// Text is the text of the document. Form feeds separate its pages.
 	Text string
-	// Result replaces the result for Text. For its form see [Server.NextResult].
+	// Result replaces the result for Text. See [Server.NextResult] for its form.
 	Result any
 	// Reason and ErrorName describe the failure of a failed job.
 	Reason, ErrorName string
@@ -179,7 +179,7 @@ type SeedJob struct {
 	Webhook string
 	// Metadata is any JSON. The default is none.
 	Metadata any
-	// Persist is settings.persist_results. With it the job does not expire.
+	// Persist is settings.persist_results. If it is set, the job does not expire.
 	Persist bool
 }
 

@@ -27,7 +27,7 @@ func TestConnCarriesMoreThanItBuffers(t *testing.T) {
 
 	var echo, received bytes.Buffer
 	var both sync.WaitGroup
-	both.Go(func() { // the server echoes until the client has no more to say
+	both.Go(func() { // the server echoes until the client has sent everything
 		_, err := io.Copy(io.MultiWriter(&echo, server), server)
 		assert.NoError(t, err)
 		assert.NoError(t, server.Close())

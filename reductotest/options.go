@@ -54,8 +54,8 @@ var (
 	}
 )
 
-// URLBody says what the URL of a large parse result leads to. The documentation of the
-// service describes all three forms. Pass it to [WithURLBody].
+// URLBody selects the content at the URL of a large parse result. The documentation of
+// the service describes all three forms. Pass it to [WithURLBody].
 type URLBody int
 
 const (
@@ -158,14 +158,14 @@ func WithLinkTTL(d time.Duration) Option {
 }
 
 // WithURLResultThreshold sets the size in bytes above which a result becomes a URL. The
-// default is 6,000,000. With a negative size no result does.
+// default is 6,000,000. With a negative size, no result becomes a URL.
 func WithURLResultThreshold(bytes int) Option {
 	return set(nil, func(c *config) { c.urlThreshold = bytes })
 }
 
-// WithURLBody sets what the URL of a parse result leads to. The default is
-// [URLBodyResult]. For other types of jobs it is always the value of "result", except
-// with [URLBodyEnvelope].
+// WithURLBody sets the content at the URL of a parse result. The default is
+// [URLBodyResult]. For other types of jobs the content is always the value of "result",
+// except with [URLBodyEnvelope].
 func WithURLBody(form URLBody) Option {
 	var err error
 	if form < URLBodyResult || form > URLBodyEnvelope {

@@ -34,9 +34,9 @@ type Request struct {
 	Body Body
 	// BodySize is the number of bytes of the body that the server has read.
 	BodySize int64
-	// StatusCode is that of the response. It is 0 without a response.
+	// StatusCode is the status of the response. It is 0 without a response.
 	StatusCode int
-	// Time is when the request arrived.
+	// Time is the time when the request arrived.
 	Time time.Time
 
 	site string // the host's name in memory
@@ -67,8 +67,8 @@ func (s *Server) requestsWhere(keep func(*Request) bool) []Request {
 	return list
 }
 
-// Violations describes the requests that no client may send: those to the object storage
-// with an Authorization header.
+// Violations describes the requests that no client may send: requests to the object
+// storage with an Authorization header.
 func (s *Server) Violations() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

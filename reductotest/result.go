@@ -18,7 +18,7 @@ type outcome struct {
 
 	canBeURL  bool
 	forceURL  bool
-	behind    any    // what the URL of the result leads to
+	behind    any    // the content at the URL of the result
 	resultID  string // not empty if the result is a URL
 	document  []byte // an edited document
 	mediaType string // of document
@@ -74,7 +74,7 @@ func plannedOutcome(j *job, result any) *outcome {
 // generatedResult is a GeneratedDocument that the test set as the result of a job.
 type generatedResult struct {
 	full   *generatedBody
-	behind *generatedBody // what the URL of the result leads to
+	behind *generatedBody // the content at the URL of the result
 }
 
 func newGeneratedResult(d GeneratedDocument, form URLBody) (*generatedResult, error) {
@@ -89,7 +89,7 @@ func newGeneratedResult(d GeneratedDocument, form URLBody) (*generatedResult, er
 	return &generatedResult{full: full, behind: behind}, err
 }
 
-// storeOutcome decides whether a result is a URL. It puts what the links lead to into
+// storeOutcome decides whether a result is a URL. It stores the content of the links in
 // the storage. The caller holds the mutex.
 func (s *Server) storeOutcome(j *job, o *outcome) {
 	if o.document != nil {

@@ -43,8 +43,9 @@ func extractFrom(pages []string, numbers []int, schema any, citations, forceURL 
 		return nil, err
 	}
 	x := extractor{root: root, citations: citations}
-	x.facts, x.tables = factsOf(pages, numbers)
-	value := x.fill(root, "", 0)
+	var whole scope
+	whole.facts, whole.tables = factsOf(pages, numbers)
+	value := x.fill(root, "", whole, 0)
 	usage := obj(
 		"num_pages", len(numbers), "num_fields", x.fields,
 		"credits", round(float64(len(numbers))*2), "extract_mode", "extract",
@@ -57,7 +58,7 @@ func extractFrom(pages []string, numbers []int, schema any, citations, forceURL 
 }
 
 // schemaOf returns the JSON schema of a request: an object, or the text of one. Without
-// a schema it returns that of an empty object.
+// a schema it returns the schema of an empty object.
 func schemaOf(v any) (map[string]any, *apiError) {
 	if s, ok := v.(string); ok {
 		var decoded any
@@ -76,34 +77,24 @@ func schemaOf(v any) (map[string]any, *apiError) {
 
 type extractor struct {
 	root      map[string]any
-	facts     []fact
-	tables    []table
 	citations bool
 	fields    int // leaves so far
+	visited   int // schemas so far
 }
 
-// fill returns the value for a schema whose property is named key.
-func (x *extractor) fill(schema map[string]any, key string, depth int) any {
-	if depth > 32 { // a schema that refers to itself
-		return nil
-	}
-	schema = x.deref(schema)
-	switch kind := typeOf(schema); kind {
-	case "object":
-		return x.object(schema, depth, func(name string, property map[string]any) any {
-			return x.fill(property, name, depth+1)
-		})
-	case "array":
-		items, _ := schema["items"].(map[string]any)
-		return x.array(x.deref(items), key, depth)
-	default:
-		return x.nth(x.named(key), 0, kind)
-	}
+// maxSchemas bounds how many schemas an extraction visits, because a schema can refer to
+// itself in several places.
+const maxSchemas = 100_000
+
+// scope is the part of a document that fills a schema: all of it, or one row of a table.
+type scope struct {
+	facts  []fact
+	tables []table
 }
 
 // named returns the facts with a key.
-func (x *extractor) named(key string) (found []fact) {
-	for _, f := range x.facts {
+func (s scope) named(key string) (found []fact) {
+	for _, f := range s.facts {
 		if f.key == normalKey(key) {
 			found = append(found, f)
 		}
@@ -111,102 +102,166 @@ func (x *extractor) named(key string) (found []fact) {
 	return found
 }
 
-// nth returns the value of a fact, or null.
-func (x *extractor) nth(facts []fact, i int, kind string) any {
-	if i >= len(facts) {
-		return x.leaf(nil, "", nil)
+// fill returns the value for a schema whose property is named key.
+func (x *extractor) fill(schema map[string]any, key string, in scope, depth int) any {
+	if x.visited++; depth > 32 || x.visited > maxSchemas { // a schema that refers to itself
+		return nil
 	}
-	f := facts[i]
-	return x.leaf(parseScalar(kind, f.value), f.line, &f.block)
+	schema = x.deref(schema)
+	switch typeOf(schema) {
+	case "object":
+		if values := schema["additionalProperties"]; values != nil && values != false && schema["properties"] == nil {
+			values, _ := values.(map[string]any)
+			return x.entries(values, key, in, depth)
+		}
+		properties, _ := schema["properties"].(map[string]any)
+		o := obj()
+		for _, name := range slices.Sorted(maps.Keys(properties)) {
+			property, _ := properties[name].(map[string]any)
+			o = append(o, member{name, x.fill(property, name, in, depth+1)})
+		}
+		return o
+	case "array":
+		items, _ := schema["items"].(map[string]any)
+		return x.array(x.deref(items), key, in, depth)
+	}
+	if found := in.named(key); len(found) > 0 {
+		return x.leaf(schema, found[0])
+	}
+	return x.leaf(schema, fact{})
 }
 
-func (x *extractor) object(schema map[string]any, depth int, value func(string, map[string]any) any) object {
-	properties, _ := schema["properties"].(map[string]any)
-	o := obj()
-	for _, name := range slices.Sorted(maps.Keys(properties)) {
-		property, _ := properties[name].(map[string]any)
-		o = append(o, member{name, value(name, property)})
+// entries returns the entries of a map. They are the rows of the tables whose first column
+// has the name of the map. The first column has the keys.
+func (x *extractor) entries(values map[string]any, key string, in scope, depth int) object {
+	values = x.deref(values)
+	o, seen := obj(), map[string]bool{}
+	for _, t := range in.tables {
+		if len(t.keys) < 2 || t.keys[0] != normalKey(key) {
+			continue
+		}
+		for i, row := range t.rows {
+			if row[0] == "" || seen[row[0]] {
+				continue
+			}
+			in, name := t.scope(i), ""
+			if typeOf(values) != "object" {
+				name = t.keys[1] // the second column has the value
+			}
+			seen[row[0]] = true
+			o = append(o, member{row[0], x.fill(values, name, in, depth+1)})
+		}
 	}
 	return o
 }
 
 // array returns a list. Objects are the rows of a table, or the values of repeated keys.
-// Scalars are the parts of a value, or the values of a repeated key.
-func (x *extractor) array(items map[string]any, key string, depth int) any {
+// Scalars are the parts of a value, or the values of a repeated key. In a list of lists,
+// a semicolon ends a list.
+func (x *extractor) array(items map[string]any, key string, in scope, depth int) any {
 	list := []any{}
-	kind := typeOf(items)
-	if kind == "object" {
-		return append(list, x.objects(items, depth)...)
-	}
-	found := x.named(key)
-	for _, f := range found {
-		values := []string{f.value}
-		if len(found) == 1 {
-			values = strings.FieldsFunc(f.value, func(r rune) bool { return r == ',' || r == ';' })
+	found := in.named(key)
+	switch typeOf(items) {
+	case "object":
+		for _, row := range x.rows(items, in) {
+			list = append(list, x.fill(items, "", row, depth+1))
 		}
-		for _, v := range values {
-			list = append(list, x.leaf(parseScalar(kind, strings.TrimSpace(v)), f.line, &f.block))
+	case "array":
+		for _, part := range parts(found, ";") {
+			list = append(list, x.fill(items, key, scope{facts: []fact{part}}, depth+1))
+		}
+	default:
+		for _, part := range parts(found, ",;") {
+			list = append(list, x.leaf(items, part))
 		}
 	}
 	return list
 }
 
-func (x *extractor) objects(items map[string]any, depth int) []any {
-	var list []any
-	properties, _ := items["properties"].(map[string]any)
-	for _, t := range x.tables {
-		column := map[string]int{}
-		for name := range properties {
-			if i := slices.Index(t.keys, normalKey(name)); i >= 0 {
-				column[name] = i
-			}
-		}
-		if len(column) == 0 {
-			continue
-		}
-		for _, row := range t.rows {
-			list = append(list, x.object(items, depth, func(name string, property map[string]any) any {
-				i, ok := column[name]
-				if !ok || i >= len(row) {
-					return x.leaf(nil, "", nil)
-				}
-				return x.leaf(parseScalar(typeOf(x.deref(property)), row[i]), strings.Join(row, " | "), &t.block)
-			}))
-		}
+// parts divides the value of a single fact at separators.
+func parts(found []fact, separators string) []fact {
+	if len(found) != 1 {
+		return found
 	}
-	if len(list) > 0 {
-		return list
-	}
-	// The nth fact of each property belongs to the nth object.
-	facts := map[string][]fact{}
-	count := 0
-	for name := range properties {
-		facts[name] = x.named(name)
-		count = max(count, len(facts[name]))
-	}
-	for i := range count {
-		list = append(list, x.object(items, depth, func(name string, property map[string]any) any {
-			return x.nth(facts[name], i, typeOf(x.deref(property)))
-		}))
+	var list []fact
+	for value := range strings.FieldsFuncSeq(found[0].value, func(r rune) bool { return strings.ContainsRune(separators, r) }) {
+		part := found[0]
+		part.value = strings.TrimSpace(value)
+		list = append(list, part)
 	}
 	return list
+}
+
+// rows returns a scope for each object of a list.
+func (x *extractor) rows(items map[string]any, in scope) (rows []scope) {
+	names := x.names(items, 0)
+	for _, t := range in.tables {
+		if slices.ContainsFunc(names, func(name string) bool { return slices.Contains(t.keys, name) }) {
+			for i := range t.rows {
+				rows = append(rows, t.scope(i))
+			}
+		}
+	}
+	if rows != nil {
+		return rows
+	}
+	// The nth fact of each property belongs to the nth object.
+	count := map[string]int{}
+	for _, f := range in.facts {
+		if !slices.Contains(names, f.key) {
+			continue
+		}
+		if count[f.key] == len(rows) {
+			rows = append(rows, scope{})
+		}
+		n := count[f.key]
+		rows[n].facts = append(rows[n].facts, f)
+		count[f.key]++
+	}
+	return rows
+}
+
+// names returns the keys of the scalars below a schema of an object.
+func (x *extractor) names(schema map[string]any, depth int) (names []string) {
+	if x.visited++; depth > 8 || x.visited > maxSchemas {
+		return nil
+	}
+	properties, _ := schema["properties"].(map[string]any)
+	for name := range properties {
+		property, _ := properties[name].(map[string]any)
+		property = x.deref(property)
+		items, _ := property["items"].(map[string]any)
+		switch {
+		case typeOf(property) == "object":
+			names = append(names, x.names(property, depth+1)...)
+		case typeOf(property) == "array" && typeOf(x.deref(items)) == "object":
+			names = append(names, x.names(x.deref(items), depth+1)...)
+		default:
+			names = append(names, normalKey(name))
+		}
+	}
+	return names
 }
 
 // leaf returns a value of the result. With citations, it adds where the value is in the
-// document.
-func (x *extractor) leaf(value any, line string, b *block) any {
+// document. The zero fact gives null.
+func (x *extractor) leaf(schema map[string]any, f fact) any {
 	x.fields++
+	var value any
+	if f.line != "" {
+		value = scalarOf(schema, f.value)
+	}
 	if !x.citations {
 		return value
 	}
 	citations := []any{}
-	if value != nil && b != nil {
+	if value != nil {
 		citations = append(citations, obj(
-			"type", b.Type, "bbox", b.BBox, "content", line, "image_url", nil, "chart_data", nil,
+			"type", f.block.Type, "bbox", f.box, "content", f.line, "image_url", nil, "chart_data", nil,
 			"confidence", "high",
 			"granular_confidence", granular{Extract: new(0.9), Parse: new(0.95)},
 			"extra", nil,
-			"parentBlock", *b,
+			"parentBlock", f.block,
 		))
 	}
 	return obj("value", value, "citations", citations)
@@ -258,7 +313,7 @@ func typeOf(schema map[string]any) string {
 		}
 	}
 	switch {
-	case schema["properties"] != nil:
+	case schema["properties"] != nil, schema["additionalProperties"] != nil:
 		return "object"
 	case schema["items"] != nil:
 		return "array"

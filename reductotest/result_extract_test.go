@@ -88,3 +88,81 @@ func TestExtractAddsCitations(t *testing.T) {
 		assert.Equal(t, 2.0, at(t, result, "result", "buyer", "customer", "citations", 0, "bbox", "page"))
 	})
 }
+
+// A schema that package schema makes can have all of these.
+func TestExtractFillsFormatsMapsAndNestedLists(t *testing.T) {
+	const text = `Due: January 31, 2026
+Signed: 2026-01-02T15:04:05Z
+Born: 2001-02-03
+Late: soon
+Currency: eur
+Colour: mauve
+Small: 300
+Negative: -1
+Matrix: 1, 2; 3
+Row: 1, 2
+Row: 3
+
+| Totals | Net |
+|---|---|
+| EUR | 12.50 |
+| USD | 7 |
+| EUR | 9 |
+
+| Offices | City | Tags |
+|---|---|---|
+| first | Oslo | a, b |
+
+| Item | Days | Zip |
+|---|---|---|
+| Drill | 1, 2 | 0150 |
+`
+	date := m{"type": "string", "format": "date-time"}
+	numbers := m{"type": "array", "items": m{"type": "number"}}
+	schema := m{"type": "object", "properties": m{
+		"due": date, "signed": date, "late": date, "born": m{"type": "string", "format": "date"},
+		"currency": m{"type": "string", "enum": []any{"EUR", "USD"}}, "colour": m{"type": "string", "enum": []any{"red"}},
+		"small": m{"type": "integer", "minimum": 0, "maximum": 255}, "negative": m{"type": "integer", "minimum": 0},
+		"matrix": m{"type": "array", "items": numbers}, "row": m{"type": "array", "items": numbers}, "none": m{"type": "array", "items": numbers},
+		"totals": m{"type": "object", "additionalProperties": m{"type": "number"}},
+		"offices": m{"type": "object", "additionalProperties": m{"type": "object", "properties": m{
+			"city": m{"type": "string"}, "tags": m{"type": "array", "items": m{"type": "string"}}}}},
+		"empty": m{"type": "object", "additionalProperties": true},
+		"lines": m{"type": "array", "items": m{"type": "object", "properties": m{
+			"item": m{"type": "string"}, "days": m{"type": "array", "items": m{"type": "integer"}},
+			"address": m{"type": "object", "properties": m{"zip": m{"type": "string"}}}}}},
+	}}
+	bubble(t, func(t *testing.T, srv *reductotest.Server) {
+		want := m{
+			"due": "2026-01-31T00:00:00Z", "signed": "2026-01-02T15:04:05Z", "born": "2001-02-03", "late": nil,
+			"currency": "EUR", "colour": nil, "small": nil, "negative": nil,
+			"matrix": []any{[]any{1.0, 2.0}, []any{3.0}}, "row": []any{[]any{1.0, 2.0}, []any{3.0}}, "none": []any{},
+			"totals":  m{"EUR": 12.5, "USD": 7.0},
+			"offices": m{"first": m{"city": "Oslo", "tags": []any{"a", "b"}}},
+			"empty":   m{},
+			"lines":   []any{m{"item": "Drill", "days": []any{1.0, 2.0}, "address": m{"zip": "0150"}}},
+		}
+		raw, err := json.Marshal(schema)
+		require.NoError(t, err)
+		for _, s := range []any{schema, string(raw)} {
+			result := ok(t, srv, "POST", "/extract", m{"input": upload(srv, text), "instructions": m{"schema": s}})
+			assert.Equal(t, []any{want}, result["result"])
+		}
+		cited := ok(t, srv, "POST", "/extract", m{
+			"input": upload(srv, text), "instructions": m{"schema": schema}, "settings": m{"citations": m{"enabled": true}}})
+		due, signed := at(t, cited, "result", "due", "citations", 0, "bbox"), at(t, cited, "result", "signed", "citations", 0, "bbox")
+		assert.Less(t, at(t, due, "top"), at(t, signed, "top"), "each line has its box")
+		assert.InDelta(t, at(t, due, "top").(float64)+at(t, due, "height").(float64), at(t, signed, "top"), 1e-5)
+	})
+}
+
+// A schema that refers to itself twice would have 2^32 values.
+func TestExtractBoundsRecursiveSchemas(t *testing.T) {
+	bubble(t, func(t *testing.T, srv *reductotest.Server) {
+		loop := m{"$ref": "#/$defs/Loop"}
+		list := m{"type": "array", "items": loop}
+		schema := m{"$defs": m{"Loop": m{"properties": m{"a": loop, "b": loop, "c": list, "d": list, "name": m{"type": "string"}}}}, "$ref": "#/$defs/Loop"}
+		result := ok(t, srv, "POST", "/extract", m{"input": upload(srv, "Name: x"), "instructions": m{"schema": schema}})
+		assert.Contains(t, at(t, result, "result", 0), "name", "it is answered")
+	})
+}

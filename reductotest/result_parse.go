@@ -36,7 +36,7 @@ func parseOutcome(d *document, options any, forceURL bool, form URLBody) *outcom
 	return newParseOutcome(pageUsage(numbers), full, behind, forceURL)
 }
 
-// newParseOutcome returns a parse result. behind is what its URL leads to.
+// newParseOutcome returns a parse result. behind is the content at its URL.
 func newParseOutcome(usage object, full, behind any, forceURL bool) *outcome {
 	return &outcome{
 		responseType: "parse",

@@ -75,8 +75,8 @@ func NewServer(t TB, opts ...Option) *Server {
 	return s
 }
 
-// Start starts a server for a program, which must close it. The error is that of an
-// Option, or of listening with [OnTCP].
+// Start starts a server for a program, which must close it. It returns an error for an
+// invalid Option, or if listening with [OnTCP] fails.
 func Start(opts ...Option) (*Server, error) {
 	s, err := newServer(nil, opts)
 	if err != nil {

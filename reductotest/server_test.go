@@ -80,7 +80,7 @@ func TestNewConnectionsCountsConnections(t *testing.T) {
 	})
 }
 
-// fakeTB is a TB whose Fatalf returns.
+// fakeTB is a TB with a Fatalf that returns.
 type fakeTB struct {
 	fatal    string
 	logged   []string
@@ -202,7 +202,7 @@ func TestOnTCPServesOtherPrograms(t *testing.T) {
 	srv := reductotest.NewServer(t, reductotest.OnTCP())
 	require.True(t, strings.HasPrefix(srv.URL(), "http://127.0.0.1:"), srv.URL())
 
-	// A client with a transport of its own reaches the API and the storage.
+	// A client with its own transport reaches the API and the storage.
 	do := func(method, url, body string) (int, string) {
 		req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
 		require.NoError(t, err)

@@ -39,7 +39,7 @@ type file struct {
 	created time.Time
 }
 
-// storedObject is what a link leads to.
+// storedObject is the content of a link.
 type storedObject struct {
 	contentType string
 	job         *job // the object ends with it; nil for files

@@ -56,7 +56,7 @@ type svixEndpoint struct {
 }
 
 // AddSvixEndpoint adds a receiver of webhooks with mode "svix", as users of the service
-// do in a portal. With channels it receives the webhooks for one of them and those
+// do in a portal. With channels it receives the webhooks of these channels and those
 // without a channel. Without channels it receives all.
 func (s *Server) AddSvixEndpoint(url string, channels ...string) {
 	s.mu.Lock()

@@ -1,9 +1,14 @@
 package reductotest_test
 
 import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/reducto-go/reducto/reductotest"
 )
@@ -101,61 +106,38 @@ func TestUnknownFieldsAreListedOnce(t *testing.T) {
 	})
 }
 
-func TestAllDocumentedFieldsAreAccepted(t *testing.T) {
-	const u = "https://example.com/a.pdf"
-	parsing := m{
-		"enhance": m{"agentic": []any{
-			m{"scope": "table", "prompt": nil, "mode": "max"}, m{"scope": "figure", "prompt": "p", "advanced_chart_agent": true, "return_overlays": false},
-			m{"scope": "text"},
-		}, "summarize_figures": true, "intelligent_ordering": false},
-		"retrieval": m{
-			"chunking": m{"chunk_mode": "page_sections", "chunk_size": nil, "chunk_overlap": 3}, "filter_blocks": []any{"Key Value"}, "embedding_optimized": true,
-		},
-		"formatting": m{"add_page_markers": true, "table_output_format": "jsonbbox", "merge_tables": true, "include": []any{"hyperlinks"}},
-		"spreadsheet": m{
-			"split_large_tables": m{"enabled": true, "size": m{"row": 3, "column": nil}}, "include": []any{"formula"},
-			"clustering": "fast", "exclude": []any{"hidden_cols"}, "max_cell_count": 5,
-		},
-		"settings": m{
-			"ocr_system": "legacy", "extraction_mode": "ocr", "force_url_result": false, "force_file_extension": ".png", "return_ocr_data": true,
-			"return_images": []any{"page"}, "embed_pdf_metadata": true, "embed_pdf_metadata_dpi": 100, "persist_results": true, "timeout": 1.5,
-			"page_range": m{"start": 1, "end": nil}, "document_password": "p", "tenant_throttling": m{"tenant_id": "t", "max_share": 0.5},
-			"hybrid_vpc": m{"environment": "e"}, "model": "r-1",
-		},
-	}
-	async := m{"metadata": []any{1, "two"}, "priority": true, "webhook": m{"mode": "svix", "channels": []any{"a"}}}
-	parse := m{"input": []any{u, u}, "async": async, "queue_priority": "batch"}
-	for key, value := range parsing {
-		parse[key] = value
-	}
-	bodies := map[string]m{
-		"/parse_async": parse,
-		"/extract_async": {"input": u, "async": async, "parsing": parsing, "instructions": m{"schema": m{"type": "object"}, "system_prompt": "p"},
-			"settings": m{"include_images": true, "optimize_for_latency": true, "array_extract": true, "deep_extract": true, "force_url_result": true,
-				"citations": m{"enabled": true, "numerical_confidence": false, "parent_block": "full"}, "page_range": []any{1, 2}}},
-		"/split_async": {"input": u, "async": async, "parsing": parsing, "split_rules": "r",
-			"split_description": []any{m{"name": "n", "description": "d", "partition_key": nil}},
-			"settings":          m{"table_cutoff": "preserve", "allow_page_overlap": false, "auto_partition": true, "deep_split": true, "force_url_result": true}},
-		"/pipeline_async": {"input": m{"file_id": "reducto://x", "presigned_url": nil}, "async": async, "pipeline_id": "p", "settings": m{"document_password": nil}},
-		"/edit_async": {"document_url": m{"file_id": "reducto://x"}, "edit_instructions": "i", "priority": true,
-			"edit_options": m{"color": "#FF0000", "font_size": 12, "llm_provider_preference": "google", "enable_overflow_pages": true, "flatten": true},
-			"form_schema": []any{m{"bbox": m{"left": 0, "top": 0, "width": 1, "height": 1, "page": 1}, "description": "d", "type": "text",
-				"fill": false, "value": nil, "font_size": 9}},
-			"webhook": m{"mode": "disabled", "metadata": "m", "channels": []any{}, "url": "https://example.com"}},
-		"/classify": {"input": u, "classification_schema": []any{m{"category": "c", "criteria": []any{"x"}}}, "page_range": []any{m{"start": 1}},
-			"document_metadata": "d", "persist_results": true, "model": "accurate", "priority": true, "force_url_result": false, "category_groups": m{}},
-	}
+// The client's tests write these files. In the maximal ones every field is set.
+func TestEveryRequestOfTheClientIsAccepted(t *testing.T) {
+	files, err := filepath.Glob("../testdata/requests/*_maximal.json")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
-		for path, body := range bodies {
+		for _, file := range files {
+			body, err := os.ReadFile(file)
+			require.NoError(t, err)
+			// The uploaded files that they name are not on this server.
+			body = regexp.MustCompile(`reducto://[a-z.]+`).ReplaceAll(body, []byte("https://example.com/a.pdf"))
+			r := call(t, srv, "POST", "/"+strings.TrimSuffix(filepath.Base(file), "_maximal.json"), string(body))
+			assert.Equal(t, 200, r.StatusCode, "%s: %s", file, r.body)
+		}
+		assert.Empty(t, srv.UnknownFields())
+	})
+}
+
+func TestNullIsAcceptedForNullableFields(t *testing.T) {
+	const u = "https://example.com/a.pdf"
+	bubble(t, func(t *testing.T, srv *reductotest.Server) {
+		for path, body := range map[string]m{
+			"/parse": {"input": u, "enhance": m{"agentic": []any{m{"scope": "table", "prompt": nil}}},
+				"retrieval": m{"chunking": m{"chunk_size": nil}}, "settings": m{"page_range": m{"start": 1, "end": nil}},
+				"spreadsheet": m{"split_large_tables": m{"size": m{"row": 3, "column": nil}}}},
+			"/split":      {"input": u, "split_description": []any{m{"name": "n", "description": "d", "partition_key": nil}}},
+			"/pipeline":   {"input": u, "pipeline_id": "p", "settings": m{"document_password": nil}},
+			"/edit_async": {"document_url": u, "edit_instructions": "i", "webhook": m{"mode": "disabled", "metadata": "m"}},
+		} {
 			r := call(t, srv, "POST", path, body)
 			assert.Equal(t, 200, r.StatusCode, "%s: %s", path, r.body)
 		}
 		assert.Empty(t, srv.UnknownFields())
-		for _, j := range srv.Jobs() {
-			if j.Type == "Edit" {
-				assert.Equal(t, `"m"`, string(j.Metadata))
-				assert.Empty(t, j.WebhookMode)
-			}
-		}
 	})
 }

@@ -26,10 +26,10 @@ type WebhookFault struct {
 
 // Forgery is a delivery from an attacker. Pass it to [ForgeBefore].
 type Forgery struct {
-	// Secret is the metadata.secret of the delivery. Without it there is no such
-	// member. In Svix mode the delivery is signed with it, or not signed.
+	// Secret is the metadata.secret of the delivery. If it is empty, metadata has no
+	// secret. In Svix mode the delivery is signed with Secret, or not signed.
 	Secret string
-	// JobID and Status replace those of the job.
+	// JobID and Status replace the values of the job.
 	JobID, Status string
 	// Metadata replaces the metadata of the job, including Secret.
 	Metadata any
@@ -83,11 +83,12 @@ func WithStatus(status string) WebhookFault { return WebhookFault{status: status
 // SlowBody sends half of the body of each attempt, and the rest after d.
 func SlowBody(d time.Duration) WebhookFault { return WebhookFault{slow: d} }
 
-// AlsoFailed sends one more delivery after the attempts, with the contradictory status:
-// Failed for a job that completed, Completed for one that failed.
+// AlsoFailed sends one more delivery after the attempts, with the opposite status:
+// Failed for a job that completed, Completed for a job that failed.
 func AlsoFailed() WebhookFault { return WebhookFault{also: true} }
 
-// Combine returns all faults as one. Counts and durations add up. The last status wins.
+// Combine returns one fault with the effects of all. Counts and durations add up. The
+// last status wins.
 func Combine(faults ...WebhookFault) WebhookFault {
 	var c WebhookFault
 	for _, f := range faults {

@@ -168,7 +168,7 @@ func TestAfterNextWaitsForTheNextWebhook(t *testing.T) {
 		srv.Complete(ids[1])
 		pass(time.Hour)
 		assert.Empty(t, srv.AllDeliveries())
-		srv.Complete(submit(t, srv, "/parse_async", parse("", nil))) // has no webhook and frees nobody
+		srv.Complete(submit(t, srv, "/parse_async", parse("", nil))) // has no webhook, so the other still waits
 		pass(time.Hour)
 		assert.Empty(t, srv.AllDeliveries())
 		srv.Complete(ids[2])
@@ -181,7 +181,7 @@ func TestAfterNextWaitsForTheNextWebhook(t *testing.T) {
 		}
 		assert.Equal(t, []string{ids[2], ids[1], ids[0]}, order)
 
-		// One that waits for ever ends with the server.
+		// A webhook that still waits ends with the server.
 		srv.WebhookFault(reductotest.AfterNext())
 		srv.Complete(ids[3])
 	})

@@ -11,7 +11,9 @@
 //
 //	invoice, err := schema.Extract[Invoice](ctx, client, reducto.FromUpload(upload))
 //
-// For returns only the schema. Use it for an asynchronous extraction or a pipeline.
+// ExtractAsync submits a job, and its Handle waits for the struct. For returns only the
+// schema. Use it for a pipeline, or if a webhook announces the result: there,
+// ExtractResult.Decode fills the struct.
 //
 // # Fields
 //

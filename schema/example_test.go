@@ -43,6 +43,28 @@ func ExampleExtract() {
 	// page 1: Total: 12.50
 }
 
+func ExampleExtractAsync() {
+	srv, err := reductotest.Start(reductotest.WithProcessingTime(0))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer srv.Close()
+	client := srv.Client()
+	input := reducto.URL(srv.PutFile("receipt.txt", []byte("Shop: Okafor & Sons\nCurrency: EUR\nTotal: 12.50")))
+
+	ctx := context.Background()
+	job, err := schema.ExtractAsync[Receipt](ctx, client, input)
+	if err != nil {
+		log.Fatal(err)
+	}
+	receipt, err := job.Wait(ctx) // in another process: schema.Attach[Receipt](client, id).Wait(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(receipt.Shop, receipt.Total.Value, receipt.Currency)
+	// Output: Okafor & Sons 12.5 EUR
+}
+
 func ExampleFor() {
 	type Receipt struct {
 		Shop     string  `json:"shop" jsonschema:"The name of the shop."`

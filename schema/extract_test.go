@@ -143,3 +143,55 @@ func TestExtractReturnsErrors(t *testing.T) {
 	require.ErrorAs(t, err, &undecoded)
 	assert.Zero(t, got)
 }
+
+func TestExtractAsyncWaitsForStruct(t *testing.T) {
+	t.Parallel()
+	srv := reductotest.NewServer(t, reductotest.WithProcessingTime(0))
+	client := srv.Client()
+	input := reducto.URL(srv.PutFile("invoice.txt", []byte(invoice)))
+	job, err := schema.ExtractAsync[CitedInvoice](t.Context(), client, input,
+		schema.WithRequest(func(r *reducto.ExtractRequest) {
+			r.Async.Metadata = map[string]string{"customer": "c-1"}
+			r.Settings.ForceURLResult = true
+		}),
+		schema.WithSubmit(reducto.WithResubmit()))
+	require.NoError(t, err)
+	require.NotEmpty(t, job.JobID)
+	got, err := job.Wait(t.Context())
+	require.NoError(t, err)
+	assert.InDelta(t, 698.5, got.Total.Value, 0)
+	assert.NotEmpty(t, got.Total.Citations)
+
+	again, err := schema.Attach[CitedInvoice](client, job.JobID).Wait(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, got, again)
+	plain, err := schema.Attach[Invoice](client, job.JobID).Wait(t.Context())
+	require.NoError(t, err, "a struct without Cited reads a result with citations")
+	assert.Equal(t, []Line{{"Drill", 2}, {"Bits", 3}}, plain.Lines)
+}
+
+func TestExtractAsyncReturnsErrors(t *testing.T) {
+	t.Parallel()
+	srv := reductotest.NewServer(t, reductotest.WithProcessingTime(0))
+	client := srv.Client()
+	input := reducto.URL(srv.PutFile("invoice.txt", []byte(invoice)))
+
+	_, err := schema.ExtractAsync[node](t.Context(), client, input)
+	var refused *reducto.RequestError
+	require.ErrorAs(t, err, &refused)
+	assert.Empty(t, srv.RequestsTo("POST /extract_async"))
+	_, err = schema.ExtractAsync[Invoice](t.Context(), client, reducto.Input{})
+	require.ErrorAs(t, err, &refused)
+
+	srv.FailNext("the document is corrupt", "DOCUMENT_CORRUPT")
+	job, err := schema.ExtractAsync[Invoice](t.Context(), client, input)
+	require.NoError(t, err)
+	got, err := job.Wait(t.Context())
+	var failed *reducto.JobError
+	require.ErrorAs(t, err, &failed)
+	assert.Zero(t, got)
+	_, err = schema.Attach[Invoice](client, "no-such-job").Wait(t.Context())
+	require.ErrorIs(t, err, reducto.ErrNotFound)
+	_, err = new(schema.Handle[Invoice]).Wait(t.Context())
+	require.ErrorAs(t, err, &refused, "a handle without a client")
+}

@@ -26,7 +26,7 @@ var (
 	ErrExpiredToken = fmt.Errorf("%w: the token has expired", ErrUnauthorized)
 	// ErrUnknownKey: no key of the Signer has the id that the token names.
 	ErrUnknownKey = fmt.Errorf("%w: unknown key", ErrUnauthorized)
-	// ErrNoSignature: the Svix headers are missing.
+	// ErrNoSignature: the signature headers of a Svix are missing.
 	ErrNoSignature = fmt.Errorf("%w: not signed", ErrUnauthorized)
 	// ErrBadSignature: no signature matches a secret of the Svix.
 	ErrBadSignature = fmt.Errorf("%w: wrong signature", ErrUnauthorized)

@@ -31,7 +31,7 @@ type Event struct {
 	// one submission count as one job.
 	SubmissionID string
 	// KeyID names the secret that the delivery carried: "current" or "previous-1" for
-	// a Secret. When no delivery has carried an old secret for a day, remove it.
+	// a Secret and a Svix, the key's ID for a Signer. When no delivery has carried an old secret for a day, remove it.
 	KeyID string
 	// Extra has the members of the body that this version does not know, or nil.
 	Extra map[string]json.RawMessage

@@ -9,8 +9,8 @@ import (
 )
 
 // keyed returns HMAC-SHA256 hashes of one key. Setting up a hash costs as much as
-// hashing a delivery, so hashes are pooled. It is a closure because fmt does not call
-// Format on unexported fields.
+// hashing a delivery, so hashes are pooled. fmt prints a closure as an address. It would
+// print a key that is in an unexported field.
 type keyed func() *keyedHash
 
 func newKeyed(key []byte) keyed {
@@ -19,7 +19,8 @@ func newKeyed(key []byte) keyed {
 	return func() *keyedHash { return pool.Get().(*keyedHash) }
 }
 
-// keyedHash is a hash in use. Do not use it after spell, which returns it to the pool.
+// keyedHash is a hash in use. A method that returns its text resets it and returns it
+// to the pool, so call only one.
 type keyedHash struct {
 	hash    hash.Hash
 	pool    *sync.Pool

@@ -26,7 +26,7 @@ import (
 type Receiver struct {
 	verifier   Verifier
 	timed      timedVerifier // the verifier, if it is ours and needs the time
-	checked    bool          // the verifier is ours, and accepts legal ids only
+	checked    bool          // the verifier is ours: package body has checked the ids
 	cfg        *config
 	retryAfter string
 	log        *safe.Log
@@ -52,7 +52,8 @@ func newReceiver(op string, v Verifier, cfg *config, err error) (*Receiver, erro
 	}
 	r := &Receiver{verifier: v, cfg: cfg, retryAfter: retryAfterSeconds(cfg.retryAfter), log: safe.NewLog(cfg.logger)}
 	switch v := v.(type) {
-	// By type, not by method: a type that embeds one may have its own Verify.
+	// By type: a user's type that embeds a Signer has its verifyAt, but may have another
+	// Verify.
 	case *Secret:
 		r.checked = true
 	case *Signer:

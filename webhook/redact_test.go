@@ -37,7 +37,7 @@ func shown(v any) string {
 func printed(v any) string {
 	var b strings.Builder
 	b.WriteString(shown(v))
-	for _, verb := range []string{"%v", "%+v", "%#v", "%p", "%w"} { // fmt calls no Format for the last two
+	for _, verb := range []string{"%v", "%+v", "%#v", "%p", "%w"} { // %p and %w do not call Format
 		fmt.Fprintf(&b, verb+verb+verb+"\n", v, struct{ v any }{v}, &struct{ v any }{v})
 	}
 	if raw, err := json.Marshal(v); err == nil {

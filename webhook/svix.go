@@ -33,8 +33,8 @@ const maxSignatures = 32
 // timestamp is within five minutes of our clock. The signature is over the body as it
 // was sent, with a byte order mark if there is one.
 //
-// As a reducto.SubmitHook it adds nothing. It is safe for concurrent use. It prints,
-// logs and marshals as "[redacted]".
+// Svix is a reducto.SubmitHook that adds nothing, so it can take the place of a Signer.
+// It is safe for concurrent use. It prints, logs and marshals as "[redacted]".
 type Svix struct {
 	kids []string
 	keys []keyed

@@ -11,8 +11,8 @@ import (
 // are verifiers.
 //
 // Verify uses only the headers and the body. It does no I/O, is safe for concurrent
-// use, and changes neither. The Event shares no memory with the body. Its errors are
-// ErrMalformed and ErrUnauthorized, and do not repeat the request.
+// use, and changes neither. The Event shares no memory with the body. Each error
+// matches ErrMalformed or ErrUnauthorized by errors.Is, and does not repeat the request.
 type Verifier interface {
 	Verify(h http.Header, body []byte) (Event, error)
 }

@@ -1,16 +1,21 @@
-// Command extract fills a Go struct from a document, which is a path or a URL:
+// Command extract fills a Go struct from a document, which is a path or a URL, and shows
+// where each value was found:
 //
 //	go run ./examples/extract invoice.pdf
-//	go run ./examples/extract https://example.com/invoice.pdf
+//	go run ./examples/extract -report invoice.html https://example.com/invoice.pdf
 //	go run ./examples/extract
+//
+// It prints each field with its page and its confidence. It writes an HTML report with the
+// places on the pages, which a browser opens.
 //
 // Without an argument it uses an invoice of its own. Without REDUCTO_API_KEY it uses a
 // Reducto in its own process, which reads lines "key: value" and Markdown tables, and
-// downloads nothing.
+// makes no pictures of pages.
 package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	_ "embed"
 	"encoding/json"
@@ -20,52 +25,35 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path"
+	"path/filepath"
 	"strings"
 	"syscall"
+	"text/tabwriter"
 	"time"
 
 	"github.com/reducto-go/reducto"
 	"github.com/reducto-go/reducto/reductotest"
+	"github.com/reducto-go/reducto/report"
+	"github.com/reducto-go/reducto/schema"
 )
 
-// Invoice is the extracted value. Its fields are those of the schema.
+// Invoice is the extracted value. Package schema makes the JSON Schema from it. Each field
+// is Cited, so it comes with its places in the document.
 type Invoice struct {
-	Number   string `json:"invoice_number"`
-	Customer string `json:"customer"`
-	Lines    []Line `json:"lines"`
-	// Total has citations: the places in the document.
-	Total reducto.Cited[float64] `json:"total"`
+	Number   reducto.Cited[string]     `json:"invoice_number" jsonschema:"The number of the invoice, as printed."`
+	Customer reducto.Cited[string]     `json:"customer" jsonschema:"The name of the buyer."`
+	Due      reducto.Cited[*time.Time] `json:"due" jsonschema:"The day on which the payment is due."`
+	Currency reducto.Cited[string]     `json:"currency" enum:"EUR,USD,GBP"`
+	Lines    []Line                    `json:"lines" jsonschema:"The items, in the order of the invoice."`
+	Total    reducto.Cited[float64]    `json:"total" jsonschema:"The amount due, without the currency."`
 }
 
 // Line is a line of an invoice.
 type Line struct {
-	Item   string  `json:"item"`
-	Pieces int     `json:"pieces"`
-	Amount float64 `json:"amount"`
-}
-
-// schema is the JSON schema of an Invoice. It is written by hand, because its
-// descriptions guide the extraction.
-var schema = map[string]any{
-	"type": "object",
-	"properties": map[string]any{
-		"invoice_number": map[string]any{"type": "string", "description": "The invoice's number, as printed."},
-		"customer":       map[string]any{"type": "string", "description": "The name of the buyer."},
-		"lines": map[string]any{
-			"type":        "array",
-			"description": "The items, in the order of the invoice.",
-			"items": map[string]any{
-				"type": "object",
-				"properties": map[string]any{
-					"item":   map[string]any{"type": "string"},
-					"pieces": map[string]any{"type": "integer", "description": "How many."},
-					"amount": map[string]any{"type": "number", "description": "The price of all of them, without the currency."},
-				},
-			},
-		},
-		"total": map[string]any{"type": "number", "description": "The amount due, without the currency."},
-	},
-	"required": []string{"invoice_number", "total"},
+	Item   reducto.Cited[string]  `json:"item"`
+	Pieces reducto.Cited[int]     `json:"pieces" jsonschema:"How many."`
+	Amount reducto.Cited[float64] `json:"amount" jsonschema:"The price of all of them, without the currency."`
 }
 
 //go:embed testdata/invoice.txt
@@ -86,6 +74,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		flags.PrintDefaults()
 	}
 	asJSON := flags.Bool("json", false, "print JSON, with the citations")
+	file := flags.String("report", "report.html", "the `file` of the HTML report; empty for none")
 	timeout := flags.Duration("timeout", 10*time.Minute, "how long to wait for the result")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -106,9 +95,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 1
 	}
 	defer closeClient()
-	invoice, err := extract(ctx, client, flags.Arg(0))
+	invoice, pages, err := extract(ctx, client, flags.Arg(0))
 	if err == nil {
 		err = show(stdout, invoice, *asJSON)
+	}
+	if err == nil && *file != "" {
+		err = writeReport(*file, report.Document{Title: titleOf(flags.Arg(0)), Pages: pages, Fields: report.Fields(invoice)})
+		if err == nil {
+			fmt.Fprintln(stderr, "extract: the report is in", *file)
+		}
 	}
 	if err != nil {
 		fmt.Fprintln(stderr, "extract:", err)
@@ -124,39 +119,44 @@ func connect(stderr io.Writer) (*reducto.Client, func(), error) {
 		return client, func() {}, err
 	}
 	fmt.Fprintln(stderr, "extract: REDUCTO_API_KEY is not set: using a Reducto in this process")
-	srv, err := reductotest.Start()
+	srv, err := reductotest.Start(reductotest.WithProcessingTime(0))
 	if err != nil {
 		return nil, nil, err
 	}
 	return srv.Client(), srv.Close, nil
 }
 
-// extract submits the document, and waits for the result.
-func extract(ctx context.Context, client *reducto.Client, document string) (*Invoice, error) {
+// extract parses the document, and extracts from the parsed pages. The parse also makes
+// the pictures of the pages. Without a report, the extraction could take the document.
+func extract(ctx context.Context, client *reducto.Client, document string) (*Invoice, []report.Page, error) {
 	input, err := inputOf(ctx, client, document)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	job, err := client.ExtractAsync(ctx, reducto.ExtractRequest{
-		Input: input,
-		Instructions: reducto.Instructions{
-			Schema:       schema,
-			SystemPrompt: "The document is an invoice. Leave out what it does not say.",
-		},
-		Settings: reducto.ExtractSettings{Citations: reducto.CitationSettings{Enabled: true}},
+	parse, err := client.ParseAsync(ctx, reducto.ParseRequest{
+		Input:    input,
+		Settings: reducto.Settings{ReturnImages: []reducto.ImageKind{reducto.ImageKindPage}},
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	result, err := job.Wait(ctx)
+	parsed, err := parse.Wait(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var invoice Invoice
-	if err := result.Decode(ctx, &invoice); err != nil {
-		return nil, err
+	pages, err := report.Images(ctx, client, parsed.Blocks(ctx))
+	if err != nil {
+		return nil, nil, err
 	}
-	return &invoice, nil
+	job, err := schema.ExtractAsync[Invoice](ctx, client, reducto.FromJob(parse.JobID),
+		schema.WithRequest(func(r *reducto.ExtractRequest) {
+			r.Instructions.SystemPrompt = "The document is an invoice. Leave out what it does not say."
+		}))
+	if err != nil {
+		return nil, nil, err
+	}
+	invoice, err := job.Wait(ctx)
+	return &invoice, pages, err
 }
 
 // inputOf returns the input for a path or a URL. It uploads a file.
@@ -177,21 +177,35 @@ func inputOf(ctx context.Context, client *reducto.Client, document string) (redu
 	return reducto.FromUpload(upload), nil
 }
 
+// show prints each field with its page and its confidence.
 func show(w io.Writer, invoice *Invoice, asJSON bool) error {
 	if asJSON {
 		out := json.NewEncoder(w)
 		out.SetIndent("", "  ")
 		return out.Encode(invoice)
 	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "invoice %s to %s\n", invoice.Number, invoice.Customer)
-	for _, l := range invoice.Lines {
-		fmt.Fprintf(&b, "%4d  %-24s %10.2f\n", l.Pieces, l.Item, l.Amount)
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, f := range report.Fields(invoice) {
+		where := "not found"
+		if len(f.Citations) > 0 {
+			where = fmt.Sprintf("page %d, %s confidence", f.Citations[0].BBox.Page, cmp.Or(f.Confidence, "unknown"))
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\n", f.Path, f.Value, where)
 	}
-	fmt.Fprintf(&b, "      %-24s %10.2f\n", "total", invoice.Total.Value)
-	for _, c := range invoice.Total.Citations {
-		fmt.Fprintf(&b, "the total was taken from page %d: %q\n", c.BBox.Page, c.Content)
+	return table.Flush()
+}
+
+// titleOf returns the name of the document, without the query of a URL, which may be a
+// signature.
+func titleOf(document string) string {
+	document, _, _ = strings.Cut(document, "?")
+	return path.Base(filepath.ToSlash(cmp.Or(document, "invoice.txt")))
+}
+
+func writeReport(file string, d report.Document) error {
+	var html bytes.Buffer
+	if err := report.WriteHTML(&html, d); err != nil {
+		return err
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	return os.WriteFile(file, html.Bytes(), 0o600) // it has content of the document
 }

@@ -160,6 +160,7 @@ func (c *child) serve(ctx context.Context, say *events) error {
 	mux := http.NewServeMux()
 	mux.Handle("/webhook", c.inbox)
 	mux.HandleFunc("POST /submit", c.submit)
+	mux.HandleFunc("POST /hold", func(http.ResponseWriter, *http.Request) { c.work.holds.Store(true) })
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	ran, served := make(chan error, 1), make(chan error, 1)
 	go func() { ran <- c.inbox.Run(context.WithoutCancel(ctx), c.client) }()

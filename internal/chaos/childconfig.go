@@ -11,6 +11,9 @@ const (
 	hold = 5 * time.Second
 	// pollAfter is when the reconciler polls for the first time.
 	pollAfter = 2 * time.Second
+	// holdFor is how long a call holds its claim, for the parent to stop the child. It
+	// is long, as the machine may be slow.
+	holdFor = lease / 2
 )
 
 // childConfig configures a child. The parent writes it to the child's standard input,
@@ -67,8 +70,8 @@ type event struct {
 	// Metric and Count are a measurement.
 	Metric string `json:",omitempty"`
 	Count  int64  `json:",omitempty"`
-	// Calls is 1 when a call of the user's function begins, and -1 when it ends.
-	Calls int64 `json:",omitempty"`
+	// Holding says that a call of the user's function waits for holdFor, as ordered.
+	Holding bool `json:",omitempty"`
 	// Failed is the error with which the child exits.
 	Failed string `json:",omitempty"`
 }

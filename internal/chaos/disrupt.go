@@ -106,21 +106,20 @@ const holdTimeout = 20 * time.Second
 // pauseHolding stops a child while it calls the user's function, and continues it
 // after the time. So the lease ends while the child holds the claim.
 func (d *disruptor) pauseHolding(ctx context.Context, p *process, length time.Duration) error {
-	waiting, cancel := context.WithTimeout(ctx, holdTimeout)
-	defer cancel()
-	for {
-		for p.calls.Load() == 0 && sleep(waiting, time.Millisecond) { //nolint:revive // polls
-		}
-		if err := pause(p.cmd.Process); err != nil {
-			return err
-		}
-		sleep(ctx, 20*time.Millisecond) // until the events before the stop are read
-		if p.calls.Load() > 0 {
-			break
-		}
-		if err := resume(p.cmd.Process); err != nil || waiting.Err() != nil {
-			return err // no call ran all the time
-		}
+	if err := p.hold(ctx); err != nil {
+		return err
+	}
+	timeout := time.NewTimer(holdTimeout)
+	defer timeout.Stop()
+	select {
+	case <-p.holding:
+	case <-timeout.C:
+		return nil // the child had no call
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if err := pause(p.cmd.Process); err != nil {
+		return err
 	}
 	d.mu.Lock()
 	d.holding++

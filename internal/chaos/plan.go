@@ -132,6 +132,8 @@ func planDisruptions(seed uint64, p profile) []disruption {
 	r.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 	if p.Gentle { // its jobs are submitted before, and a pause needs a call that runs
 		slices.SortStableFunc(list, func(a, b disruption) int { return cmp.Compare(lateness(a), lateness(b)) })
+	} else if first := slices.IndexFunc(list, func(d disruption) bool { return d.Kind == disruptPause }); first > len(list)/2 {
+		list[first], list[0] = list[0], list[first] // while there are calls
 	}
 	for i := range list {
 		mean := p.Window / time.Duration(len(list))

@@ -25,7 +25,7 @@ type process struct {
 	exited  chan struct{} // closed after it has exited and all of its events are read
 	err     error         // of the exit; read it after exited is closed
 	meant   atomic.Bool   // it is meant to exit
-	calls   atomic.Int64  // calls of the user's function that run
+	holding chan struct{} // gets a value when a call begins to hold its claim
 }
 
 // startTimeout is long, as the race detector is slow and other runs share the machine.
@@ -43,7 +43,7 @@ func startProcess(ctx context.Context, cfg childConfig, onEvent func(event)) (*p
 		return nil, err
 	}
 	// The child outlives ctx: kill and end stop it.
-	p := &process{cfg: cfg, cmd: exec.Command(self, childFlag), exited: make(chan struct{})}
+	p := &process{cfg: cfg, cmd: exec.Command(self, childFlag), exited: make(chan struct{}), holding: make(chan struct{}, 1)}
 	stdin, err := p.cmd.StdinPipe()
 	if err != nil {
 		return nil, err
@@ -65,7 +65,12 @@ func startProcess(ctx context.Context, cfg childConfig, onEvent func(event)) (*p
 	}
 	ready := make(chan event, 1)
 	go p.readEvents(stdout, func(e event) {
-		p.calls.Add(e.Calls)
+		if e.Holding {
+			select {
+			case p.holding <- struct{}{}:
+			default:
+			}
+		}
 		if e.Ready != "" || e.Failed != "" {
 			select {
 			case ready <- e:
@@ -136,25 +141,37 @@ func (p *process) end() error {
 }
 
 // submit tells the child to submit a job.
-func (p *process) submit(ctx context.Context, o order) (answer, error) {
+func (p *process) submit(ctx context.Context, o order) (a answer, err error) {
 	body, err := json.Marshal(o)
 	if err != nil {
 		return answer{}, err
 	}
+	response, err := p.post(ctx, "/submit", body)
+	if err == nil {
+		err = json.Unmarshal(response, &a)
+	}
+	return a, err
+}
+
+// hold tells the child to hold the claim of its next call for holdFor.
+func (p *process) hold(ctx context.Context) error {
+	_, err := p.post(ctx, "/hold", nil)
+	return err
+}
+
+func (p *process) post(ctx context.Context, path string, body []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+p.address+"/submit", bytes.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+p.address+path, bytes.NewReader(body))
 	if err != nil {
-		return answer{}, err
+		return nil, err
 	}
 	response, err := controlClient.Do(r)
 	if err != nil {
-		return answer{}, err
+		return nil, err
 	}
 	defer response.Body.Close()
-	var a answer
-	err = json.NewDecoder(response.Body).Decode(&a)
-	return a, err
+	return io.ReadAll(response.Body)
 }
 
 // controlClient uses each connection once, as each child has another address.

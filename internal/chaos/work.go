@@ -21,6 +21,7 @@ type work struct {
 	db      *sql.DB
 	say     *events
 	reached atomic.Bool // the child's point
+	holds   atomic.Bool // the next call is to hold its claim
 }
 
 // The behaviors of a call of the user's function.
@@ -59,8 +60,6 @@ var errPlanned = errors.New("a planned failure")
 
 // process is the user's function. It implements webhook.Func.
 func (w *work) process(ctx context.Context, d *webhook.Delivery) error {
-	w.say.event(event{Calls: 1})
-	defer w.say.event(event{Calls: -1})
 	var said reference
 	if err := json.Unmarshal(d.Metadata, &said); err != nil || said.N == nil {
 		return fmt.Errorf("the metadata differs from the submission's: %w", errors.Join(err, errPlanned))
@@ -74,6 +73,10 @@ func (w *work) process(ctx context.Context, d *webhook.Delivery) error {
 		if err := w.reach(w.cfg.Point); err != nil {
 			return err
 		}
+	}
+	if w.holds.Swap(false) {
+		w.say.event(event{Holding: true})
+		sleep(ctx, holdFor) // the parent stops this process meanwhile
 	}
 	behavior, takes, fetches := behaviorOf(&w.cfg, d.SubmissionID, d.Attempt)
 	if !sleep(ctx, takes) {

@@ -129,7 +129,7 @@ func (w *world) calls() []call {
 // silent are the methods of a client and of a handle that call no endpoint, or none
 // of their own.
 var silent = []string{
-	"Client.CloseIdleConnections", "Client.Do", "Client.Format", "Client.LogValue", "Client.With",
+	"Client.CloseIdleConnections", "Client.Do", "Client.Download", "Client.Format", "Client.LogValue", "Client.With",
 	"Handle.String",
 }
 

@@ -1,6 +1,5 @@
-// Package cputime compares what two pieces of code cost. Wall time wanders on
-// machines that are shared; CPU time as a ratio within one run hardly does. It is
-// for benchmarks.
+// Package cputime compares the CPU time of two functions, for benchmarks. Wall time
+// varies on shared machines. The ratio of CPU times within one run varies little.
 package cputime
 
 import (
@@ -14,21 +13,21 @@ type Side func(n int)
 
 // Result is ours divided by theirs.
 type Result struct {
-	// Median, Min and Max are those of the rounds' ratios of CPU time.
+	// Median, Min and Max are ratios of CPU time over the rounds.
 	Median, Min, Max float64
-	// Ours and Theirs are the CPU time of one run, at the median.
+	// Ours and Theirs are the CPU times of one run, in the median round.
 	Ours, Theirs time.Duration
-	// OurAllocs and TheirAllocs are allocations of one run, of the whole process.
+	// OurAllocs and TheirAllocs are the allocations of the process in one run.
 	OurAllocs, TheirAllocs float64
 }
 
 const (
 	rounds   = 12
-	roundFor = 100 * time.Millisecond // of each side, about
+	roundFor = 100 * time.Millisecond // approximate time of each side
 )
 
 // Compare runs both sides in turn. It counts the CPU time of the whole process,
-// the garbage collector's included: nothing else may run meanwhile.
+// including the garbage collector. Nothing else may run meanwhile.
 func Compare(ours, theirs Side) Result {
 	n, m := calibrate(ours), calibrate(theirs)
 	var ratios []float64
@@ -36,7 +35,7 @@ func Compare(ours, theirs Side) Result {
 	var r Result
 	for i := range rounds {
 		var x, y sample
-		if i%2 == 0 { // neither is always the first
+		if i%2 == 0 { // the sides take turns to be first
 			x, y = measure(ours, n), measure(theirs, m)
 		} else {
 			y, x = measure(theirs, m), measure(ours, n)
@@ -53,7 +52,7 @@ func Compare(ours, theirs Side) Result {
 	return r
 }
 
-// Reporter is what Report needs of a *testing.B.
+// Reporter is the part of a *testing.B that Report needs.
 type Reporter interface {
 	ReportMetric(n float64, unit string)
 }
@@ -67,10 +66,10 @@ func (r Result) Report(b Reporter) {
 	b.ReportMetric(float64(r.Theirs), "peer-cpu-ns")
 	b.ReportMetric(r.OurAllocs, "allocs")
 	b.ReportMetric(r.TheirAllocs, "peer-allocs")
-	b.ReportMetric(0, "ns/op") // means nothing here
+	b.ReportMetric(0, "ns/op") // without a meaning here
 }
 
-// calibrate is how many runs take about roundFor. It also warms up.
+// calibrate returns how many runs take about roundFor. It also warms up.
 func calibrate(s Side) int {
 	for n := 1; ; n *= 2 {
 		start := time.Now()
@@ -85,7 +84,7 @@ type sample struct{ ns, allocs float64 }
 
 func measure(s Side, n int) sample {
 	var before, after runtime.MemStats
-	runtime.GC() // what the other side left is not on this one's account
+	runtime.GC() // do not charge this side for the garbage of the other
 	runtime.ReadMemStats(&before)
 	start := Now()
 	s(n)

@@ -6,5 +6,5 @@ import "time"
 
 var started = time.Now()
 
-// Now is wall time, where the CPU's is not to be had.
+// Now returns wall time, because this system does not report CPU time.
 func Now() time.Duration { return time.Since(started) }

@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// Now is the CPU time that this process has used, the system's included.
+// Now returns the CPU time of this process, including system time.
 func Now() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		panic("cputime: " + err.Error()) // it takes no argument that could be wrong
+		panic("cputime: " + err.Error()) // Getrusage fails only for invalid arguments
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

@@ -16,5 +16,5 @@ func mapAside(n int) []byte {
 
 // unmapAside frees memory of mapAside. It must not have grown.
 func unmapAside(b []byte) {
-	_ = syscall.Munmap(b[:cap(b)]) // fails only for other memory
+	_ = syscall.Munmap(b[:cap(b)]) // Munmap fails only for other memory
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The heap has what is long once, for there is memory outside of it.
-func TestWhatIsLongIsInTheHeapOnce(t *testing.T) { // not parallel: it measures
+// A long string is in the heap only once, because its parts are outside the heap.
+func TestLongStringIsInTheHeapOnce(t *testing.T) { // not parallel: it measures
 	b := mapAside(partSize)
 	require.Equal(t, partSize, cap(b))
 	unmapAside(b)

@@ -31,11 +31,11 @@
 //   - Names match exactly. A name that an object has twice is an error.
 //
 // Apart from names, a Reader accepts and refuses the same documents as encoding/json
-// and returns the same values: the strict grammar of numbers and strings, U+FFFD for
-// invalid UTF-8 and lone surrogates, 10000 levels of nesting. Tables and fuzzing test
-// this.
+// and returns the same values. It has the same strict grammar of numbers and strings,
+// U+FFFD for invalid UTF-8 and lone surrogates, and 10000 levels of nesting. Tables and
+// fuzzing test this.
 //
-// # Where the form is known late
+// # Types that are known late
 //
 // Mark keeps the following input in the window, and Rewind returns to it. A caller can
 // thus look for a member that decides about others before it reads them. A mark costs
@@ -44,42 +44,45 @@
 //
 // # Why it is fast
 //
-// The time goes into strings: two thirds of a document are text, which encoding/json
-// looks at three times, byte by byte. Here eight bytes at a time are tested for a
-// quote, an escape, a control character and non-ASCII; a string without escapes is
-// copied once, from the window into its own memory. A string that must be compared
-// with the one before it is compared in the window. Strings that are parts of a longer
-// one, as the texts of blocks are of their chunk's, share its memory (Parts), which
-// saves most allocations of a document. Names are tried in the order of
-// the fields, which is the order in which they come. Decimals of up to 19 digits are
-// divided exactly, as integers; all others are left to strconv. Pointers to numbers
-// come from blocks of 64.
+// Most of the time goes into strings, because two thirds of a document are text.
+// encoding/json reads text three times, byte by byte. A Reader works differently:
 //
-// # What is large
+//   - It tests eight bytes at a time for a quote, an escape, a control character and
+//     non-ASCII.
+//   - It copies a string without escapes once, from the window into its own memory.
+//   - It compares a string with the previous one in the window.
+//   - Strings that are parts of a longer string share its memory (Parts), as the texts of
+//     blocks do with that of their chunk. This saves most allocations of a document.
+//   - It tries names in the order of the fields, which is the order of the service.
+//   - It divides decimals of up to 19 digits exactly, as integers. strconv reads all
+//     other numbers.
+//   - Pointers to numbers come from blocks of 64.
 //
-// A string of many MB must lie in one piece, but its length is unknown before its end.
-// The Reader collects it in parts, most of them outside of the heap, and moves them one
-// by one. The string is in memory twice only on systems without mmap, and if a value
-// is kept as it came, because Go clears that memory first.
+// # Large values
+//
+// A string of many MB must be in one piece of memory, but its length is unknown before
+// its end. The Reader collects it in parts, most of them outside the heap, and then
+// moves them one by one. The string is in memory twice only on systems without mmap, and
+// if a value is kept as it came, because Go clears that memory first.
 //
 // # What was tried and rejected
 //
-//   - encoding/json.Decoder, token by token: three times slower than reading whole
-//     documents with encoding/json, since every token is a value of type any.
-//   - json.RawMessage for the members and a second pass over them: every level of
-//     nesting is scanned once more, and a document needs twice its memory.
-//   - bytes.IndexByte for the closing quote: what it has passed must be looked at
-//     again for escapes and control characters, and text has a line break, as an
-//     escape, every 80 bytes. A tenth slower with the scan of eight bytes behind it,
-//     almost twice as slow without.
-//   - Strings that point into the window instead of copies: the window could not be
-//     used again, and one short string would keep all of it.
-//   - Parts of texts of any length: who keeps one block of a document in one chunk
-//     would keep all of its text.
-//   - Reserving as much for a long string as is left of the document: the collector
-//     takes it for used, and lets as much garbage lie.
-//   - Growing slices by append: a list of a million words was copied five times.
-//     They are gathered in pieces and copied once.
-//   - unsafe, assembly, generated code: knowing the types is worth more than they
-//     are, and nobody could review them.
+//   - encoding/json.Decoder, token by token. It is three times slower than reading whole
+//     documents with encoding/json, because every token is a value of type any.
+//   - json.RawMessage for the members and a second pass over them. It scans every level
+//     of nesting again and needs twice the memory of the document.
+//   - bytes.IndexByte for the closing quote. The skipped bytes must be read again for
+//     escapes and control characters, and text has an escaped line break every 80 bytes.
+//     It is a tenth slower with the scan of eight bytes after it, and almost twice as
+//     slow without.
+//   - Strings that point into the window instead of copies. The window could not be
+//     reused, and one short string would keep all of it.
+//   - Parts of texts of any length. A program that keeps one block of a document in one
+//     chunk would keep all of the text.
+//   - Reserving the rest of the document for a long string. The collector counts the
+//     reserved memory as used and collects garbage later.
+//   - Growing slices by append. A list of a million words was copied five times. Pieces
+//     are copied once.
+//   - unsafe, assembly and generated code. Knowing the types gains more, and such code is
+//     hard to review.
 package jsonread

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What does not fit is named, with what would, and comes next.
-func TestMisfits(t *testing.T) {
+// The error says what was found and what was expected. The value is still to be read.
+func TestMisfitNamesFoundAndExpectedValue(t *testing.T) {
 	t.Parallel()
 	for want, read := range map[string]func(r *Reader){
 		"a number":  func(r *Reader) { assert.Zero(t, r.Float()); assert.Zero(t, r.Int()); assert.Nil(t, r.FloatPointer()) },
@@ -40,8 +40,8 @@ func TestMisfits(t *testing.T) {
 	}
 }
 
-// After an error, nothing is read, and the first error stays.
-func TestNothingIsReadAfterAnError(t *testing.T) {
+// After an error the Reader reads nothing and keeps the first error.
+func TestReaderStopsAtTheFirstError(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{`{"a":[1]}`, `[1]`, `"a"`, `7`, `true`, `null`} {
 		r := FromBytes([]byte(text))
@@ -72,15 +72,15 @@ func TestNothingIsReadAfterAnError(t *testing.T) {
 		require.ErrorAs(t, r.Err(), new(*MisfitError))
 		require.NoError(t, r.Rest(), "all of it is left: %s", text)
 	}
-	// Nor is the source read.
+	// It does not read the source either.
 	r := New(iotest.ErrReader(io.ErrNoProgress), -1)
 	r.Misfit(io.ErrClosedPipe)
 	r.End()
 	require.NoError(t, r.SourceErr())
 }
 
-// An error has labels before it, what went well has none.
-func TestLabel(t *testing.T) {
+// Label adds a prefix to an error and nothing to a success.
+func TestLabelPrefixesErrors(t *testing.T) {
 	t.Parallel()
 	r := FromBytes([]byte(`7`))
 	r.Label("nothing")

@@ -14,9 +14,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Every corner of the grammar: what is JSON, what is not, and what readers disagree
-// about. encoding/json is the judge of all of it; the tables say what it must say, so
-// that both are held to it.
+// The tables cover the grammar: valid JSON, invalid JSON, and texts about which parsers
+// disagree. encoding/json decides. The tables also say what it must decide, so that the
+// tests check both.
 var (
 	accepted = []string{
 		// Numbers.
@@ -33,7 +33,7 @@ var (
 		`[]`, `{}`, `[[]]`, `[{}]`, `{"a":{}}`, `[[[[]]]]`, `[null]`, `[true,false,null]`, `true`, `false`, `null`, ` [] `, "\n{}\t", `{"a":1}`, `{"a":1,"b":2}`, `{"":0}`, `{"a":"b","a":"c"}`,
 		`{"a":1,"a":1}`, `{"a\u0000b":1}`, `{"\uDFAA":0}`, `{"x":[{"id":"xxx"}],"id":"xxx"}`, ` [ 1 , 2 , { "a" : [ ] , "b" : { } } ] `, `[1,null,null,null,2]`, `["a"]`, `[""]`, `{"a":[]}`,
 		"{\n\"a\": \"b\"\n}", `[[],[[]],{"a":[{}]}]`, `{"\u0061":1,"b":2}`,
-		// What others refuse, and encoding/json replaces.
+		// Texts that other parsers refuse and encoding/json replaces.
 		`"\ud800"`, `"\udc00"`, `"\uDADA"`, `"\ud800\ud800\n"`, `"\uDd1ea"`, `"\uD800\uD800\uDC00"`, `"\ud800abc"`, `"\uD834\u0041"`, `"\udd1e\uD834"`, `"\uD888\u1234"`, `"\ud83d\u00e0"`,
 		"\"\xff\"", "\"\xe5\"", "\"\x81\"", "\"\xc0\xaf\"", "\"\xc3\x28\"", "\"\xe2\x82\"", "\"\xed\xa0\x80\"", "\"\xf4\xbf\xbf\xbf\"", "\"\xf0\x9f\x98\"", "\"\xfc\x83\xbf\xbf\xbf\xbf\"", "\"a\xe9b\"", "\"\xff\\n\xfe\"", "\"\xc3\\u0028\"", "{\"\xff\":1,\"\xfe\":2}",
 		"\"\xe2\\u0082\xac\"", "\"\xf0\x9f\x98\\n\x80\"", "\"12345678\xff12345678\"",
@@ -51,11 +51,11 @@ var (
 		"[1]\x00", "\x00", "\x00[1]", "[\x00]", "[\x0b1]", "[\x0c]", "\x0c[]", "\ufeff[]", "\xef\xbb\xbf{}", "\xef\xbb\xbf", "\xff", "[\xff]", "[1\xa0]", "[\u00a0]", "[\u2060]", "\u2028[]", "{\"a\":\xe5}", "123\x00", "[1\x1f]", "\x1b[]", "{\xff:1}",
 		`1 2`, `true false`, `null null`, `"a",`, `1,`, `{} []`, `[1] 2`,
 	}
-	// What is JSON and fits no float64.
+	// Valid JSON that does not fit into a float64.
 	outOfRange = []string{`1e309`, `-1e309`, `1e400`, `123123e100000`, `[-1e+9999]`, `0.4e00669999999999999999999999999999999999999999999969999999006`, `1` + strings.Repeat("0", 400)}
 )
 
-func TestGrammar(t *testing.T) {
+func TestGrammarAgreesWithEncodingJSON(t *testing.T) {
 	t.Parallel()
 	for _, text := range accepted {
 		require.True(t, json.Valid([]byte(text)), "%q", text)
@@ -70,8 +70,8 @@ func TestGrammar(t *testing.T) {
 	}
 }
 
-// Every text that is a part of another, and every byte that is wrong in one.
-func TestGrammarOfParts(t *testing.T) {
+// The parts of each text, and each text with one wrong byte.
+func TestGrammarOfTruncatedAndCorruptTexts(t *testing.T) {
 	t.Parallel()
 	requireParts(t, `{"a\n\u00e4ö":[-1.5e+2,"x\ud83d\ude00y",true,null,{"":[{}]}],"b":false}`, requireAgreement)
 }
@@ -88,7 +88,7 @@ func requireParts(t *testing.T, text string, check func(*testing.T, []byte)) {
 	}
 }
 
-func TestNesting(t *testing.T) {
+func TestNestingIsLimited(t *testing.T) {
 	t.Parallel()
 	for _, depth := range []int{9_999, 10_000, 10_001, 100_000} {
 		for _, text := range []string{
@@ -110,9 +110,9 @@ func TestNesting(t *testing.T) {
 	}
 }
 
-// Strings of all lengths around those at which they are read in another way, and
-// everywhere in the window.
-func TestLongStrings(t *testing.T) {
+// Strings of lengths around the limits of the different code paths, everywhere in the
+// window.
+func TestLongStringsAreReadInEveryWindow(t *testing.T) {
 	t.Parallel()
 	fills := []string{"a", "ä", "€", "😀", `\n`, `\u00e4`, `\ud83d\ude00`, "\xff", `\ud800`, "plain text with a line break\\n"}
 	for _, size := range []int{0, 1, 7, 8, 9, maxToken - 1, maxToken, maxToken + 1, windowSize, partSize, partSize + maxToken + 5, 3*partSize + 1} {
@@ -142,7 +142,7 @@ func TestLongStrings(t *testing.T) {
 	}
 }
 
-// bytesOf is what f allocates.
+// bytesOf returns the number of bytes that f allocates.
 func bytesOf(f func()) uint64 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -151,8 +151,8 @@ func bytesOf(f func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// A string that is equal to another costs nothing, however long it is and wherever
-// the window is.
+// A string that equals another costs no memory, for every length and every position of
+// the window.
 func TestEqualStringsShareMemory(t *testing.T) {
 	for _, size := range []int{100, 20_000, maxToken + 10, 1_000_000} {
 		body := strings.Repeat("text of a chunk\\n", size/17)
@@ -174,14 +174,14 @@ func TestEqualStringsShareMemory(t *testing.T) {
 		assert.Less(t, allocated(true), uint64(size/4+20_000), "%d", size)
 		assert.Greater(t, allocated(false), uint64(size/2), "%d", size)
 	}
-	// Not quite equal.
+	// Almost equal.
 	for _, pair := range [][2]string{
 		{"abc", "abd"}, {"abc", "ab"}, {"ab", "abc"}, {"", "a"}, {"a", ""},
 		{strings.Repeat("a", 500_000), strings.Repeat("a", 500_000) + "b"},
 		{strings.Repeat("a", 500_000) + "b", strings.Repeat("a", 500_000)},
 		{strings.Repeat("a", 500_000) + "b", strings.Repeat("a", 500_000) + "c"},
 		{"b" + strings.Repeat("a", 500_000), "c" + strings.Repeat("a", 500_000)},
-		{strings.Repeat("a", 900_001), "b" + strings.Repeat("a", 900_000)}, // its parts are in the other, elsewhere
+		{strings.Repeat("a", 900_001), "b" + strings.Repeat("a", 900_000)}, // the other string has its parts, elsewhere
 		{strings.Repeat("a", 200_000), strings.Repeat("a", 900_000)},
 		{strings.Repeat("a", 300_000) + "b" + strings.Repeat("a", 200_000), strings.Repeat("a", 500_001)},
 	} {
@@ -199,8 +199,8 @@ func TestEqualStringsShareMemory(t *testing.T) {
 	}
 }
 
-// A source that fails is told from a document that is wrong, wherever it fails.
-func TestSourcesThatFail(t *testing.T) {
+// A failing source and an invalid document give different errors, at every offset.
+func TestErrorsOfTheSourceAreReturned(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")
 	const text = `{"a":["x\n\u00e4",-1.5,true,null],"b":{"c":[]}} `
@@ -222,7 +222,7 @@ func TestSourcesThatFail(t *testing.T) {
 			}
 		}
 	}
-	// Whether a document is whole is known at its end.
+	// Only the end of the source shows whether a document is complete.
 	r := New(io.MultiReader(strings.NewReader(`7`), iotest.ErrReader(broken)), -1)
 	require.Equal(t, 7, r.Int())
 	require.False(t, r.Broken())
@@ -239,7 +239,7 @@ type stuck struct{}
 
 func (stuck) Read([]byte) (int, error) { return 0, nil }
 
-// On every text, a Reader and encoding/json come to the same value, or both refuse.
+// For every text, a Reader and encoding/json read the same value, or both refuse.
 func FuzzReader(f *testing.F) {
 	for _, text := range accepted {
 		f.Add([]byte(text))

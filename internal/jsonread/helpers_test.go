@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// inPieces delivers its text in pieces of the sizes, in turn.
+// inPieces delivers its text in pieces of the given sizes, in turn.
 type inPieces struct {
 	text  []byte
 	sizes []int
@@ -29,7 +29,7 @@ func (p *inPieces) Read(b []byte) (int, error) {
 	return size, nil
 }
 
-// windowed is a Reader whose window is small, so that it moves and grows all the time.
+// windowed returns a Reader with a small window, which moves and grows all the time.
 func windowed(src io.Reader, size int) *Reader {
 	return &Reader{src: src, mark: -1, buf: make([]byte, 0, size)}
 }
@@ -83,7 +83,7 @@ func readAny(r *Reader) any {
 	return nil
 }
 
-// requireAgreement has every way of reading the text agree with encoding/json.
+// requireAgreement checks that every way of reading the text agrees with encoding/json.
 func requireAgreement(t *testing.T, text []byte) {
 	t.Helper()
 	var want any

@@ -7,19 +7,20 @@ import (
 )
 
 const (
-	// partSize is the size of the parts that collect a long string. The end of a part has
-	// room for what one window can add.
+	// partSize is the size of the parts that collect a long string. A part has room at
+	// its end for one window.
 	partSize = 256 << 10
-	// maxParts is how many parts come from the pool. Further parts lie outside the heap.
+	// maxParts is how many parts come from the pool. Further parts are outside the
+	// heap.
 	maxParts = 1 << 20 / partSize
 )
 
-// long reads the rest of a string whose beginning fills scratch. It stores the string
-// in *like, unless that is equal.
+// long reads the rest of a string after the beginning in scratch. It stores the string
+// in *like, unless both are equal.
 func (r *Reader) long(like *string) {
 	var g gathered
 	defer g.free()
-	equal := 0 // how much of *like was read
+	equal := 0 // the number of bytes of *like that were read
 	put := func(text []byte) {
 		if to := equal + len(text); len(g.parts) == 0 && to <= len(*like) && (*like)[equal:to] == string(text) {
 			equal = to
@@ -44,7 +45,7 @@ func (r *Reader) long(like *string) {
 		return
 	}
 	var b strings.Builder
-	b.Grow(equal + g.size + len(end)) // which touches none of it
+	b.Grow(equal + g.size + len(end)) // without touching the memory
 	b.WriteString((*like)[:equal])
 	g.moveTo(func(text []byte) { b.Write(text) })
 	b.Write(end)
@@ -65,13 +66,13 @@ func begun(s []byte) int {
 }
 
 // gathered collects the beginning of a value of unknown length in parts. moveTo copies
-// them into one piece of memory and frees each part at once, so that a large value is
+// them into one piece of memory and frees each part at once. A large value is therefore
 // hardly ever in memory twice.
 //
-// Most parts of a large value lie outside of the heap (mmap), because the collector
-// frees parts in the heap too late. Measured with a block of 50 MB: Blocks peaks at
-// 56 MB above idle with mmap, and at 103 MB without it. The goal is 58 MB. Load of one
-// chunk of 30 MB needs 0.8 times the document with mmap, 1.13 times without it.
+// Most parts of a large value are outside the heap (mmap), because the collector frees
+// parts in the heap too late. Measured with a block of 50 MB: Blocks peaks at 56 MB
+// above idle with mmap, and at 103 MB without it. The goal is 58 MB. Load of one chunk
+// of 30 MB needs 0.8 times the document with mmap, 1.13 times without it.
 type gathered struct {
 	parts []part
 	size  int
@@ -130,7 +131,7 @@ func (p *part) free() {
 	}
 }
 
-// The pool saves the cost of clearing a part, which is as high as that of filling it.
+// The pool saves clearing a part, which costs as much as filling it.
 var partPool = sync.Pool{New: func() any { return new([partSize]byte) }}
 
 func newPart() []byte { return partPool.Get().(*[partSize]byte)[:0] }

@@ -13,9 +13,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A character, or what is none, may lie anywhere on the boundary of two parts, which
-// end where what has arrived does.
-func TestPartsEndAnywhere(t *testing.T) {
+// A character or an invalid byte can be at the boundary of two parts. A part ends where
+// the received text ends.
+func TestCharactersMayCrossPartBoundaries(t *testing.T) {
 	t.Parallel()
 	for _, at := range []string{
 		"ä", "€", "😀", "\xff", "\xe2", "\xe2\x82", "\xf0\x9f", "\xf0\x9f\x98", "\xf0\x9f\x98\xff", "\x80\x80\x80\x80", "\xed\xa0\x80", `\u20ac`, `\ud83d\ude00`,
@@ -33,7 +33,7 @@ func TestPartsEndAnywhere(t *testing.T) {
 	}
 }
 
-func TestBegun(t *testing.T) {
+func TestBegunReturnsLengthOfIncompleteCharacter(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]int{
 		"": 0, "a": 0, "ä": 0, "😀": 0, "\xff": 0, "\x80": 0, "\x80\x80\x80\x80": 0, "a\x80": 0,
@@ -44,7 +44,7 @@ func TestBegun(t *testing.T) {
 	}
 }
 
-// large is a value of many MB that is gathered: a string, or a value as it is.
+// large is a value of many MB that is gathered: a string, or raw JSON.
 type large struct {
 	name, text, want string
 	read             func(r *Reader) (string, json.RawMessage)
@@ -77,9 +77,9 @@ func largeValues(mb int) []large {
 	}
 }
 
-// What lies aside is given back, however the reading ends; where the system has
-// nothing to lie in, what is read is the same.
-func TestWhatLiesAsideIsGivenBack(t *testing.T) { // not parallel: it counts
+// Memory outside the heap is freed after every kind of end. Without such memory the
+// Reader returns the same values.
+func TestMemoryOutsideTheHeapIsFreed(t *testing.T) { // not parallel: it counts
 	defer func() { newAside, freeAside = mapAside, unmapAside }()
 	made, left := 0, map[*byte]bool{}
 	counted := func(n int) []byte {
@@ -137,8 +137,8 @@ type panicking struct{ with error }
 
 func (p panicking) Read([]byte) (int, error) { panic(p.with) }
 
-// What fits into the window is not gathered, however it arrives.
-func TestWhatIsSmallIsNotGathered(t *testing.T) { // not parallel: it measures
+// A value that fits into the window is not gathered, however it arrives.
+func TestSmallValuesAreNotGathered(t *testing.T) { // not parallel: it measures
 	for _, size := range []int{3500, 10_000, 40_000, 60_000} {
 		text := []byte(`"` + strings.Repeat("a", size) + `"`)
 		for _, known := range []int64{int64(len(text)), -1} {
@@ -152,8 +152,8 @@ func TestWhatIsSmallIsNotGathered(t *testing.T) { // not parallel: it measures
 	}
 }
 
-// Nothing points to what was given back.
-func TestNothingIsLeftOfWhatWasGathered(t *testing.T) {
+// No pointer to freed memory remains.
+func TestFreedPartsAreNotReferenced(t *testing.T) {
 	t.Parallel()
 	r := New(strings.NewReader(`"`+strings.Repeat("a", 4<<20)+`"`), -1)
 	defer r.Close()

@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What was returned stays as it is when other Readers use the memory again.
-func TestMemoryIsUsedAgainAfterClose(t *testing.T) {
+// Returned values do not change when other Readers reuse the memory.
+func TestReturnedValuesSurviveReuseOfMemory(t *testing.T) {
 	t.Parallel()
 	document := func(seed int) []byte {
 		list := []any{float64(seed)}
@@ -45,9 +45,8 @@ func TestMemoryIsUsedAgainAfterClose(t *testing.T) {
 	}
 }
 
-// A value that is kept as it came keeps not much more than itself, however much was
-// read ahead.
-func TestRawKeepsNoMoreThanItself(t *testing.T) { // not parallel: it measures
+// A raw value keeps little more memory than itself, however much was read ahead.
+func TestRawKeepsLittleMoreThanItself(t *testing.T) { // not parallel: it measures
 	const size = 100_000
 	text := "[" + strings.Repeat(`"`+strings.Repeat("a", size-3)+`",`, 60) + "0]"
 	heap := func() uint64 {
@@ -71,8 +70,8 @@ func TestRawKeepsNoMoreThanItself(t *testing.T) { // not parallel: it measures
 	runtime.KeepAlive(text)
 }
 
-// What is dropped needs no memory but for what was read ahead.
-func TestWhatIsDroppedNeedsNoMemory(t *testing.T) { // not parallel: it measures
+// Skipped input needs only the memory of the window.
+func TestSkippedInputNeedsNoMemory(t *testing.T) { // not parallel: it measures
 	long := `"` + strings.Repeat("a", 300_000) + `"`
 	for _, text := range []string{`{"new":` + long + `}`, `{"count":` + long + `}`} {
 		r := New(strings.NewReader(text), -1)
@@ -82,9 +81,9 @@ func TestWhatIsDroppedNeedsNoMemory(t *testing.T) { // not parallel: it measures
 	}
 }
 
-// Windows, and the parts that long strings are gathered in, are used again; three of
-// four of them under the race detector, by design of sync.Pool.
-func TestMemoryIsNotMadeAnew(t *testing.T) { // not parallel: it measures
+// Windows and the parts of long strings are reused. Under the race detector, sync.Pool
+// reuses only three of four, by design.
+func TestMemoryIsReused(t *testing.T) { // not parallel: it measures
 	const times = 40
 	long := strings.Repeat("a", 2*partSize)
 	for _, c := range []struct {
@@ -114,8 +113,8 @@ func TestMemoryIsNotMadeAnew(t *testing.T) { // not parallel: it measures
 	}
 }
 
-// After Close nothing is read any more, and nothing is given back twice.
-func TestClose(t *testing.T) {
+// After Close the Reader reads nothing and frees nothing twice.
+func TestCloseEndsReading(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int64{-1, 10} {
 		r := New(strings.NewReader(`[1,2]    `), size)

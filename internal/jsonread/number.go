@@ -46,7 +46,7 @@ func (r *Reader) Int() int {
 	return n
 }
 
-// FloatPointer reads a number into memory of its own.
+// FloatPointer reads a number and returns a pointer to it.
 func (r *Reader) FloatPointer() *float64 {
 	f := r.Float()
 	if r.err != nil {
@@ -61,7 +61,7 @@ func (r *Reader) FloatPointer() *float64 {
 	return p
 }
 
-// IntPointer reads a number without a fraction into memory of its own.
+// IntPointer reads a number without a fraction and returns a pointer to it.
 func (r *Reader) IntPointer() *int {
 	n := r.Int()
 	if r.err != nil {
@@ -76,12 +76,13 @@ func (r *Reader) IntPointer() *int {
 	return p
 }
 
-// pointerBlock is how many numbers share memory: one that is kept keeps 512 bytes.
+// pointerBlock is how many numbers share one allocation of 512 bytes. A pointer to one
+// of them keeps all of it.
 const pointerBlock = 64
 
 func shown(token []byte) []byte { return token[:min(len(token), 32)] }
 
-// atNumber says whether a number comes next.
+// atNumber reports whether a number comes next. Otherwise it sets an error.
 func (r *Reader) atNumber() bool {
 	if r.err != nil {
 		return false
@@ -96,8 +97,8 @@ func (r *Reader) atNumber() bool {
 	return false
 }
 
-// number passes over a number and returns it; it is in the window until the next
-// call. The result is what was read of it if it is none.
+// number reads a number and returns its bytes in the window, which are valid until the
+// next call. If the number is invalid, it returns the part that it read.
 func (r *Reader) number() []byte {
 	n := 0
 	for {
@@ -122,8 +123,8 @@ func isNumber(c byte) bool {
 	return '0' <= c && c <= '9' || c == '.' || c == '-' || c == '+' || c == 'e' || c == 'E'
 }
 
-// validNumber is the length of the number that b begins with; or, if there is none,
-// how far it looked like one.
+// validNumber returns the length of the number at the start of b. If there is none, it
+// returns the length of the part that looks like one.
 func validNumber(b []byte) (n int, ok bool) {
 	i := 0
 	run := func() bool {
@@ -158,8 +159,8 @@ func validNumber(b []byte) (n int, ok bool) {
 	return i, true
 }
 
-// digits reads an integer of up to 18 digits that ends within b, and returns its
-// length; 0 for anything else.
+// digits reads an integer of up to 18 digits that ends within b. It returns the value
+// and its length, or a length of 0 for anything else.
 func digits(b []byte) (value, width int) {
 	i := 0
 	negative := b[0] == '-'
@@ -182,8 +183,9 @@ func digits(b []byte) (value, width int) {
 	return value, i
 }
 
-// decimal reads a number of up to 19 digits without an exponent that ends within b,
-// correctly rounded, and returns its length; 0 for anything else.
+// decimal reads a number of up to 19 digits, without an exponent, that ends within b.
+// It returns the correctly rounded value and its length, or a length of 0 for anything
+// else.
 func decimal(b []byte) (f float64, width int) {
 	i := 0
 	negative := b[0] == '-'
@@ -228,8 +230,8 @@ func decimal(b []byte) (f float64, width int) {
 	return f, i
 }
 
-// eightDigits is the number that the eight bytes of w are the digits of. Neighbours
-// are put together three times: to two digits, to four, to eight.
+// eightDigits returns the number with the eight ASCII digits in w. It combines
+// neighbours three times: to two digits, to four, to eight.
 func eightDigits(w uint64) (uint64, bool) {
 	if w&(0xf0*ones)|(w+6*ones)&(0xf0*ones)>>4 != 0x33*ones {
 		return 0, false
@@ -240,32 +242,33 @@ func eightDigits(w uint64) (uint64, bool) {
 	return w * (10000<<32 + 1) >> 32, true
 }
 
-// quotient is m / 10^exp, correctly rounded; exp is at most 19.
+// quotient returns m / 10^exp, correctly rounded; exp is at most 19.
 func quotient(m uint64, exp int) float64 {
 	if m < 1<<53 && exp < len(exactPowers) {
-		return float64(m) / exactPowers[exp] // both are exact, so one rounding is all
+		return float64(m) / exactPowers[exp] // both are exact, so the result is rounded once
 	}
 	if exp == 0 {
 		return float64(m)
 	}
-	// Both are shifted up to 64 bits, so that the quotient, in integers, has 63 or 64,
-	// and what is left is known to be something or nothing.
+	// Shift both to 64 bits. The integer quotient then has 63 or 64 bits, and of the
+	// rest it matters only whether it is zero.
 	d := integerPowers[exp]
 	up, down := bits.LeadingZeros64(m), bits.LeadingZeros64(d)
 	m <<= up
 	q, rest := bits.Div64(m>>1, m<<63, d<<down)
 	power := down - up - 63
-	// Round to 53 bits, a tie to even.
+	// Round to 53 bits, ties to even.
 	drop := 11 - bits.LeadingZeros64(q)
 	half, low := uint64(1)<<(drop-1), q&(1<<drop-1)
 	q >>= drop
 	if low > half || low == half && (rest != 0 || q&1 != 0) {
-		q++ // 2^53, if it overflows, is exact too
+		q++ // on overflow it is 2^53, which is exact too
 	}
 	return float64(q) * math.Float64frombits(uint64(1023+power+drop)<<52)
 }
 
-// The powers of ten that fit.
+// The powers of ten that a float64 represents exactly, and those that fit into a
+// uint64.
 var (
 	exactPowers = [...]float64{1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11,
 		1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22}

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Every decimal is the float64 that strconv makes of it, bit for bit.
+// Every decimal is the float64 of strconv, bit for bit.
 func TestDecimalsAreExact(t *testing.T) {
 	t.Parallel()
 	check := func(text string) {
@@ -43,14 +43,14 @@ func TestDecimalsAreExact(t *testing.T) {
 			digits = digits[:cut] + "." + digits[cut:]
 		}
 		check(digits)
-		// And what lies in the middle between two of them.
+		// Also the middle between two of them.
 		f := rnd.Float64() * 1000
 		check(strconv.FormatFloat(f, 'f', -1, 64))
 		check(strconv.FormatFloat(f, 'f', rnd.IntN(18), 64))
 	}
 }
 
-func TestIntegers(t *testing.T) {
+func TestIntegersEqualThoseOfStrconv(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
 		"0", "-0", "7", "-7", "999999999999999999", "-999999999999999999", "1000000000000000000",

@@ -10,11 +10,11 @@ import (
 	"github.com/reducto-go/reducto/internal/members"
 )
 
-// Fields are the names of a struct's members.
+// Fields holds the names of a struct's members.
 type Fields struct {
 	names    []string
 	between  []string // `,"name":`
-	optional uint64   // a value that does not fit is kept
+	optional uint64   // a value that does not fit is kept among the unknown members
 	zero     uint64   // an explicit zero is kept, which encoding would leave out
 	raw      uint64   // null is not skipped
 }
@@ -88,7 +88,7 @@ type Object struct {
 	found  map[string]json.RawMessage // the unknown members so far
 	seen   uint64
 	depth  int32
-	index  int8 // of the member; -1 if it is unknown
+	index  int8 // of the member; -1 if unknown
 	next   int8 // of the expected member
 	open   bool
 	more   bool // a member was read
@@ -128,7 +128,7 @@ func (o *Object) Next() bool {
 		}
 		c := byte(0)
 		unknown := ""
-		// Mostly, the next field follows, without white space.
+		// Usually the next field follows, without white space.
 		b, want := r.buf[r.pos:], o.fields.between[o.next]
 		if !o.more {
 			want = want[1:]
@@ -207,10 +207,10 @@ func (r *Reader) isZero(c byte) bool {
 }
 
 // name reads the name of a member and the colon. c is the first byte of the name, or
-// the comma before it. name returns the name if it has no field.
+// the comma before it. If no field has the name, name returns it.
 func (o *Object) name(c byte) (unknown string) {
 	r := o.r
-	o.index = -1 // an error here does not belong to the member before
+	o.index = -1 // an error in the name is not an error of the previous member
 	if o.more {
 		if c != ',' {
 			r.unexpected()
@@ -275,7 +275,7 @@ func (o *Object) forgive() {
 		o.open = false
 		return
 	}
-	_, misfit := r.err.(*MisfitError) //nolint:errorlint // one from further down is wrapped
+	_, misfit := r.err.(*MisfitError) //nolint:errorlint // a nested error is wrapped
 	if misfit && len(r.stack) == int(o.depth) && o.fields.optional&(1<<o.index) != 0 {
 		r.err = nil
 		o.keep(o.fields.names[o.index])

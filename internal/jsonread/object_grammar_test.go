@@ -12,8 +12,8 @@ import (
 	"github.com/reducto-go/reducto/internal/members"
 )
 
-// record has members of every kind, by the names that the tables of the grammar use.
-// Package members, which reads each with encoding/json, is the judge of what is one.
+// record has members of every kind, with the names in the tables of the grammar.
+// Package members, which uses encoding/json, decides which texts are records.
 type record struct {
 	A     float64                    `json:"a,omitzero"`
 	B     bool                       `json:"b"`
@@ -27,7 +27,7 @@ type record struct {
 
 func (v *record) UnmarshalJSON(data []byte) error { return members.Decode(data, v) }
 
-// withoutExtra is v as it is read where nothing is kept that has no field.
+// withoutExtra returns v without unknown members.
 func (v record) withoutExtra() record {
 	v.Extra = nil
 	v.X = append(v.X[:0:0], v.X...)
@@ -80,8 +80,8 @@ func readRecord(r *Reader, v *record, keep bool) {
 	}
 }
 
-// requireRecord has every way of reading the text as a record come to what package
-// members makes of it.
+// requireRecord checks that every way of reading the text as a record agrees with
+// package members.
 func requireRecord(t *testing.T, text []byte) {
 	t.Helper()
 	valid := json.Valid(text)
@@ -114,7 +114,7 @@ func isDuplicate(err error) bool {
 	return twice
 }
 
-// Every text of the tables, as the value of a member of each kind, among others.
+// Every text of the tables, as the value of a member of each kind, next to others.
 func TestGrammarOfMembers(t *testing.T) {
 	t.Parallel()
 	for _, text := range slices.Concat(accepted, refused, outOfRange) {
@@ -126,7 +126,7 @@ func TestGrammarOfMembers(t *testing.T) {
 	}
 }
 
-// Every part of a record, and every byte that is wrong in one.
+// The parts of a record, and a record with one wrong byte.
 func TestGrammarOfRecords(t *testing.T) {
 	t.Parallel()
 	requireParts(t, aRecord, requireRecord)

@@ -61,7 +61,7 @@ func readPoint(r *Reader, p *point) {
 	}
 }
 
-func TestObjects(t *testing.T) {
+func TestObjectsKeepUnknownMembers(t *testing.T) {
 	t.Parallel()
 	raw := func(pairs ...string) map[string]json.RawMessage {
 		m := map[string]json.RawMessage{}
@@ -80,10 +80,10 @@ func TestObjects(t *testing.T) {
 		`{"kind":null}`:                                                {Label: "null"},
 		`{"kind":{"a":[null]}}`:                                        {},
 		`{"l\u0061bel":"a","\u0078":1}`:                                {X: 1, Label: "a"},
-		// What there is no field for, by exact names, is kept as it came.
+		// Members without a field of exactly that name are kept as they came.
 		`{"X":1,"new":{"a": [1,2]},"":null,"n\u0065w2":1.50}`: {Extra: raw("X", "1", "new", `{"a": [1,2]}`, "", "null", "new2", "1.50")},
 		"{\"\xff\":1}": {Extra: raw("\ufffd", "1")},
-		// So is what is optional and does not fit; the rest is read.
+		// Optional members that do not fit are kept too, and the rest is read.
 		`{"count":"a","x":1}`:                          {X: 1, Extra: raw("count", `"a"`)},
 		`{"count":1.5,"on":"yes","x":1}`:               {X: 1, Extra: raw("count", `1.5`, "on", `"yes"`)},
 		`{"on":false,"x":0,"count":-0.0E2,"label":""}`: {Extra: raw("on", "false", "count", "-0.0E2")},
@@ -143,13 +143,13 @@ func TestObjects(t *testing.T) {
 	require.ErrorAs(t, r.Err(), &twice)
 	assert.Equal(t, "new", twice.Name)
 
-	// A value that is read into once more has the unknown members of the last time.
+	// Reading into a value again replaces its unknown members.
 	p := point{X: 1, Extra: raw("old", "1")}
 	readPoint(FromBytes([]byte(`{"new":2}`)), &p)
 	assert.Equal(t, point{X: 1, Extra: raw("new", "2")}, p)
 }
 
-func TestPointersAndShortStrings(t *testing.T) {
+func TestPointersAndShortStringsShareBlocks(t *testing.T) {
 	t.Parallel()
 	const n = 1000
 	r := New(strings.NewReader("["+strings.Repeat(`0.5,7,"short","`+strings.Repeat("long", 30)+`",`, n)+"null]"), -1)
@@ -179,8 +179,8 @@ func TestPointersAndShortStrings(t *testing.T) {
 	}
 }
 
-// What is marked is kept, unless the reader is forgetful and it is too much.
-func TestMarks(t *testing.T) {
+// Marked input is kept, unless the Reader is forgetful and the input is too long.
+func TestMarkedInputIsKept(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{10, 40_000, 200_000} {
 		text := `{"many":[` + strings.Repeat(`{"x":1},`, size/8) + `{"x":"a"}],"x":7}`
@@ -200,7 +200,7 @@ func TestMarks(t *testing.T) {
 			assert.True(t, text[8:len(text)-7] == string(p.Extra["many"]))
 		}
 	}
-	// A large value takes the window over; what follows is not lost.
+	// A large value replaces the window, and the input after it is not lost.
 	large := `"` + strings.Repeat("a", 300_000) + `"`
 	r := New(strings.NewReader(`[1,`+large+`,`+large+`,2]`), -1)
 	r.KeepHead()
@@ -230,8 +230,8 @@ func TestMarks(t *testing.T) {
 	assert.True(t, whole && bytes.Equal(head, []byte(`[]`)))
 }
 
-// Head is what was read, of a document that is no longer than it, or its beginning.
-func TestHead(t *testing.T) {
+// Head returns a short document as a whole, and the beginning of a long one.
+func TestHeadIsTheReadBeginning(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{2, headSize, headSize + 1, windowSize, 2 * windowSize} {
 		text := `[` + strings.Repeat(" ", size-2) + `]`
@@ -246,8 +246,8 @@ func TestHead(t *testing.T) {
 	}
 }
 
-// An optional member is kept where it does not fit itself; what is within it can be
-// read again only from a mark.
+// An optional member that does not fit is kept. A nested value that does not fit needs
+// a mark to be read again.
 func TestMisfitsWithinMembers(t *testing.T) {
 	t.Parallel()
 	var p point
@@ -262,8 +262,8 @@ func TestMisfitsWithinMembers(t *testing.T) {
 	assert.Nil(t, p.Extra)
 }
 
-// Nobody is asked to read what is no value, and might call it one that does not fit.
-func TestWhatIsNoValueIsNotRead(t *testing.T) {
+// The loop does not receive bytes that start no value, which it could call a misfit.
+func TestLoopDoesNotReceiveInvalidValues(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{`{"x":}`, `{ "x" : }`, `{"x": ,"label":1}`, `{"x":+1}`, `{"x":`, `{ "x" :`, `[}`, `[,1]`, `[`} {
 		eachWay([]byte(text), func(way string, r *Reader) {
@@ -285,8 +285,8 @@ func TestWhatIsNoValueIsNotRead(t *testing.T) {
 	}
 }
 
-// A type has from one to 64 members, which its tags or others name.
-func TestFieldsOf(t *testing.T) {
+// A type has 1 to 64 members, from its tags or from the further names.
+func TestFieldsOfRefusesInvalidTypes(t *testing.T) {
 	t.Parallel()
 	assert.Panics(t, func() { FieldsOf[struct{}]() })
 	assert.Panics(t, func() {
@@ -313,9 +313,9 @@ func TestFieldsOf(t *testing.T) {
 	assert.Equal(t, byte(0), r.Kind())
 }
 
-// What is decoded may refuse a name that comes twice, and then it is no value that
-// merely does not fit; one that does not fit leaves nothing.
-func TestDecode(t *testing.T) {
+// An UnmarshalJSON method can refuse a duplicate name, which is an error and not a
+// misfit. A misfit leaves the value zero.
+func TestDecodeRefusesDuplicatesAndKeepsMisfits(t *testing.T) {
 	t.Parallel()
 	var v record
 	r := FromBytes([]byte(`{"any":1,"any":2}`))
@@ -331,7 +331,7 @@ func TestDecode(t *testing.T) {
 	assert.Zero(t, r.Offset(), "it comes next")
 }
 
-func TestWalk(t *testing.T) {
+func TestWalkVisitsMembersUntilFalse(t *testing.T) {
 	t.Parallel()
 	eachWay([]byte(` {"a":1 , "a":{"b":2},"\u0063":[3],"d":4}`), func(way string, r *Reader) {
 		var names []string

@@ -2,7 +2,7 @@ package jsonread
 
 import "strings"
 
-// Parts is a text that contains later strings, mostly one after the other. Those
+// Parts is a text that contains later strings, usually one after the other. These
 // strings share its memory. The zero value contains none.
 type Parts struct {
 	text   string
@@ -11,9 +11,11 @@ type Parts struct {
 }
 
 const (
-	// maxShared is the longest text to share. A part that is kept keeps the whole text.
+	// maxShared is the maximum length of a text to share. A string that shares it keeps
+	// the whole text in memory.
 	maxShared = 16 << 10
-	// partGap is the largest gap between two parts: white space, the marks of a heading.
+	// partGap is the maximum gap between two parts, such as white space or the marks of
+	// a heading.
 	partGap = 8
 	// partStart is the length of the prefix that is searched beyond the gap. Shorter
 	// parts would occur anywhere.

@@ -9,13 +9,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Parts of a text need no memory, wherever they are expected to be found.
+// Parts of a text need no memory, wherever they are.
 func TestPartsShareMemory(t *testing.T) {
 	long, longer := strings.Repeat("a sentence. ", 20), strings.Repeat("Another line\n", 30)
 	for name, c := range map[string]struct {
 		text   string
 		parts  []string
-		copies int // of those of more than a few bytes
+		copies int // of parts that are longer than a few bytes
 	}{
 		"one after the other":   {"# " + long + "\n\n" + longer + "\n\nend of it", []string{long, longer, "end of it"}, 0},
 		"escapes, non-ASCII":    {"\"ä\" \\ 😀 of it\n\n" + long, []string{"\"ä\" \\ 😀 of it", long}, 0},
@@ -61,7 +61,7 @@ func TestPartsShareMemory(t *testing.T) {
 	}
 }
 
-// What is no part is looked for once in all of the text, however much of it there is.
+// All searches for absent parts read the text once in total, for any size.
 func TestPartsAreSearchedOnce(t *testing.T) {
 	t.Parallel()
 	const last = "what is nowhere else, but at the end of it"
@@ -73,7 +73,7 @@ func TestPartsAreSearchedOnce(t *testing.T) {
 	assert.Equal(t, 0, p.find([]byte(text[:200])), "what comes next is seen")
 }
 
-func TestPartsOfWhatIsNoString(t *testing.T) {
+func TestInvalidPartsAreErrors(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{`7`: "where a string is expected", `"a`: "EOF", "\"a\nb\"": "invalid character"} {
 		r := New(strings.NewReader(text), -1)

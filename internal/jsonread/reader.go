@@ -10,29 +10,29 @@ import (
 )
 
 const (
-	// windowSize is the window's size, unless a value that must be in it as a whole is
-	// larger. A document that is smaller gets a smaller one.
+	// windowSize is the size of the window. The window grows for a value that must be
+	// in it as a whole. It is smaller for a smaller document.
 	windowSize = 64 << 10
 	minWindow  = 4 << 10
 
-	// maxDepth is the nesting that encoding/json allows.
+	// maxDepth is the maximum nesting that encoding/json allows.
 	maxDepth = 10000
 
-	// maxGrow bounds the growth of the window by the announced size, which may be wrong.
+	// maxGrow bounds the growth of the window, because the announced size may be wrong.
 	maxGrow = 8 << 20
 
-	// headSize is the size of the beginning that Head returns.
+	// headSize is the number of bytes that Head returns.
 	headSize = 8 << 10
 
-	// scratchSize is for strings with escapes, of which most are shorter.
+	// scratchSize is the first size of scratch. Most strings with escapes are shorter.
 	scratchSize = 8 << 10
 )
 
-// Reader reads one JSON document. It is made for one goroutine.
+// Reader reads one JSON document. It is not safe for concurrent use.
 type Reader struct {
-	src    io.Reader // nil if the window has all
-	end    bool      // src has no more
-	size   int64     // of the document, if it is known
+	src    io.Reader // nil if the window has the whole document
+	end    bool      // src has ended
+	size   int64     // of the document; -1 if unknown
 	buf    []byte    // the window
 	memory *memory   // from the pool; nil for a small document
 	pos    int       // the next byte in the window
@@ -45,7 +45,7 @@ type Reader struct {
 	spilled gathered // the input before the mark
 
 	err      error  // the first error
-	rejected bool   // err is about the value before the position, not the next one
+	rejected bool   // err is about the value before the position
 	srcErr   error  // of the source
 	stack    []byte // the open brackets
 
@@ -69,7 +69,7 @@ type span struct{ from, to int64 }
 func New(src io.Reader, size int64) *Reader {
 	window := int64(windowSize)
 	if size >= 0 {
-		window = min(window, size+1) // and its end
+		window = min(window, size+1) // one byte more, to see the end
 	}
 	r := &Reader{src: src, size: size, mark: -1, stack: make([]byte, 0, 16)}
 	if window == windowSize {
@@ -81,8 +81,8 @@ func New(src io.Reader, size int64) *Reader {
 	return r
 }
 
-// Close frees the memory of the Reader, which must not be used any more. All values
-// that it returned stay valid, except the result of View.
+// Close frees the memory of the Reader. Do not use the Reader afterwards. Values that
+// it returned stay valid, except those of View.
 func (r *Reader) Close() {
 	if r.memory != nil {
 		memories.Put(r.memory)
@@ -110,8 +110,8 @@ func FromBytes(data []byte) *Reader {
 // KeepHead makes the Reader keep the beginning for Head.
 func (r *Reader) KeepHead() { r.keepHead = true }
 
-// Head is the beginning of the document, up to 8 KB, as far as it was read; after
-// KeepHead only, and gone with Close. whole says that it is all that was read.
+// Head returns the beginning of the document as far as it was read, up to 8 KB. whole
+// reports whether nothing else was read. Head needs KeepHead and is valid until Close.
 func (r *Reader) Head() (head []byte, whole bool) {
 	if r.head != nil {
 		return r.head, false
@@ -119,13 +119,13 @@ func (r *Reader) Head() (head []byte, whole bool) {
 	return r.buf[:min(headSize, len(r.buf))], len(r.buf) <= headSize
 }
 
-// Offset is how many bytes of the document were read.
+// Offset returns the number of bytes that were read of the document.
 func (r *Reader) Offset() int64 { return r.base + int64(r.pos) }
 
-// Err is the first error. That of the source comes as it is.
+// Err returns the first error. It returns an error of the source unchanged.
 func (r *Reader) Err() error { return r.err }
 
-// SourceErr is the error of the source, if it failed.
+// SourceErr returns the error of the source; nil if it did not fail.
 func (r *Reader) SourceErr() error { return r.srcErr }
 
 // Fail sets the error, unless there is one. An error ends every loop.
@@ -239,10 +239,10 @@ func (r *Reader) more() bool {
 	}
 	if len(r.buf) == cap(r.buf) {
 		grow := len(r.buf)
-		if r.mark >= 0 { // the whole rest may have to be kept
+		if r.mark >= 0 { // all of it may have to be kept
 			grow = max(grow, int(min(r.size-r.base-int64(len(r.buf))+1, maxGrow)))
 		}
-		r.buf = slices.Grow(r.buf, grow) // which clears nothing
+		r.buf = slices.Grow(r.buf, grow) // without clearing memory
 	}
 	for range 100 {
 		n, err := r.src.Read(r.buf[len(r.buf):cap(r.buf)])
@@ -321,7 +321,7 @@ func (r *Reader) Rewind(m Mark) bool {
 }
 
 // ErrForgotten is the error of Rewind if a Forgetful reader has dropped the input.
-var ErrForgotten = errors.New("jsonread: what has to be read again was not kept")
+var ErrForgotten = errors.New("jsonread: the input to read again was not kept")
 
 // Forgetful limits marks to the size of the window.
 func (r *Reader) Forgetful() { r.forgetful = true }

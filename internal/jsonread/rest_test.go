@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What does not fit, anywhere, leaves the reader where the rest can be checked.
-func TestRest(t *testing.T) {
+// After a misfit the Reader can check the rest of the document.
+func TestRestReadsOnAfterMisfit(t *testing.T) {
 	t.Parallel()
 	for text, whole := range map[string]bool{
 		`{"x":"a"}`:                       true,
@@ -41,8 +41,8 @@ func TestRest(t *testing.T) {
 	}
 }
 
-// So does what was read and is rejected, whatever follows it.
-func TestRestAfterReject(t *testing.T) {
+// The same applies after a rejected value, whatever follows it.
+func TestRestReadsOnAfterReject(t *testing.T) {
 	t.Parallel()
 	rejected := errors.New("rejected")
 	for text, whole := range map[string]bool{
@@ -67,8 +67,8 @@ func TestRestAfterReject(t *testing.T) {
 	}
 }
 
-// So does what fails otherwise after a value, or before one.
-func TestRestAfterFail(t *testing.T) {
+// The same applies after Fail, before or after a value.
+func TestRestReadsOnAfterFail(t *testing.T) {
 	t.Parallel()
 	failed := errors.New("failed")
 	for text, whole := range map[string]bool{`[1,2]`: true, `[1]`: true, `[1`: false, `[1,]`: false, `[1]]`: false, `[1}`: false} {
@@ -87,8 +87,8 @@ func TestRestAfterFail(t *testing.T) {
 	}
 }
 
-// What was not rejected is not what the error is about.
-func TestRestAfterRejectingNothing(t *testing.T) {
+// Reject(nil) does not change what the error is about.
+func TestRejectingNilChangesNothing(t *testing.T) {
 	t.Parallel()
 	eachWay([]byte(`[1,"a"]`), func(way string, r *Reader) {
 		a := r.Array()

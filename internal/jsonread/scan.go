@@ -2,7 +2,7 @@ package jsonread
 
 import "encoding/binary"
 
-// Each byte of a word.
+// Constants with the same value in each byte of a word.
 const (
 	ones     = 0x0101010101010101
 	highs    = 0x80 * ones
@@ -11,12 +11,12 @@ const (
 	controls = 0x20 * ones
 )
 
-// plain is how many bytes b begins with that stand for themselves in a string of
-// ASCII: the index of the first quote, escape, control character or byte of
-// non-ASCII.
+// plain returns the number of bytes at the start of b that are plain ASCII characters
+// of a string. They end at the first quote, escape, control character or non-ASCII
+// byte.
 //
-// Subtracting sets the high bit of a byte that is below what is subtracted; bits
-// that a borrow sets are above the first hit, and so do not matter.
+// Subtraction sets the high bit of a byte that is smaller than the subtracted one. A
+// borrow sets bits only above the first hit, where they do not matter.
 func plain(b []byte) int {
 	i := 0
 	for ; i+8 <= len(b); i += 8 {
@@ -33,7 +33,7 @@ func plain(b []byte) int {
 	return i
 }
 
-// plainOrHigh is plain for a string in which non-ASCII is passed over.
+// plainOrHigh counts like plain, but accepts non-ASCII bytes too.
 func plainOrHigh(b []byte) int {
 	i := 0
 	for ; i+8 <= len(b); i += 8 {
@@ -50,8 +50,7 @@ func plainOrHigh(b []byte) int {
 	return i
 }
 
-// peek passes over white space and returns the byte that follows, which it leaves;
-// 0 at the end.
+// peek skips white space and returns the next byte without reading it, or 0 at the end.
 func (r *Reader) peek() byte {
 	for {
 		for r.pos < len(r.buf) {
@@ -68,8 +67,8 @@ func (r *Reader) peek() byte {
 	}
 }
 
-// Kind is the first byte of the value that comes next: one of { [ " t f n, a digit or
-// a minus for a number. It is 0 at the end and after an error.
+// Kind returns the first byte of the next value: one of { [ " t f n, or a digit or
+// minus for a number. It returns 0 at the end and after an error.
 func (r *Reader) Kind() byte {
 	if r.err != nil {
 		return 0
@@ -77,7 +76,7 @@ func (r *Reader) Kind() byte {
 	return r.peek()
 }
 
-// literal passes over true, false or null.
+// literal reads true, false or null.
 func (r *Reader) literal(word string) bool {
 	n := min(r.fill(len(word)), len(word))
 	for i := range n {
@@ -120,7 +119,7 @@ func (r *Reader) push(bracket byte) {
 	r.pos++
 }
 
-// pop closes the bracket that was opened last.
+// pop closes the innermost bracket.
 func (r *Reader) pop() {
 	r.stack = r.stack[:len(r.stack)-1]
 	r.pos++

@@ -24,8 +24,8 @@ func (r *Reader) SkipString() {
 	}
 }
 
-// skip skips a value, or, if after is true, the input after one, until only depth
-// brackets are open.
+// skip skips a value until only depth brackets are open. If after is true, the position
+// is after a value, not before one.
 func (r *Reader) skip(depth int, after bool) {
 	if after {
 		goto next
@@ -71,7 +71,7 @@ next:
 				goto name
 			}
 			goto value
-		case c == top+2: // the brackets are two apart in ASCII, both of them
+		case c == top+2: // in ASCII, the opening and the closing bracket are two apart
 			r.pop()
 		default:
 			r.unexpected()

@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// maxToken is the longest string that is read within the window.
+// maxToken is the maximum length of a string that is read within the window.
 const maxToken = windowSize / 2
 
 // String reads a string.
@@ -55,8 +55,8 @@ func (r *Reader) View() []byte {
 	return view
 }
 
-// ShortString reads a string. Short strings share blocks of 4 KB, so one that is kept
-// keeps its block.
+// ShortString reads a string. Short strings share blocks of 4 KB. A short string that
+// you keep keeps its block.
 func (r *Reader) ShortString() string {
 	view := r.View()
 	if len(view) > 64 {
@@ -83,7 +83,8 @@ func (r *Reader) atString() bool {
 	return false
 }
 
-// repeats skips a string that equals the last one, if that is still in the window.
+// repeats skips a string that equals the last one, if the last one is still in the
+// window.
 func (r *Reader) repeats() bool {
 	n := int(r.lastRaw.to - r.lastRaw.from)
 	if n > maxToken {
@@ -102,8 +103,9 @@ func (r *Reader) repeats() bool {
 	return true
 }
 
-// begin reads the string at the position as far as it is simple. It returns all of
-// it, in the window, or false after putting its beginning into scratch.
+// begin reads the string at the position up to the first escape, or about maxToken bytes
+// of it. If this is the whole string, begin returns it in the window. Otherwise it copies
+// the beginning to scratch and returns false.
 func (r *Reader) begin() (view []byte, whole bool) {
 	i := r.pos + 1
 	ascii := true
@@ -120,7 +122,7 @@ func (r *Reader) begin() (view []byte, whole bool) {
 		}
 		width := i - r.pos
 		end := width > maxToken || !r.more()
-		if i = r.pos + width; end { // which may have moved
+		if i = r.pos + width; end { // the window may have moved
 			break
 		}
 	}
@@ -135,8 +137,8 @@ func (r *Reader) begin() (view []byte, whole bool) {
 	return r.valid(view), true
 }
 
-// run appends what follows of a string, up to the end of the window or behind an
-// escape that is rare. False means that the string has ended, or is none.
+// run appends more of the string to dst, up to the end of the window or to a rare
+// escape. It returns false if the string has ended or is invalid.
 func (r *Reader) run(dst *[]byte) bool {
 	for {
 		n := 0
@@ -174,14 +176,14 @@ func (r *Reader) run(dst *[]byte) bool {
 	return false
 }
 
-// escaped maps the letter of an escape to its character.
+// escaped maps the letter of an escape sequence to its character.
 var escaped = [256]byte{
 	'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t',
 }
 
-// rest reads the rest of a string whose beginning is in scratch. It returns the
-// string in scratch, if it is not long; otherwise, and after an error, it puts it
-// into *like, unless it is equal to that already, and returns false.
+// rest reads the rest of a string after the beginning in scratch. It returns a short
+// string in scratch. It stores a long one in *like, unless both are equal, and returns
+// false. After an error it returns false too.
 func (r *Reader) rest(like *string) (view []byte, short bool) {
 	for r.run(&r.scratch) {
 		switch n := len(r.scratch); {
@@ -199,7 +201,7 @@ func (r *Reader) rest(like *string) (view []byte, short bool) {
 	return r.valid(r.scratch), true
 }
 
-// escape reads the escape at the position and appends its character.
+// escape reads the escape sequence at the position and appends its character.
 func (r *Reader) escape(dst *[]byte) bool {
 	if r.fill(2) < 2 {
 		r.pos = len(r.buf)
@@ -228,7 +230,7 @@ func (r *Reader) escape(dst *[]byte) bool {
 	return true
 }
 
-// unit reads an escape of a UTF-16 code unit.
+// unit reads an escape sequence of a UTF-16 code unit.
 func (r *Reader) unit() (rune, bool) {
 	n := min(r.fill(6), 6)
 	var u rune
@@ -254,8 +256,8 @@ func (r *Reader) unit() (rune, bool) {
 	return u, true
 }
 
-// pair returns the character of the surrogate first and the escape that follows. If
-// they are no pair, it returns U+FFFD and does not read the escape.
+// pair returns the character of the surrogate first and the following escape sequence.
+// If they are no pair, it returns U+FFFD and does not read the escape sequence.
 func (r *Reader) pair(first rune) rune {
 	if r.fill(6) < 6 || r.buf[r.pos] != '\\' || r.buf[r.pos+1] != 'u' {
 		return utf8.RuneError

@@ -11,8 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// second reads the first string of an array, passes over what follows it up to the
-// next string, and is there.
+// second reads the first string of an array and skips to the next string.
 func second(t *testing.T, r *Reader) (first string) {
 	t.Helper()
 	a := r.Array()
@@ -24,9 +23,9 @@ func second(t *testing.T, r *Reader) (first string) {
 	return first
 }
 
-// A string that is the one before it is compared with that in the window, as long as
-// both are there.
-func TestRepeatedStrings(t *testing.T) {
+// A string that equals the one before it is compared in the window, while both are
+// there.
+func TestRepeatedStringsAreComparedInTheWindow(t *testing.T) {
 	t.Parallel()
 	same := `"same \n ` + strings.Repeat("a", 1000) + `"`
 	for name, c := range map[string]struct {
@@ -51,7 +50,7 @@ func TestRepeatedStrings(t *testing.T) {
 			assert.Equal(t, c.repeats, r.repeats(), "%s, %s", name, way)
 			assert.Equal(t, c.repeats, r.Offset() > from, "it is passed over: %s, %s", name, way)
 		}
-		// To who reads them it is all the same.
+		// A forgetful Reader returns the same.
 		for _, forgetful := range []bool{false, true} {
 			r := New(iotest.OneByteReader(strings.NewReader(c.text)), -1)
 			if forgetful {
@@ -68,15 +67,15 @@ func TestRepeatedStrings(t *testing.T) {
 			require.True(t, forgetful || r.Rewind(m), "what is marked is kept: %s", name)
 		}
 	}
-	// Nothing is compared with what lies behind the text.
+	// Bytes after the end of the text are not compared.
 	text := []byte(`["same","same"]`)
 	r := FromBytes(slices.Clip(text[:len(text)-3]))
 	assert.Empty(t, r.StringLike(second(t, r)))
 	require.ErrorIs(t, r.Err(), io.ErrUnexpectedEOF)
 }
 
-// What the last of several parts has in common with another string is not all of it.
-func TestStringsThatEndAlike(t *testing.T) {
+// An equal last part does not make two strings of several parts equal.
+func TestStringsWithEqualLastPartDiffer(t *testing.T) {
 	t.Parallel()
 	other := strings.Repeat("a", 1000)
 	// The first part ends with a window.
@@ -89,8 +88,8 @@ func TestStringsThatEndAlike(t *testing.T) {
 	}
 }
 
-// What is no string leaves nothing of what was read of it.
-func TestStringsThatAreNone(t *testing.T) {
+// An invalid string returns nothing, not even its valid beginning.
+func TestInvalidStringsReturnNothing(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{`"a`, `"a\`, `"a\x"`, "\"a\nb\"", `"` + strings.Repeat("a", 600_000), `"` + strings.Repeat("a", 600_000) + "\n"} {
 		for _, read := range []func(*Reader) string{
@@ -108,7 +107,7 @@ func TestStringsThatAreNone(t *testing.T) {
 	}
 }
 
-// Non-ASCII that is valid is looked at where it is.
+// Valid non-ASCII text is checked in the window.
 func TestValidTextIsNotCopied(t *testing.T) { // not parallel: it measures
 	text := `"` + strings.Repeat("ä", maxToken/2-10) + `"`
 	for _, read := range []func(*Reader){func(r *Reader) { r.View() }, func(r *Reader) { r.StringLike(text[1 : len(text)-1]) }} {

@@ -12,8 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The window is as large as at the beginning, whatever was read, as long as it has
-// room for what must be in it.
+// The window keeps its first size as long as that is enough for the input to keep.
 func TestTheWindowDoesNotGrow(t *testing.T) {
 	t.Parallel()
 	long := `"` + strings.Repeat("a", 300_000) + `"`
@@ -82,7 +81,7 @@ func TestTheWindowDoesNotGrow(t *testing.T) {
 	}
 }
 
-// readAlike reads an array of strings, of which each may be the one before.
+// readAlike reads an array of strings. Each may equal the one before it.
 func readAlike(r *Reader) {
 	last := ""
 	for a := r.Array(); a.Next(); {
@@ -90,8 +89,8 @@ func readAlike(r *Reader) {
 	}
 }
 
-// Where the document is known to be small, the window is no larger than it.
-func TestTheWindowOfASmallDocument(t *testing.T) {
+// For a document of known small size, the window is no larger than the document.
+func TestWindowOfSmallDocumentIsSmall(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ announced, size, first, last int }{
 		{2, 2, minWindow, minWindow},
@@ -101,7 +100,7 @@ func TestTheWindowOfASmallDocument(t *testing.T) {
 		{windowSize, windowSize, windowSize, windowSize},
 		{300_000, 300_000, windowSize, windowSize},
 		{-1, 2, windowSize, windowSize},
-		{0, 10_000, minWindow, minWindow}, // it was not true
+		{0, 10_000, minWindow, minWindow}, // the announced size was wrong
 	} {
 		r := New(strings.NewReader(`[`+strings.Repeat(" ", c.size-2)+`]`), int64(c.announced))
 		assert.Equal(t, c.first, cap(r.buf), "%d", c.announced)
@@ -114,8 +113,8 @@ func TestTheWindowOfASmallDocument(t *testing.T) {
 	}
 }
 
-// Where much has to be kept, the window grows at once to what was announced, or by
-// what is reasonable if that is not.
+// To keep much input, the window grows at once to the announced size, or by a
+// reasonable amount if none was announced.
 func TestTheWindowGrowsAtOnce(t *testing.T) {
 	t.Parallel()
 	const size = 3 << 20
@@ -136,7 +135,7 @@ func TestTheWindowGrowsAtOnce(t *testing.T) {
 	}
 }
 
-// Marks nest: the end of one within another is not the end of that.
+// Marks nest. The end of an inner mark does not end the outer one.
 func TestMarksNest(t *testing.T) {
 	t.Parallel()
 	value := `{"a":"` + strings.Repeat("a", 200_000) + `"}`
@@ -165,7 +164,7 @@ func TestMarksNest(t *testing.T) {
 	}
 }
 
-// To return to a mark undoes all that came after it, also that a value was rejected.
+// Rewind undoes everything after the mark, including Reject.
 func TestRewindUndoesErrors(t *testing.T) {
 	t.Parallel()
 	r := FromBytes([]byte(`[[1,2]]`))
@@ -183,7 +182,8 @@ func TestRewindUndoesErrors(t *testing.T) {
 	assert.NoError(t, r.Rest(), "which is what comes next")
 }
 
-// A value is kept as a whole also by who is forgetful, and who was is so afterwards.
+// A forgetful Reader also keeps a raw value as a whole, and is still forgetful
+// afterwards.
 func TestForgetfulReadersKeepValues(t *testing.T) {
 	t.Parallel()
 	value := `"` + strings.Repeat("a", 200_000) + `"`
@@ -204,8 +204,9 @@ func TestForgetfulReadersKeepValues(t *testing.T) {
 	require.ErrorIs(t, r.Err(), ErrForgotten)
 }
 
-// What a forgetful reader has room for is kept, if need be at the window's beginning.
-func TestForgetfulReadersKeepWhatTheyHaveRoomFor(t *testing.T) {
+// A forgetful Reader keeps what fits into the window, even if it must move it to the
+// beginning.
+func TestForgetfulReadersKeepWhatFits(t *testing.T) {
 	t.Parallel()
 	value := `["` + strings.Repeat("a", windowSize/2) + `"]`
 	r := New(strings.NewReader(strings.Repeat(" ", windowSize*2/3)+value), -1)
@@ -218,9 +219,9 @@ func TestForgetfulReadersKeepWhatTheyHaveRoomFor(t *testing.T) {
 	assert.Equal(t, windowSize, cap(r.buf))
 }
 
-// A value is the caller's: whoever uses the memory of the window next does not change
-// it, and to change it changes nothing else.
-func TestRawIsTheCallers(t *testing.T) {
+// A raw value belongs to the caller. Reuse of the window does not change it, and
+// changing it has no other effect.
+func TestRawBelongsToTheCaller(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{10, windowSize/2 + 1, windowSize - 1, windowSize, windowSize + 1, 2 * windowSize, 300_000} {
 		value := `"` + strings.Repeat("a", size-2) + `"`

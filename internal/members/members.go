@@ -1,13 +1,16 @@
-// Package members decodes and encodes structs that keep what they do not know.
+// Package members decodes and encodes structs that keep unknown members.
 //
-// A struct takes part through its ordinary json tags and one field of the type
-// map[string]json.RawMessage (or a type of that form) tagged `json:"-"`, which
-// receives every member without a field. Unlike encoding/json, names match only
-// exactly, and an object that has a member twice is an error: both are ways in
-// which two readers of one document come to different conclusions. An optional
-// member (omitzero) whose value does not fit its field is treated as unknown, so
-// that it is kept, and the rest can be read. So is an explicit zero of an optional
-// member, which Encode would leave out.
+// A struct has ordinary json tags and one field of the type map[string]json.RawMessage,
+// or of a type of that form, tagged `json:"-"`. This field receives every member
+// without a field.
+//
+// Unlike in encoding/json, names match only exactly, and an object that has a member
+// twice is an error. Otherwise two readers of one document could disagree about its
+// meaning.
+//
+// An optional member (omitzero) that does not fit its field is kept as an unknown
+// member, so that the rest can be read. An explicit zero of an optional member is kept
+// too, because Encode would omit it.
 package members
 
 import (
@@ -81,12 +84,11 @@ func LosesZero(t reflect.Type) bool {
 	return true
 }
 
-// Decode reads the object in data, which must be valid JSON, into the struct
-// that v points to. A null leaves *v as it is.
+// Decode reads the object in data, which must be valid JSON, into the struct that v
+// points to. A null leaves *v unchanged.
 func Decode(data []byte, v any) error { return decode(data, v, false) }
 
-// DecodeAny is Decode for a struct of which all members are optional, whatever their
-// tags say.
+// DecodeAny decodes like Decode, but treats all members of the struct as optional.
 func DecodeAny(data []byte, v any) error { return decode(data, v, true) }
 
 func decode(data []byte, v any, anyForm bool) error {
@@ -133,7 +135,7 @@ func decode(data []byte, v any, anyForm bool) error {
 		if twice || !optional {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		// An optional member of another form than today's must not cost the rest.
+		// An optional member of an unexpected form must not make the rest unreadable.
 		f.SetZero()
 		keep(name, value)
 		return nil
@@ -148,15 +150,16 @@ func decode(data []byte, v any, anyForm bool) error {
 	return nil
 }
 
-// Member is a member that Encode adds to a struct's own.
+// Member is an additional member for Encode.
 type Member struct {
 	Name  string
 	Value json.RawMessage // nil leaves the member out
 }
 
-// Encode is the inverse of Decode: first, in this order, the given members, the
-// struct's own, and the unknown ones sorted by name. A member of the struct that is
-// zero gives way to an unknown one of its name, and otherwise takes its place.
+// Encode encodes a struct that Decode decoded. It writes the given members first, in
+// order, then the struct's own, then the unknown ones sorted by name. If a member of
+// the struct is zero, an unknown member of the same name replaces it. If it is not
+// zero, it replaces the unknown member.
 func Encode(v any, first ...Member) ([]byte, error) {
 	source := reflect.ValueOf(v)
 	if source.Kind() == reflect.Pointer {

@@ -45,7 +45,7 @@ type outer struct {
 
 type extra map[string]json.RawMessage
 
-func TestDecodeAndEncode(t *testing.T) {
+func TestEncodeRestoresWhatDecodeRead(t *testing.T) {
 	t.Parallel()
 	const text = ` { "name" : "a\u00e4", "count":0, "list":[{"deep":1,"x":null},{}], "in":{"deep":2,"y":[1, 2]},
 		"id":"7", "choice":true, "Untagged":3, "Hidden":"h", "private":"p", "NAME":"other", "z":{"a":1.50}, "nil":null }`
@@ -84,7 +84,7 @@ func TestDecodeKeepsItsOwnCopy(t *testing.T) {
 	assert.Equal(t, `"abc"`, string(v.Extra["z"]))
 }
 
-func TestDecodeNull(t *testing.T) {
+func TestDecodeNullChangesNothing(t *testing.T) {
 	t.Parallel()
 	v := outer{Name: "kept"}
 	for _, text := range []string{"null", " null ", ""} {
@@ -95,7 +95,7 @@ func TestDecodeNull(t *testing.T) {
 	assert.Equal(t, outer{Name: "kept"}, v)
 }
 
-func TestDecodeRefuses(t *testing.T) {
+func TestDecodeRefusesDuplicatesAndMisfits(t *testing.T) {
 	t.Parallel()
 	for text, name := range map[string]string{
 		`{"name":"a","name":"a"}`:           "name",
@@ -125,7 +125,7 @@ func TestDecodeRefuses(t *testing.T) {
 
 }
 
-func TestEncodeRefuses(t *testing.T) {
+func TestEncodeRefusesInvalidMembers(t *testing.T) {
 	t.Parallel()
 	_, err := Encode(outer{Extra: extra{"bad": []byte(`{`)}})
 	assert.ErrorContains(t, err, "bad: not valid JSON")
@@ -137,9 +137,9 @@ func TestEncodeRefuses(t *testing.T) {
 	assert.ErrorContains(t, err, "f: ")
 }
 
-// A struct without a place for unknown members drops them, and still refuses to
-// take one of two.
-func TestDecodeWithoutExtra(t *testing.T) {
+// A struct without a field for unknown members drops them, and still refuses a
+// duplicate.
+func TestDecodeWithoutExtraDropsUnknownMembers(t *testing.T) {
 	t.Parallel()
 	var v struct {
 		A int `json:"a"`
@@ -152,7 +152,7 @@ func TestDecodeWithoutExtra(t *testing.T) {
 	assert.Equal(t, `{"a":2}`, string(raw))
 }
 
-func TestKind(t *testing.T) {
+func TestKindIsTheFirstByte(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]byte{
 		` {}`: '{', "\n[1]": '[', `"a"`: '"', "\ttrue": 't', "\r\nfalse": 'f', "null": 'n', "-1": '-', "7": '7', "": 0, " ": 0,
@@ -165,7 +165,7 @@ func TestKind(t *testing.T) {
 	assert.False(t, IsNull([]byte("null null")))
 }
 
-func TestEachAndElements(t *testing.T) {
+func TestEachAndElementsVisitInOrder(t *testing.T) {
 	t.Parallel()
 	var got []string
 	collect := func(name string, value []byte) error {
@@ -194,7 +194,7 @@ func TestEachAndElements(t *testing.T) {
 	assert.Equal(t, stop, Elements([]byte(`[1,2]`), func([]byte) error { return stop }))
 }
 
-// On valid objects without a duplicate, Each sees what encoding/json sees.
+// Each and encoding/json agree about valid objects without duplicates.
 func FuzzMembers(f *testing.F) {
 	for _, seed := range []string{
 		`{}`, `{"a":1}`, ` {"a" : [1,{"b":"}"}] , "c":"\"\\", "\u0061b":null } `, `{"":{"":{}}}`, `{"ä":"\ud83d\ude00","\ud800":1}`,

@@ -10,15 +10,15 @@ import (
 // ErrNotObject is returned for JSON whose top level is not an object.
 var ErrNotObject = errors.New("not a JSON object")
 
-// DuplicateError names a member that an object has twice. Readers disagree about
-// which of the two counts, so neither does.
+// DuplicateError is the error for an object that has a member twice. Readers disagree
+// about which of the two counts, so the object is refused.
 type DuplicateError struct{ Name string }
 
 // Error implements error.
 func (e *DuplicateError) Error() string { return fmt.Sprintf("duplicate member %q", e.Name) }
 
 // Each calls f for every member of the object in data, which must be valid JSON
-// (json.Valid). Names are unescaped; values are slices of data.
+// (json.Valid). It unescapes the names. The values are slices of data.
 func Each(data []byte, f func(name string, value []byte) error) error {
 	i := space(data, 0)
 	if i == len(data) || data[i] != '{' {
@@ -43,8 +43,7 @@ func Each(data []byte, f func(name string, value []byte) error) error {
 	return nil
 }
 
-// Elements calls f for every element of the array in data, which must be valid
-// JSON.
+// Elements calls f for every element of the array in data, which must be valid JSON.
 func Elements(data []byte, f func(value []byte) error) error {
 	i := space(data, 0)
 	if i == len(data) || data[i] != '[' {
@@ -63,8 +62,8 @@ func Elements(data []byte, f func(value []byte) error) error {
 	return nil
 }
 
-// Kind is the first byte of the value in data: one of { [ " t f n, or a digit or
-// a minus for a number; 0 for nothing.
+// Kind returns the first byte of the value in data: one of { [ " t f n, or a digit or
+// minus for a number. It returns 0 if there is no value.
 func Kind(data []byte) byte {
 	if i := space(data, 0); i < len(data) {
 		return data[i]
@@ -72,13 +71,13 @@ func Kind(data []byte) byte {
 	return 0
 }
 
-// IsNull reports whether data is nothing or null.
+// IsNull reports whether data is empty or null.
 func IsNull(data []byte) bool {
 	i := space(data, 0)
 	return i == len(data) || string(bytes.TrimRight(data[i:], " \t\r\n")) == "null"
 }
 
-// MaxGap is how much white space a {} may have to be taken for a zero.
+// MaxGap is the maximum number of white space bytes in a {} that counts as a zero.
 const MaxGap = 64
 
 // IsZero reports whether the value in data is false, 0, "" or {}.

@@ -1,5 +1,5 @@
-// Package redact keeps secrets out of text that people read: it takes the
-// signed part off URLs and keeps printable heads of bodies.
+// Package redact removes secrets from text for people: the signed parts of URLs, and
+// secrets in the beginning of a body.
 package redact
 
 import (
@@ -11,11 +11,11 @@ import (
 	"unicode/utf8"
 )
 
-// Mark stands where a secret was.
+// Mark replaces a secret.
 const Mark = "[redacted]"
 
-// URL is raw without user information, query and fragment: presigned URLs carry
-// their permission in the query. What does not parse as a URL is not shown.
+// URL returns raw without user information, query and fragment, because the query of a
+// presigned URL grants access. It does not show text that is no URL.
 func URL(raw string) string {
 	if raw == "" {
 		return ""
@@ -35,8 +35,8 @@ func URL(raw string) string {
 	return u.String()
 }
 
-// Head is the beginning of a body as printable text of at most limit bytes,
-// with Mark in place of every occurrence of a secret.
+// Head returns the beginning of a body as printable text of at most limit bytes. It
+// replaces every secret by Mark.
 func Head(body []byte, limit int, secrets ...string) string {
 	text := string(body)
 	for _, s := range secrets {
@@ -67,8 +67,8 @@ func Head(body []byte, limit int, secrets ...string) string {
 	return text
 }
 
-// Print writes the mark for a value that holds a secret, whatever verb and
-// flags it is printed with. It is the body of such a type's Format method.
+// Print writes the name of a type and Mark, for every verb and flag. The Format method
+// of a type that holds a secret calls it.
 func Print(f fmt.State, name string) {
 	_, _ = io.WriteString(f, name+"("+Mark+")")
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-func TestURL(t *testing.T) {
+func TestURLHidesUserQueryAndFragment(t *testing.T) {
 	t.Parallel()
 	for raw, want := range map[string]string{
 		"":                            "",
@@ -33,7 +33,7 @@ func TestURL(t *testing.T) {
 	}
 }
 
-func TestHead(t *testing.T) {
+func TestHeadIsPrintableAndHidesSecrets(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		body    string
@@ -74,7 +74,7 @@ type secret struct{ value string }
 
 func (secret) Format(f fmt.State, _ rune) { Print(f, "secret") }
 
-func TestPrint(t *testing.T) {
+func TestPrintHidesTheValueWithEveryVerb(t *testing.T) {
 	t.Parallel()
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d", "%20s"} {
 		assert.Contains(t, fmt.Sprintf(verb+" ", secret{"5a1e"}), "secret([redacted])", verb)

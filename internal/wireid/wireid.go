@@ -1,17 +1,17 @@
-// Package wireid knows which identifiers may travel in URLs, tokens and store
-// keys. Reducto's job ids are UUIDs today, but its documentation has printed
-// others ("job_abc123"), so the rule is an alphabet, not a format.
+// Package wireid checks identifiers before they are used in URLs, tokens and store
+// keys. Reducto's job ids are UUIDs today, but its documentation has also shown
+// "job_abc123". The rule is therefore an alphabet, not a format.
 package wireid
 
 import "strings"
 
-// MaxLen is the longest identifier accepted, in bytes.
+// MaxLen is the maximum length of an identifier, in bytes.
 const MaxLen = 128
 
-// Check says what is wrong with id, or "" where it may be used. A legal id is 1
-// to MaxLen bytes of ASCII letters, digits, '-', '_', '.', ':' and '~' and
-// begins with a letter, a digit or '_', so that it is one path segment whatever
-// a proxy does to dots.
+// Check returns what is wrong with id, or "" for a valid one. A valid id has 1 to
+// MaxLen bytes: ASCII letters, digits, '-', '_', '.', ':' and '~'. It begins with a
+// letter, a digit or '_', so that it is one path segment even if a proxy normalizes
+// dots.
 func Check[T string | []byte](id T) string {
 	switch {
 	case len(id) == 0:
@@ -25,14 +25,14 @@ func Check[T string | []byte](id T) string {
 	return ""
 }
 
-// IsPart reports whether id is legal and has none of '.', ':' and '~', which separate
-// an identifier from others in tokens and keys.
+// IsPart reports whether id is valid and contains no '.', ':' or '~'. These characters
+// separate identifiers in tokens and keys.
 func IsPart[T string | []byte](id T) bool {
 	return len(id) > 0 && len(id) <= MaxLen && kinds(id)&isPart != 0 && allowed[id[0]]&mayBegin != 0
 }
 
-// kinds is what all of id's characters have in common. It does not stop at the first
-// that is wrong, because hardly ever one is.
+// kinds returns the properties that all characters of id share. It does not stop at the
+// first wrong character, because ids are rarely wrong.
 func kinds[T string | []byte](id T) uint8 {
 	all := ^uint8(0)
 	for i := range len(id) {
@@ -41,14 +41,14 @@ func kinds[T string | []byte](id T) uint8 {
 	return all
 }
 
-// Where a character may be.
+// The places where a character is allowed.
 const (
 	mayBegin = 1 << iota
 	mayFollow
 	isPart
 )
 
-// allowed has the alphabet.
+// allowed maps each byte to the places where it is allowed.
 var allowed = func() (table [256]uint8) {
 	for c := range table {
 		switch {
@@ -63,9 +63,8 @@ var allowed = func() (table [256]uint8) {
 	return table
 }()
 
-// Key is the form of id under which two spellings of one UUID are equal: a UUID
-// in its 36-character form is folded to lower case, anything else is kept as it
-// is.
+// Key returns the canonical form of id: equal UUIDs have equal keys. It converts a UUID
+// of 36 characters to lower case and returns any other id unchanged.
 func Key(id string) string {
 	if len(id) != 36 || !hasUpper(id) {
 		return id
@@ -85,7 +84,8 @@ func Key(id string) string {
 	return strings.ToLower(id)
 }
 
-// hasUpper is looked at first: the service's ids are in lower case already.
+// hasUpper reports whether id has an upper-case letter. Key checks it first, because
+// the ids of the service are in lower case.
 func hasUpper(id string) bool {
 	for i := range len(id) {
 		if c := id[i]; 'A' <= c && c <= 'Z' {

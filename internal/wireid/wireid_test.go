@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-func TestCheck(t *testing.T) {
+func TestCheckRefusesInvalidCharacters(t *testing.T) {
 	t.Parallel()
 	for _, good := range []string{
 		"a", "Z", "7", "_", "job_abc123", "3d4b0e5a-9c1f-4f63-8a57-1f0c6f6f1a01", "a.b", "a:b~c", "0..",
@@ -28,7 +28,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-func TestIsPart(t *testing.T) {
+func TestIsPartRefusesSeparators(t *testing.T) {
 	t.Parallel()
 	for id, want := range map[string]bool{
 		"a": true, "_": true, "job_abc123": true, "3d4b0e5a-9c1f-4f63-8a57-1f0c6f6f1a01": true,
@@ -40,7 +40,7 @@ func TestIsPart(t *testing.T) {
 	}
 }
 
-func TestKey(t *testing.T) {
+func TestKeyConvertsUUIDsToLowerCase(t *testing.T) {
 	t.Parallel()
 	const lower = "3d4b0e5a-9c1f-4f63-8a57-1f0c6f6f1a01"
 	for id, want := range map[string]string{

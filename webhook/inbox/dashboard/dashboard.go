@@ -22,6 +22,7 @@ import (
 	"errors"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/reducto-go/reducto"
 	"github.com/reducto-go/reducto/webhook/inbox"
@@ -102,6 +103,9 @@ func (h *Handler) Close() {
 	h.work.Wait()
 }
 
+// pageTimeout is how long a page may take.
+const pageTimeout = 10 * time.Second
+
 // ServeHTTP implements http.Handler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
@@ -112,6 +116,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Set("Referrer-Policy", "same-origin")
 	header.Set("Cache-Control", "no-store")
 	name, known := pageName(r)
+	if name != "live" {
+		ctx, cancel := context.WithTimeout(r.Context(), pageTimeout)
+		defer cancel()
+		r = r.WithContext(ctx)
+	}
 	switch {
 	case h.opts.Authorize(r) != nil:
 		h.fail(w, r, http.StatusForbidden, "You may not see this page.", nil)
@@ -157,8 +166,8 @@ func (h *Handler) get(w http.ResponseWriter, r *http.Request, name string) {
 
 // storeFailed answers a request whose call of the store failed.
 func (h *Handler) storeFailed(w http.ResponseWriter, r *http.Request, err error) {
-	if r.Context().Err() != nil && errors.Is(err, r.Context().Err()) {
-		return // nobody waits for the answer
+	if errors.Is(r.Context().Err(), context.Canceled) {
+		return // the browser has gone away
 	}
 	w.Header().Set("Retry-After", "5")
 	h.fail(w, r, http.StatusServiceUnavailable, "The store does not answer. Deliveries are answered 503 while it fails, and Reducto sends them again.", err)

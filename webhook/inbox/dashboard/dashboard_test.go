@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,28 +30,38 @@ const attack = `<script>alert("x")</script>`
 // testStore is a MemoryStore that can fail, and that is not volatile.
 type testStore struct {
 	*inbox.MemoryStore
-	fail error
+	fail  atomic.Pointer[error]
+	stats atomic.Int64 // how often records were counted
+	slow  atomic.Int64 // how long counting takes
+}
+
+func (s *testStore) setFail(err error) {
+	if s.fail.Store(&err); err == nil {
+		s.fail.Store(nil)
+	}
 }
 
 func (s *testStore) Capabilities() inbox.Capabilities { return inbox.Capabilities{} }
 
 func (s *testStore) List(ctx context.Context, f inbox.Filter) ([]inbox.Record, error) {
-	if s.fail != nil {
-		return nil, s.fail
+	if err := s.fail.Load(); err != nil {
+		return nil, *err
 	}
 	return s.MemoryStore.List(ctx, f)
 }
 
 func (s *testStore) Stats(ctx context.Context) (inbox.StoreStats, error) {
-	if s.fail != nil {
-		return inbox.StoreStats{}, s.fail
+	s.stats.Add(1)
+	time.Sleep(time.Duration(s.slow.Load()))
+	if err := s.fail.Load(); err != nil {
+		return inbox.StoreStats{}, *err
 	}
 	return s.MemoryStore.Stats(ctx)
 }
 
 func (s *testStore) History(ctx context.Context, key string) ([]inbox.HistoryEntry, error) {
-	if s.fail != nil {
-		return nil, s.fail
+	if err := s.fail.Load(); err != nil {
+		return nil, *err
 	}
 	return s.MemoryStore.History(ctx, key)
 }
@@ -132,6 +143,16 @@ func (s *site) get(path string, status int) string {
 	return w.Body.String()
 }
 
+// counted returns the overview when the records have been counted.
+func (s *site) counted(path string) (page string) {
+	s.t.Helper()
+	require.Eventually(s.t, func() bool {
+		page = s.get(path, 200)
+		return !strings.Contains(page, "being counted")
+	}, 10*time.Second, time.Millisecond)
+	return page
+}
+
 // post sends a form to the page of Replay, as a browser does.
 func (s *site) post(form url.Values) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(http.MethodPost, "/inbox/replay", strings.NewReader(form.Encode()))
@@ -166,7 +187,7 @@ func TestPagesShowRecordsWithoutMetadata(t *testing.T) {
 		{Key: dead, At: time.Now(), Kind: "dreamt"},
 	}))
 
-	page := s.get("/inbox/", 200)
+	page := s.counted("/inbox/")
 	assert.Contains(t, page, "<title>Overview · Invoices</title>")
 	assert.Contains(t, page, `<a href="/home">Home &amp; more</a>`)
 	assert.Contains(t, page, "job-dead")
@@ -390,7 +411,8 @@ func TestAStoreThatFailsHasAPage(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, dashboard.Options{})
 	key := s.finish("job", inbox.StateDead)
-	s.store.fail = errors.New("the disk <is> full")
+	s.counted("/")
+	s.store.setFail(errors.New("the disk <is> full"))
 	for _, path := range []string{"/", "/records", "/records?outcome=failed", "/dead", "/record?key=" + key} {
 		page := s.get(path, 503)
 		assert.Contains(t, page, "The store does not answer")
@@ -401,8 +423,10 @@ func TestAStoreThatFailsHasAPage(t *testing.T) {
 		assert.Equal(t, 503, w.Code)
 		assert.Equal(t, "5", w.Header().Get("Retry-After"))
 	}
-	s.store.fail = nil
-	s.get("/", 200)
+	s.store.setFail(nil)
+	require.Eventually(t, func() bool {
+		return s.do(httptest.NewRequest(http.MethodGet, "/", nil)).Code == 200
+	}, 20*time.Second, 10*time.Millisecond)
 }
 
 func TestClosedDashboardAnswers503(t *testing.T) {

@@ -61,6 +61,7 @@ type liveData struct {
 	Charts   []chart
 	Problems []string
 	Expiring bool // a job expires soon
+	Unknown  bool // there is no count yet
 	At       time.Time
 	Window   string        // the time that the charts show
 	Counting time.Duration // how long the count took
@@ -91,6 +92,7 @@ func liveOf(v sample, list []sample) liveData {
 		d.Counts = append(d.Counts, c)
 	}
 	d.Expiring = v.stats.Store.OldestUnfinished > 0 && v.stats.NextExpiry < expiresSoon
+	d.Unknown = v.at.IsZero()
 	if v.health != nil {
 		d.Problems = strings.Split(v.health.Error(), "\n")
 	}
@@ -99,7 +101,7 @@ func liveOf(v sample, list []sample) liveData {
 
 // overview shows what happens now.
 func (h *Handler) overview(w http.ResponseWriter, r *http.Request) {
-	v := h.visit()
+	v := h.visit(sampleWait)
 	if v.err != nil {
 		h.storeFailed(w, r, v.err)
 		return
@@ -125,7 +127,7 @@ func (h *Handler) live(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer h.streams.open.Add(-1)
-	h.visit()
+	h.visit(0)
 	shutdown := h.streams.shutdown(r)
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no") // nginx would keep events back

@@ -27,7 +27,7 @@ var (
 
 // records shows a list of records, or of the dead ones.
 func (h *Handler) records(w http.ResponseWriter, r *http.Request, dead bool) {
-	h.visit()
+	h.visit(sampleWait)
 	q := parseQuery(r.URL.Query())
 	v := view{Page: "records", Heading: "Records", Notice: noticeOf(r)}
 	if dead {
@@ -68,7 +68,7 @@ const maxMetadata = 64 << 10
 
 // record shows one record, found by its key, or by a job.
 func (h *Handler) record(w http.ResponseWriter, r *http.Request) {
-	h.visit()
+	h.visit(0)
 	f := inbox.Filter{Keys: []string{r.URL.Query().Get("key")}, Limit: 1}
 	if job := r.URL.Query().Get("job"); job != "" {
 		f = inbox.Filter{JobID: job, Limit: 1}

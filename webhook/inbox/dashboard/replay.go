@@ -23,7 +23,7 @@ const (
 // replay queues dead records again: one of a list, those that are checked, or all that
 // match a query.
 func (h *Handler) replay(w http.ResponseWriter, r *http.Request) {
-	h.visit()
+	h.visit(0)
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if err := r.ParseForm(); err != nil {
 		h.fail(w, r, http.StatusBadRequest, "The form cannot be read.", nil)

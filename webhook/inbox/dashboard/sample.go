@@ -16,7 +16,9 @@ const (
 	// sampleShare is the part of its time in which the store counts at most: a twentieth.
 	sampleShare = 20
 	// sampleTimeout is how long counting may take.
-	sampleTimeout = 5 * time.Second
+	sampleTimeout = 30 * time.Second
+	// sampleWait is how long a page waits for the first sample.
+	sampleWait = 90 * time.Millisecond
 	// chartTime is the time that charts show, and sampleMax how many samples are kept.
 	chartTime = 20 * time.Minute
 	sampleMax = int(chartTime/sampleEvery) + 1
@@ -35,8 +37,6 @@ type sample struct {
 
 // samples are the latest states.
 type samples struct {
-	taking sync.Mutex // one sample is taken at a time
-
 	mu      sync.Mutex
 	list    []sample
 	running bool          // the goroutine runs
@@ -77,63 +77,70 @@ func (s *samples) add(v sample) {
 	}
 }
 
-// interval is the time between two samples.
-func (v sample) interval() time.Duration { return max(sampleEvery, sampleShare*v.took) }
-
-// sample returns a sample that is at most as old as age.
-func (h *Handler) sample(age time.Duration) sample {
-	h.samples.taking.Lock()
-	defer h.samples.taking.Unlock()
-	if v, ok := h.samples.last(); ok && v.err == nil && time.Since(v.at) < age {
-		return v
+// interval is the time until the next sample.
+func (v sample) interval() time.Duration {
+	if v.err != nil {
+		return sampleEvery
 	}
-	ctx, cancel := context.WithTimeout(h.ctx, sampleTimeout)
-	defer cancel()
-	began := time.Now()
-	v := sample{health: h.in.Healthy()}
-	v.stats, v.err = h.in.Stats(ctx)
-	v.at, v.took = time.Now(), time.Since(began)
-	h.samples.add(v)
-	return v
+	return max(sampleEvery, sampleShare*v.took)
 }
 
-// visit notes a request, and returns the sample that its page shows.
-func (h *Handler) visit() sample {
-	v, ok := h.samples.last()
-	if !ok || v.err != nil || time.Since(v.at) > v.interval()+sampleEvery {
-		v = h.sample(sampleEvery)
-	}
-	h.samples.mu.Lock()
-	defer h.samples.mu.Unlock()
-	h.samples.seen = time.Now()
-	if !h.samples.running && h.ctx.Err() == nil {
-		h.samples.running = true
+// visit notes a request, and has records counted. It returns the last sample. If that is
+// old, it waits a moment for the next one, but not longer, as counting millions of records
+// takes a while. The sample is empty if there is none yet.
+func (h *Handler) visit(wait time.Duration) sample {
+	s := &h.samples
+	s.mu.Lock()
+	s.seen = time.Now()
+	if !s.running && h.ctx.Err() == nil {
+		s.running = true
 		h.work.Go(h.keepSampling)
 	}
+	s.mu.Unlock()
+	list, changed := s.all()
+	if n := len(list); wait > 0 && (n == 0 || list[n-1].err != nil || time.Since(list[n-1].at) > list[n-1].interval()+sampleEvery) {
+		timer := time.NewTimer(wait)
+		defer timer.Stop()
+		select {
+		case <-changed:
+		case <-timer.C:
+		case <-h.ctx.Done():
+		}
+	}
+	v, _ := s.last()
 	return v
 }
 
 // keepSampling takes samples until there are no visitors.
 func (h *Handler) keepSampling() {
+	s := &h.samples
 	for {
-		wait := sampleEvery
-		if v, ok := h.samples.last(); ok {
-			wait = v.interval() - time.Since(v.at)
-		}
-		timer := time.NewTimer(max(wait, time.Second))
+		v, _ := s.last()
+		timer := time.NewTimer(max(0, v.interval()-time.Since(v.at)))
 		select {
 		case <-timer.C:
 		case <-h.ctx.Done():
 			timer.Stop()
 			return
 		}
-		h.samples.mu.Lock()
-		if time.Since(h.samples.seen) > idleAfter && h.streams.open.Load() == 0 {
-			h.samples.running = false
-			h.samples.mu.Unlock()
+		s.mu.Lock()
+		if time.Since(s.seen) > idleAfter && h.streams.open.Load() == 0 {
+			s.running = false
+			s.mu.Unlock()
 			return
 		}
-		h.samples.mu.Unlock()
-		h.sample(sampleEvery)
+		s.mu.Unlock()
+		s.add(h.sample())
 	}
+}
+
+// sample counts the records.
+func (h *Handler) sample() sample {
+	ctx, cancel := context.WithTimeout(h.ctx, sampleTimeout)
+	defer cancel()
+	began := time.Now()
+	v := sample{health: h.in.Healthy()}
+	v.stats, v.err = h.in.Stats(ctx)
+	v.at, v.took = time.Now(), time.Since(began)
+	return v
 }
