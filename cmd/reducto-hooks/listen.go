@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -15,55 +16,103 @@ import (
 )
 
 type listenCmd struct {
-	ForwardTo   string        `required:"" placeholder:"URL" help:"The local URL that receives the webhooks."`
-	All         bool          `help:"Forward all jobs of the last 24 hours, not only those submitted after the first start."`
-	Only        []string      `placeholder:"TYPE" help:"Forward jobs of these types only, such as Parse."`
-	Job         string        `placeholder:"ID" help:"Forward this job only."`
-	Replay      []string      `placeholder:"ID" help:"Forward the webhooks of these jobs now, also if they were forwarded before, and end."`
-	FromNow     bool          `help:"Do not catch up with jobs that were submitted before this start."`
-	RetryFailed bool          `help:"Forward the jobs again that an earlier run gave up."`
-	Interval    time.Duration `default:"2s" help:"The pause between two requests for the list of jobs."`
-	StateDir    string        `type:"path" placeholder:"DIR" help:"Where to remember what was forwarded (default: reducto-hooks in the user's configuration)."`
-	database
+	ForwardTo   string   `required:"" placeholder:"URL" help:"The URL of your receiver, such as http://localhost:8080/webhook."`
+	DB          string   `name:"db" placeholder:"DSN" help:"The database of your Inbox, which has the metadata: a file of SQLite, or a postgres:// URL."`
+	Namespace   string   `default:"${namespace}" help:"The namespace of the store."`
+	All         bool     `help:"Forward all jobs of the last 24 hours, not only new and recorded ones."`
+	Only        []string `placeholder:"TYPE" help:"Forward jobs of these types only, such as Parse."`
+	Job         string   `placeholder:"ID" help:"Forward this job only."`
+	FromNow     bool     `help:"Do not catch up with the jobs since the last run."`
+	RetryFailed bool     `help:"Forward the jobs again that an earlier run gave up."`
+	Replay      string   `placeholder:"ID" help:"Forward this job once more, and exit. It works beside a running listener."`
+	Unsigned    bool     `help:"Forward without a secret or a signature."`
 	signing
 }
 
 // Help implements kong.HelpProvider.
 func (listenCmd) Help() string {
-	return `It needs no tunnel and no public URL. It polls the account's jobs, and posts to the URL
-what Reducto would have sent: up to four attempts with backoff.
+	return `It delivers webhooks to a local URL, without a tunnel and a public URL. It polls the
+account's jobs, and sends what Reducto would have sent: at most 4 attempts for each job, with
+pauses of 1, 2 and 4 seconds.
 
-It remembers on disk what it forwarded. After a lost network, a sleep or a restart it
-catches up. A key shows the jobs of all its users, so by default it forwards only jobs that
-were submitted after its first start, or that the Inbox in --db recorded.
+Each run continues where the last one of this URL and key stopped. After a lost network or a
+sleep it forwards the jobs that ended meanwhile. "ended 3h ago" tells how late a delivery is.
+A job ended at that time at the earliest, because the API does not tell how long it was queued.
 
-The list of jobs has no metadata. With --db the metadata is what the Inbox recorded at
-submission. Otherwise it is what the API repeats of the request, or the secret alone. Each
-line says which.
+The list of jobs has no metadata. The metadata is what your Inbox recorded at submission (--db),
+else what the API repeats of the request. If both have none, it is the secret alone.
+
+The key of an account shows the jobs of all its users. By default the jobs are forwarded that
+were submitted after the first run, or that --db has. Cancelled jobs have no webhook.
 
 Examples:
 
     reducto-hooks listen --forward-to http://localhost:8080/webhook
-    reducto-hooks listen --forward-to http://localhost:8080/webhook --db inbox.db --only Parse
+    reducto-hooks listen --forward-to http://localhost:8080/webhook --db inbox.db
+    reducto-hooks listen --forward-to http://localhost:8080/webhook --all --only Parse
     reducto-hooks listen --forward-to http://localhost:8080/webhook --replay ID
 
-The secret is in WEBHOOK_SECRET, WEBHOOK_KEYS or WEBHOOK_SVIX_SECRET, or in a file.
-Ctrl-C stops it. The exit status is 0 then.`
+The secret is in WEBHOOK_SECRET, WEBHOOK_KEYS or WEBHOOK_SVIX_SECRET, or in a file.`
 }
 
-// forwarded is an attempt, as --json prints it. Times are in seconds.
+// forwarded is an attempt as --json prints it.
 type forwarded struct {
 	Time       time.Time         `json:"time"`
 	JobID      string            `json:"job_id"`
-	Type       reducto.JobType   `json:"type"`
+	Type       reducto.JobType   `json:"type,omitzero"`
 	Status     reducto.JobStatus `json:"status"`
 	Attempt    int               `json:"attempt"`
 	StatusCode int               `json:"status_code,omitzero"`
 	Error      string            `json:"error,omitzero"`
-	Duration   float64           `json:"duration"`
-	Age        float64           `json:"age,omitzero"` // since the job's end
+	Millis     int64             `json:"duration_ms"`
+	AgeMillis  *int64            `json:"age_ms,omitzero"` // since the job's end, at most
+	RetryIn    int64             `json:"retry_in_ms,omitzero"`
 	Metadata   listen.Origin     `json:"metadata"`
-	Retry      float64           `json:"retry_after,omitzero"`
+	Verdict    string            `json:"verdict"` // accepted, retried or failed
+}
+
+func newForwarded(a listen.Attempt) forwarded {
+	f := forwarded{
+		Time: time.Now().UTC(), JobID: a.JobID, Type: a.Type, Status: a.Status, Attempt: a.Number, StatusCode: a.Code,
+		Millis: a.Took.Milliseconds(), RetryIn: a.Retry.Milliseconds(), Metadata: a.Origin, Verdict: "retried",
+	}
+	if a.Err != nil {
+		f.Error = a.Err.Error()
+	}
+	if a.Age >= 0 {
+		age := a.Age.Milliseconds()
+		f.AgeMillis = &age
+	}
+	switch {
+	case a.Delivered():
+		f.Verdict = "accepted"
+	case a.Failed():
+		f.Verdict = "failed"
+	}
+	return f
+}
+
+// answer describes the receiver's answer and the next step.
+func (f forwarded) answer() string {
+	text := strconv.Itoa(f.StatusCode)
+	if f.Error != "" {
+		text = f.Error
+	}
+	text += fmt.Sprintf(" in %dms", f.Millis)
+	if f.Attempt > 1 || f.Verdict != "accepted" {
+		text += fmt.Sprintf(", attempt %d of %d", f.Attempt, listen.Attempts)
+	}
+	if f.RetryIn > 0 {
+		text += fmt.Sprintf(", next in %ds", f.RetryIn/1000)
+	}
+	return text
+}
+
+func (f forwarded) age() string {
+	if f.AgeMillis == nil {
+		return ""
+	}
+	return "ended " + span(time.Duration(*f.AgeMillis)*time.Millisecond) + " ago"
 }
 
 func (c *listenCmd) Run(ctx context.Context, u *ui) error {
@@ -71,120 +120,84 @@ func (c *listenCmd) Run(ctx context.Context, u *ui) error {
 	if err != nil || target.Host == "" || target.Scheme != "http" && target.Scheme != "https" {
 		return usageError("--forward-to must begin with http:// or https://, such as http://localhost:8080/webhook")
 	}
-	if c.Interval <= 0 {
-		return usageError("--interval must be positive")
+	sign, err := c.verifier(u)
+	switch {
+	case err != nil:
+		return err
+	case c.Unsigned:
+		sign = nil
+	case sign == nil:
+		return usageError("no secret: set WEBHOOK_SECRET, WEBHOOK_KEYS or WEBHOOK_SVIX_SECRET, use --secret-file, or forward without by --unsigned")
 	}
 	client, key, err := connectWithKey(u)
 	if err != nil {
 		return err
 	}
 	defer client.CloseIdleConnections()
+	dir, err := os.UserConfigDir()
+	if err != nil {
+		return usageError("there is no directory for what was forwarded: %w", err)
+	}
 	l := &listen.Listener{
-		Client: client, Forward: target, All: c.All, JobID: c.Job, FromNow: c.FromNow, RetryFailed: c.RetryFailed,
-		Interval: c.Interval, OnAttempt: func(a listen.Attempt) { printAttempt(u, a) }, OnTrouble: func(t listen.Trouble) { printTrouble(u, t) },
+		Client: client, Forward: target, Sign: sign, All: c.All, JobID: c.Job, FromNow: c.FromNow, RetryFailed: c.RetryFailed,
+		State:     listen.StatePath(filepath.Join(dir, "reducto-hooks"), os.Getenv(reducto.EnvBaseURL), key, target),
+		OnAttempt: func(a listen.Attempt) { c.print(u, newForwarded(a)) },
+		OnTrouble: func(t listen.Trouble) { notice(u, t) },
 	}
-	for _, name := range c.Only {
-		l.Types = append(l.Types, reducto.JobType(name))
+	for _, t := range c.Only {
+		l.Types = append(l.Types, reducto.JobType(t))
 	}
-	if l.Sign, err = c.verifier(u); err != nil {
-		return err
-	}
-	origin := "what the API repeats, or the secret alone"
 	if c.DB != "" {
-		in, closeDB, err := c.open(ctx)
+		in, closeDB, err := database{c.DB, c.Namespace}.open(ctx)
 		if err != nil {
 			return err
 		}
-		defer func() { _ = closeDB() }()
-		l.Records, origin = in, "what the Inbox recorded"
+		defer closeDB()
+		l.Records = in
 	}
-	if l.State, err = c.state(client, key, target); err != nil {
-		return err
+	if c.Replay != "" {
+		return l.Replay(ctx, c.Replay)
 	}
-	for _, id := range c.Replay {
-		if err := l.Replay(ctx, id); err != nil {
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			return err
-		}
+	u.note("forwarding to %s%s%s, Ctrl-C stops", target.Scheme+"://", target.Host, target.Path)
+	err = l.Run(ctx)
+	if errors.Is(err, listen.ErrLocked) {
+		return usageError("%w", err)
 	}
-	if len(c.Replay) > 0 {
-		return nil
+	if err == nil {
+		u.note("stopped: the same command goes on, and forwards what has ended meanwhile")
 	}
-	if l.Sign == nil {
-		u.note("the webhooks are not signed: set WEBHOOK_SECRET, WEBHOOK_KEYS or WEBHOOK_SVIX_SECRET if the receiver verifies them")
-	}
-	u.note("forwarding to %s, until Ctrl-C; the metadata is %s", target.Redacted(), origin)
-	if err := l.Run(ctx); err != nil {
-		return err
-	}
-	u.note("stopped; the next start catches up")
-	return nil
+	return err
 }
 
-// state returns the path of the state file, and makes its directory.
-func (c *listenCmd) state(client *reducto.Client, key string, target *url.URL) (string, error) {
-	dir := c.StateDir
-	if dir == "" {
-		config, err := os.UserConfigDir()
-		if err != nil {
-			return "", usageError("%w: use --state-dir", err)
-		}
-		dir = filepath.Join(config, "reducto-hooks")
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", err
-	}
-	// A client prints with its base URL.
-	return listen.StatePath(dir, fmt.Sprint(client), key, target), nil
-}
-
-func printAttempt(u *ui, a listen.Attempt) {
-	now := time.Now()
-	f := forwarded{
-		Time: now.UTC(), JobID: a.JobID, Type: a.Type, Status: a.Status, Attempt: a.Number, StatusCode: a.Code,
-		Duration: a.Took.Seconds(), Age: max(a.Age, 0).Seconds(), Metadata: a.Origin, Retry: a.Retry.Seconds(),
-	}
-	answer := strconv.Itoa(a.Code)
-	if a.Err != nil {
-		f.Error = a.Err.Error()
-		answer = f.Error
-	}
-	if u.json {
-		_ = u.object(f)
-		return
-	}
-	what := []string{"metadata: " + string(a.Origin)}
-	if a.Number > 1 || !a.Delivered() {
-		what = append(what, fmt.Sprintf("attempt %d of %d", a.Number, listen.Attempts))
-	}
-	if a.Age >= 0 {
-		what = append(what, "ended "+span(a.Age)+" ago")
+func (c *listenCmd) print(u *ui, f forwarded) {
+	var err error
+	cells := []string{f.JobID, string(f.Type), string(f.Status), f.Verdict, f.answer(), f.age()}
+	for i := range cells {
+		cells[i] = clean(cells[i])
 	}
 	switch {
-	case a.Retry > 0:
-		what = append(what, "again in "+a.Retry.Round(time.Second).String())
-	case a.Failed():
-		what = append(what, "given up: use --replay "+a.JobID)
+	case u.json:
+		err = u.object(f)
+	case u.people:
+		status := u.paint(cells[2]).Render(fmt.Sprintf("%-9s", cells[2]))
+		_, err = fmt.Printf("%s  %s  %-8s %s  %s  %s\n", time.Now().Format(time.TimeOnly), cells[0], cells[1], status,
+			u.paint(cells[3]).Render(cells[4]), u.style.NewStyle().Faint(true).Render(cells[5]))
+	default:
+		_, err = fmt.Println(strings.Join(append([]string{f.Time.Format(time.RFC3339)}, cells...), "\t"))
 	}
-	took := a.Took.Round(time.Millisecond).String()
-	if !u.people {
-		fmt.Println(strings.Join([]string{now.UTC().Format(time.RFC3339), clean(answer), took, clean(a.JobID), clean(string(a.Type)), clean(string(a.Status)), clean(strings.Join(what, ", "))}, "\t"))
-		return
+	if err != nil {
+		u.note("the output cannot be written: %v", err)
 	}
-	colour := u.paint("failed")
-	if a.Delivered() {
-		colour = u.paint("done")
+	if f.Verdict == "failed" {
+		u.note("job %s was given up: send it again with --replay %s, or all of them with --retry-failed", f.JobID, f.JobID)
 	}
-	fmt.Printf("%s  %s  %-6s %s  %s %s  %s\n", now.Format(time.TimeOnly), colour.Render(clean(answer)), took, clean(a.JobID),
-		clean(string(a.Type)), u.paint(string(a.Status)).Render(clean(string(a.Status))), u.style.NewStyle().Faint(true).Render(strings.Join(what, ", ")))
 }
 
-func printTrouble(u *ui, t listen.Trouble) {
+// notice prints that the API or the database cannot be reached, and that it can again.
+func notice(u *ui, t listen.Trouble) {
 	if t.Err == nil {
-		u.note("%s works again after %s; catching up", t.What, span(t.Lost))
+		u.note("%s answers again, after %s", t.What, span(t.Lost))
 		return
 	}
-	u.note("%s fails: %v; trying again, nothing is lost", t.What, t.Err)
+	u.note("%s does not answer; the next request is in %s, nothing is lost: %v", t.What, t.Retry.Round(time.Second), t.Err)
 }

@@ -1,7 +1,7 @@
 // Command reducto-hooks is for people who build on Reducto's webhooks:
 //
 //	reducto-hooks dev         a local Reducto, with an app that receives its webhooks
-//	reducto-hooks listen      forwards the account's webhooks to a local URL, without a tunnel
+//	reducto-hooks listen      delivers the account's webhooks to a local URL
 //	reducto-hooks trigger     sends a webhook to a URL now
 //	reducto-hooks jobs        lists, shows, awaits and cancels the account's jobs
 //	reducto-hooks inbox       lists, shows, replays, counts and exports the records of an Inbox
@@ -51,7 +51,7 @@ type commands struct {
 	Version kong.VersionFlag `help:"Print the version."`
 
 	Dev        devCmd        `cmd:"" help:"Run a local Reducto, and an app that receives its webhooks."`
-	Listen     listenCmd     `cmd:"" help:"Forward the account's webhooks to a local URL, without a tunnel."`
+	Listen     listenCmd     `cmd:"" help:"Deliver the account's webhooks to a local URL, without a tunnel."`
 	Trigger    triggerCmd    `cmd:"" help:"Send a webhook to a URL now."`
 	Jobs       jobsCmd       `cmd:"" help:"List, show, await and cancel jobs."`
 	Inbox      inboxCmd      `cmd:"" help:"List, show, replay, count and export the records of an Inbox."`

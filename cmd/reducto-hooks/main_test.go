@@ -208,7 +208,6 @@ func TestWrongArgumentsExitWithUsage(t *testing.T) {
 		{"trigger completed http://localhost --secret-file " + file, "missing.db"},
 		{"listen", "--forward-to"},
 		{"listen --forward-to localhost:8080", "http://"},
-		{"listen --forward-to http://localhost --interval 0s", "--interval"},
 		{"dev --addr 8700", "127.0.0.1:8700"},
 		{"dev --delay=-1s", "--delay"},
 		{"completion tcsh", "bash"},

@@ -339,6 +339,9 @@ func TestStopWaitsForTheReceiversAnswer(t *testing.T) {
 				e.start(e.listener())
 				time.Sleep(time.Minute)
 				assert.EqualValues(t, 2, calls.Load()+done.Load(), "once more if there was no answer")
+				attempts, _ := e.reported()
+				require.Len(t, attempts, 1)
+				assert.True(t, attempts[0].Delivered())
 			})
 		})
 	}
@@ -370,6 +373,26 @@ func TestKilledListenerRepeatsOnlyTheJobInFlight(t *testing.T) {
 		time.Sleep(time.Minute)
 		assert.Equal(t, []string{first}, got())
 		assert.Equal(t, []string{second}, again())
+	})
+}
+
+// While the network is lost, more jobs end than a page has. The scan after that is cut off.
+func TestRunCatchesUpAfterALostNetwork(t *testing.T) {
+	inBubble(t, func(t *testing.T, e *env) {
+		got := e.accept()
+		e.start(e.listener())
+		e.srv.Fault("GET /", reductotest.Drop().Always())
+		for range 300 {
+			time.Sleep(time.Second)
+			e.job(ended)
+		}
+		e.srv.ClearFaults()
+		e.srv.Fault("GET /jobs", reductotest.Delay(0), reductotest.Status(400))
+		time.Sleep(5 * time.Minute)
+		assert.Len(t, got(), 300)
+		_, troubles := e.reported()
+		require.Len(t, troubles, 4)
+		assert.ErrorIs(t, troubles[2].Err, reducto.ErrInvalidRequest)
 	})
 }
 

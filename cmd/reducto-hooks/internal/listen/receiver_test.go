@@ -44,14 +44,17 @@ func TestReceiversAcceptWhatIsForwarded(t *testing.T) {
 		withRecords, hideConfig, tracked bool
 		want                             seen
 	}{
-		"what the inbox recorded": {withRecords: true, hideConfig: true, want: seen{`{"invoice":"7 & 8"}`, listen.OriginInbox}},
-		"what the API repeats":    {want: seen{`{"invoice":"7 & 8"}`, listen.OriginJob}},
-		"the secret alone":        {hideConfig: true, tracked: true, want: seen{"", listen.OriginNone}},
+		"what the inbox recorded":            {withRecords: true, hideConfig: true, want: seen{`{"invoice":"7 & 8"}`, listen.OriginInbox}},
+		"what the API repeats":               {want: seen{`{"invoice":"7 & 8"}`, listen.OriginJob}},
+		"the secret alone of a recorded job": {hideConfig: true, want: seen{"", listen.OriginNone}},
+		"the secret alone":                   {hideConfig: true, tracked: true, want: seen{"", listen.OriginNone}},
 	} {
 		for kind := range map[string]bool{"secret": true, "signer": true, "svix": true} {
 			t.Run(name+", "+kind, func(t *testing.T) {
 				inBubble(t, func(t *testing.T, e *env) {
 					v := verifiers(t)[kind]
+					// A token names a submission, and this one is not the job's.
+					refused := kind == "signer" && tt.hideConfig && !tt.withRecords && !tt.tracked
 					var mu sync.Mutex
 					var handled, processed []webhook.Event
 					handler, err := webhook.NewHandler(v, func(_ context.Context, d *webhook.Delivery) error {
@@ -79,7 +82,11 @@ func TestReceiversAcceptWhatIsForwarded(t *testing.T) {
 							one.Body = readCloser{strings.NewReader(string(text))}
 							rec := &recorder{header: http.Header{}}
 							h.ServeHTTP(rec, one)
-							assert.Equal(t, http.StatusOK, rec.code)
+							if refused && h == in {
+								assert.Equal(t, http.StatusUnauthorized, rec.code)
+							} else {
+								assert.Equal(t, http.StatusOK, rec.code)
+							}
 						}
 					})
 					l := e.listener()
@@ -107,15 +114,20 @@ func TestReceiversAcceptWhatIsForwarded(t *testing.T) {
 					time.Sleep(time.Minute)
 					mu.Lock()
 					require.Len(t, handled, 1)
-					require.Len(t, processed, 1)
+					if !refused {
+						require.Len(t, processed, 1)
+					}
+					if want := tt.want.metadata; want == "" {
+						assert.Empty(t, handled[0].Metadata)
+					} else {
+						assert.JSONEq(t, want, string(handled[0].Metadata))
+					}
+					if !tt.tracked && !refused { // the Inbox knows it from the submission
+						assert.JSONEq(t, `{"invoice":"7 & 8"}`, string(processed[0].Metadata))
+					}
 					for _, event := range append(handled, processed...) {
 						assert.Equal(t, job, event.JobID)
 						assert.Equal(t, reducto.JobStatusCompleted, event.Status)
-						if tt.want.metadata == "" {
-							assert.Empty(t, event.Metadata)
-						} else {
-							assert.JSONEq(t, tt.want.metadata, string(event.Metadata))
-						}
 					}
 					mu.Unlock()
 					attempts, _ := e.reported()

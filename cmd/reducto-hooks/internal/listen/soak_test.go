@@ -35,8 +35,9 @@ func TestListenThroughANight(t *testing.T) {
 			mu.Lock()
 			calls++
 			fail := err != nil || down || calls%20 == 0
+			takes := time.Duration(calls%7) * 100 * time.Millisecond
 			mu.Unlock()
-			time.Sleep(time.Duration(calls%7) * 100 * time.Millisecond)
+			time.Sleep(takes)
 			if fail {
 				w.WriteHeader(http.StatusInternalServerError)
 				return
