@@ -117,10 +117,11 @@ func (c *devCmd) Run(ctx context.Context, u *ui) (err error) {
 	}
 	defer a.client.CloseIdleConnections()
 	a.setFaults(c.faultFlags)
-	handler, err := a.handler()
+	handler, stop, err := a.handler()
 	if err != nil {
 		return err
 	}
+	defer stop()
 	if err := a.welcome(); err != nil {
 		return err
 	}

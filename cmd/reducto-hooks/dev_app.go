@@ -31,13 +31,13 @@ const (
 	listedJobs  = 15
 )
 
-// handler serves the app.
-func (a *devApp) handler() (http.Handler, error) {
+// handler serves the app, until stop.
+func (a *devApp) handler() (_ http.Handler, stop func(), err error) {
 	dash, err := dashboard.New(a.in, dashboard.Options{
 		Authorize: dashboard.Public, Metadata: true, Title: "reducto-hooks dev", Links: []dashboard.Link{{Name: "Drop a document", URL: a.App}},
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/dashboard/", dash)
@@ -52,7 +52,7 @@ func (a *devApp) handler() (http.Handler, error) {
 		a.event("webhook", "", fmt.Sprintf("%d %s", s.code, http.StatusText(s.code)))
 	})
 	// Other sites cannot post here from the user's browser.
-	return secured(http.NewCrossOriginProtection().Handler(mux)), nil
+	return secured(http.NewCrossOriginProtection().Handler(mux)), dash.Close, nil
 }
 
 // secured forbids pages to load anything that is not the app's.

@@ -101,7 +101,7 @@ func run(ctx context.Context, args []string) int {
 		return exitDone
 	}
 	code := exitCode(ctx, err)
-	if code == exitInterrupted && errors.Is(err, context.Canceled) {
+	if code == exitInterrupted {
 		err = errors.New("interrupted")
 	}
 	fmt.Fprintln(os.Stderr, "reducto-hooks:", clean(err.Error()))

@@ -457,7 +457,7 @@ func TestRunWaitsForTheDatabase(t *testing.T) {
 		job := e.job()
 		time.Sleep(time.Hour)
 		assert.Empty(t, got())
-		db.err.Store(works)
+		db.err.Store(errNone)
 		time.Sleep(time.Minute)
 		assert.Equal(t, []string{job}, got())
 		_, troubles := e.reported()
@@ -466,8 +466,8 @@ func TestRunWaitsForTheDatabase(t *testing.T) {
 	})
 }
 
-// works is the error of a database that works.
-var works = errors.New("")
+// errNone is the error of a database that works.
+var errNone = errors.New("")
 
 type broken struct {
 	listen.Records
@@ -475,7 +475,7 @@ type broken struct {
 }
 
 func (b *broken) Get(ctx context.Context, jobID string) (inbox.Record, error) {
-	if err := b.err.Load().(error); err != works { //nolint:errorlint // a mark of this test
+	if err := b.err.Load().(error); err != errNone { //nolint:errorlint // a mark of this test
 		return inbox.Record{}, err
 	}
 	return b.Records.Get(ctx, jobID)
