@@ -75,7 +75,7 @@ type stateCount struct {
 
 var stateHelp = []stateCount{
 	{inbox.StatePending, 0, "submitted, end unknown"},
-	{inbox.StateReceived, 0, "ended, waits for the function"},
+	{inbox.StateReceived, 0, "waits for the function"},
 	{inbox.StateClaimed, 0, "the function runs"},
 	{inbox.StateDone, 0, "processed"},
 	{inbox.StateDead, 0, "given up"},
