@@ -13,6 +13,7 @@ import (
 	"github.com/reducto-go/reducto"
 	"github.com/reducto-go/reducto/webhook"
 	"github.com/reducto-go/reducto/webhook/inbox"
+	"github.com/reducto-go/reducto/webhook/internal/safe"
 )
 
 var (
@@ -96,7 +97,7 @@ func (h *Handler) record(w http.ResponseWriter, r *http.Request) {
 		NoMetadata bool // it is not shown
 	}{record, timeline(record, history), len(history) > 0, "", len(record.Metadata) > 0 && !h.opts.Metadata}
 	if h.opts.Metadata {
-		data.Metadata = head(indented(record.Metadata), maxMetadata)
+		data.Metadata = safe.Head(indented(record.Metadata), maxMetadata)
 	}
 	h.show(w, r, http.StatusOK, "record", view{Page: "record", Heading: "Record", Notice: noticeOf(r), Data: data})
 }
