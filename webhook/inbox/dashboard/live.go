@@ -88,7 +88,7 @@ func (h *Handler) overview(w http.ResponseWriter, r *http.Request) {
 		h.storeFailed(w, r, v.err)
 		return
 	}
-	dead, err := h.page(r.Context(), inbox.Filter{States: []inbox.State{inbox.StateDead}, Newest: true, Limit: 5})
+	dead, err := h.page(r.Context(), inbox.Filter{States: []inbox.State{inbox.StateDead}, Newest: true, WithoutMetadata: true, Limit: 5})
 	if err != nil {
 		h.storeFailed(w, r, err)
 		return

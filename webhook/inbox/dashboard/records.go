@@ -95,10 +95,7 @@ func (h *Handler) record(w http.ResponseWriter, r *http.Request) {
 		HasHistory bool
 		Metadata   string
 		NoMetadata bool // it is not shown
-	}{record, timeline(record, history), len(history) > 0, "", len(record.Metadata) > 0 && !h.opts.Metadata}
-	if h.opts.Metadata {
-		data.Metadata = safe.Head(indented(record.Metadata), maxMetadata)
-	}
+	}{record, timeline(record, history), len(history) > 0, safe.Head(indented(record.Metadata), maxMetadata), !h.opts.Metadata}
 	h.show(w, r, http.StatusOK, "record", view{Page: "record", Heading: "Record", Notice: noticeOf(r), Data: data})
 }
 

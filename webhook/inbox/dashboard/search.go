@@ -118,6 +118,7 @@ type found struct {
 
 // page reads one page of the store.
 func (h *Handler) page(ctx context.Context, f inbox.Filter) ([]inbox.Record, error) {
+	f.WithoutMetadata = f.WithoutMetadata || !h.opts.Metadata
 	list := make([]inbox.Record, 0, f.Limit)
 	for r, err := range h.in.List(ctx, f) {
 		if err != nil {
@@ -135,7 +136,7 @@ func (h *Handler) search(ctx context.Context, q query, size int) (found, error) 
 	if q.ID != "" {
 		return h.find(ctx, q)
 	}
-	f := inbox.Filter{After: q.After, Newest: true, Limit: scanBatch}
+	f := inbox.Filter{After: q.After, Newest: true, WithoutMetadata: true, Limit: scanBatch}
 	rest := q // what the store does not filter
 	if q.State != "" && h.fewIn(q.State) {
 		f.States, rest.State = []inbox.State{q.State}, ""
@@ -185,7 +186,7 @@ func (h *Handler) search(ctx context.Context, q query, size int) (found, error) 
 // find returns the record that has an id, as its key or as one of its jobs.
 func (h *Handler) find(ctx context.Context, q query) (found, error) {
 	var page found
-	for _, f := range []inbox.Filter{{Keys: []string{q.ID}, Limit: 1}, {JobID: q.ID, Limit: 1}} {
+	for _, f := range []inbox.Filter{{Keys: []string{q.ID}, WithoutMetadata: true, Limit: 1}, {JobID: q.ID, WithoutMetadata: true, Limit: 1}} {
 		list, err := h.page(ctx, f)
 		if err != nil {
 			return found{}, err

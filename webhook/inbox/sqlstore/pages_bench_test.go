@@ -106,7 +106,7 @@ func pageCalls(t testing.TB, store *sqlstore.Store) []pageCall {
 	t.Helper()
 	ctx := t.Context()
 	list := func(f inbox.Filter) func() (int, error) {
-		f.Newest = true
+		f.Newest, f.WithoutMetadata = true, true
 		return func() (int, error) {
 			records, err := store.List(ctx, f)
 			return len(records), err
