@@ -54,6 +54,20 @@ func TestMemoryChild(t *testing.T) {
 			}
 			return report
 		}
+		switch way {
+		case "markdown":
+			require.NoError(t, r.WriteMarkdown(t.Context(), writerFunc(func(p []byte) (int, error) {
+				report.Text += len(p)
+				return len(p), nil
+			})))
+			return report
+		case "passages":
+			for p, err := range r.Passages(t.Context(), PassageOptions{MaxTokens: 500}) {
+				require.NoError(t, err)
+				report.Text += len(p.Text)
+			}
+			return report
+		}
 		for b, err := range r.Blocks(t.Context()) {
 			require.NoError(t, err)
 			report.Blocks++
@@ -189,7 +203,71 @@ func TestBlocksNeedLittleMemory(t *testing.T) {
 	assert.LessOrEqual(t, above, int64(8_000_000))
 }
 
-// Chunks needs 8 MB, or little more than one chunk if that is larger.
+// As Markdown and as passages, a document of 200 MB needs as little, and the largest
+// block once.
+func TestMarkdownAndPassagesNeedLittleMemory(t *testing.T) {
+	t.Parallel()
+	size, large := 200_000_000, 20_000_000
+	if raceEnabled { // which has a memory of its own
+		size, large = size/10, large/10
+	}
+	row := `["Möwe","1,250.00 EUR","it pays the dues of a day"],`
+	for name, block := range map[string]func(w io.Writer){
+		"a long text": func(w io.Writer) {
+			_, _ = io.WriteString(w, `"Text","content":"`+strings.Repeat("It was read once. ", large/18)+`"`)
+		},
+		"a long table": func(w io.Writer) {
+			rows, _ := json.Marshal("[" + strings.Repeat(row, large/len(row)) + `["end"]]`)
+			_, _ = fmt.Fprintf(w, `"Table","content":%s`, rows)
+		},
+	} {
+		for _, way := range []string{"markdown", "passages"} {
+			t.Run(name+" as "+way, func(t *testing.T) {
+				most := int64(large) + 8_000_000
+				if name == "a long table" && way == "passages" {
+					most += int64(large) * 3 / 2 // the text of its passages, which the collector frees late
+				}
+				var above int64
+				for range 3 { // as above
+					report := measure(t, way, func(w io.Writer) {
+						_, _ = io.WriteString(w, `{"result":`)
+						_, _ = sized(size).WriteTo(&beforeEnd{w: w, add: func(w io.Writer) {
+							_, _ = io.WriteString(w, `,{"content":"","blocks":[{"bbox":{"page":1},"type":`)
+							block(w)
+							_, _ = io.WriteString(w, `}]}`)
+						}})
+						_, _ = io.WriteString(w, `}`)
+					})
+					require.Greater(t, report.Text, size/4)
+					above = report.Peak - report.Idle
+					t.Logf("idle %.1f MB, peak %.1f MB above it", float64(report.Idle)/1e6, float64(above)/1e6)
+					if raceEnabled || above <= most {
+						return
+					}
+				}
+				assert.LessOrEqual(t, above, most)
+			})
+		}
+	}
+}
+
+// beforeEnd adds a chunk to those of a document, before the OCR.
+type beforeEnd struct {
+	w   io.Writer
+	add func(io.Writer)
+}
+
+func (b *beforeEnd) Write(p []byte) (int, error) {
+	if i := bytes.LastIndex(p, []byte(`],"ocr":`)); i >= 0 {
+		_, _ = b.w.Write(p[:i])
+		b.add(b.w)
+		_, err := b.w.Write(p[i:])
+		return len(p), err
+	}
+	return b.w.Write(p)
+}
+
+// Streamed by chunk, a document needs 8 MB, or no more than a larger chunk of it has.
 func TestChunksHoldAChunkOnce(t *testing.T) {
 	t.Parallel()
 	const size = 30_000_000

@@ -62,6 +62,8 @@ var goals = []goal{
 	{id: "stream one chunk", area: "decode", what: "streamed by block, 200 MB in one chunk, beside json.Decoder", least: 4.5, unit: "x"},
 	{id: "peak stream", area: "decode", what: "peak memory over idle, streamed by block, 200 MB", most: 8, unit: "MB", main: true},
 	{id: "peak one chunk", area: "decode", what: "peak memory over idle, streamed by block, 200 MB in one chunk", most: 8, unit: "MB", main: true},
+	{id: "peak markdown", area: "decode", what: "peak memory over idle, written as Markdown (WriteMarkdown), 200 MB", most: 8, unit: "MB"},
+	{id: "peak passages", area: "decode", what: "peak memory over idle, divided into passages (Passages), 200 MB", most: 8, unit: "MB"},
 	{id: "union", area: "decode", what: "cost of the union: 10 MB by GetJob, of any type, beside Load", most: 1.05, unit: "x"},
 
 	{id: "secret CPU", area: "webhook", what: "delivery with a Secret in the process, beside ReadAll + json.Unmarshal", most: 0.35, unit: "x", main: true},

@@ -19,8 +19,10 @@ import (
 // The ways in which a child reads a document, besides the names of the other
 // libraries.
 const (
-	readKept   = "kept"
-	readBlocks = "blocks"
+	readKept     = "kept"
+	readBlocks   = "blocks"
+	readMarkdown = "markdown"
+	readPassages = "passages"
 )
 
 // peak is a child's answer.
@@ -50,6 +52,12 @@ func (d *digest) add(kind, content string, left float64, page int) {
 	d.Sum = (d.Sum ^ uint64(page)) * prime
 }
 
+// Write adds written text.
+func (d *digest) Write(p []byte) (int, error) {
+	d.add("", string(p), 0, 0)
+	return len(p), nil
+}
+
 func (d *digest) addPlain(c *plainContent) {
 	for _, chunk := range c.Chunks {
 		for i := range chunk.Blocks {
@@ -71,7 +79,7 @@ var errNoPeak = errors.New("this system does not tell a process's peak memory")
 func (r *run) measurePeaks(ctx context.Context) (map[string]string, error) {
 	peaks := map[string]string{}
 	if _, err := peakMemory(); err != nil {
-		r.leaveOut(err.Error(), "peak kept", "peak stream", "peak one chunk")
+		r.leaveOut(err.Error(), "peak kept", "peak stream", "peak one chunk", "peak markdown", "peak passages")
 		return peaks, nil
 	}
 	err := r.readByChildren(chunked, func(document served) error {
@@ -86,6 +94,22 @@ func (r *run) measurePeaks(ctx context.Context) (map[string]string, error) {
 			return err
 		}
 		r.record("peak stream", scaled(streamed, megabyte))
+		for _, read := range []string{readMarkdown, readPassages} {
+			written := document
+			written.want = digest{}
+			client, err := behindLink(document.content)
+			if err == nil {
+				err = order{Read: read}.read(ctx, client, &written.want)
+			}
+			if err != nil {
+				return err
+			}
+			over, err := r.overIdle(ctx, r.longRounds, read, written)
+			if err != nil {
+				return err
+			}
+			r.record("peak "+read, scaled(over, megabyte))
+		}
 		for _, peer := range unmarshalers {
 			over, err := r.overIdle(ctx, 1, peer.name, document)
 			if err != nil {
@@ -121,9 +145,10 @@ func scaled(bytes []float64, unit float64) spread {
 
 // served is a document that is served to children.
 type served struct {
-	url  string
-	size int
-	want digest
+	url     string
+	content []byte
+	size    int
+	want    digest
 }
 
 // readByChildren serves a document of 200 MB while f has it read.
@@ -132,7 +157,7 @@ func (r *run) readByChildren(s shape, f func(served) error) error {
 	if err != nil {
 		return err
 	}
-	document := served{size: len(content)}
+	document := served{content: content, size: len(content)}
 	var plain plainContent
 	if err := json.Unmarshal(content, &plain); err != nil {
 		return err
@@ -208,6 +233,24 @@ func (o order) read(ctx context.Context, client *reducto.Client, d *digest) erro
 				return err
 			}
 			d.addBlock(block)
+		}
+		return nil
+	case readMarkdown:
+		result, err := linked(ctx, client)
+		if err != nil {
+			return err
+		}
+		return result.WriteMarkdown(ctx, d)
+	case readPassages:
+		result, err := linked(ctx, client)
+		if err != nil {
+			return err
+		}
+		for p, err := range result.Passages(ctx, reducto.PassageOptions{MaxTokens: 500}) {
+			if err != nil {
+				return err
+			}
+			d.add(p.ID, p.Text, 0, p.FirstPage)
 		}
 		return nil
 	}

@@ -2,6 +2,7 @@ package reductotest_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"sync"
@@ -101,43 +102,25 @@ func TestDirectWebhookIsDeliveredOnce(t *testing.T) {
 	})
 }
 
-func TestFailedJobsHaveAWebhook(t *testing.T) {
-	in := &inbox{}
-	withInbox(t, in, func(t *testing.T, srv *reductotest.Server, id string) {
-		srv.Fail(id, "no luck")
-		list, err := srv.AwaitDeliveries(t.Context(), id, 1)
-		require.NoError(t, err)
-		assert.JSONEq(t, `{"status":"Failed","job_id":"`+id+`","metadata":{"secret":"s","n":1}}`, string(list[0].Body))
-	})
-}
-
 func TestWebhookKeepsTheSpellingOfMetadata(t *testing.T) {
-	for _, metadata := range []string{
-		`null`, `[]`, `"text"`, `12345678901234567890.10`, `{"z":1,"a":1e3,"u":"\u00e9<&>"}`,
-	} {
-		t.Run(metadata, func(t *testing.T) {
-			bubble(t, func(t *testing.T, srv *reductotest.Server) {
-				hook := srv.Mount("/webhook", answering(200))
-				id := submit(t, srv, "/parse_async",
-					`{"input":"https://example.com/a","async":{"webhook":{"mode":"direct","url":"`+hook+`"},"metadata": `+metadata+` }}`)
-				list, err := srv.AwaitDeliveries(t.Context(), id, 1)
-				require.NoError(t, err)
-				assert.Equal(t, `{"status":"Completed","job_id":"`+id+`","metadata":`+metadata+`}`, string(list[0].Body))
-			})
-		})
-	}
-}
-
-func TestEditSendsTopLevelWebhook(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *reductotest.Server) {
 		hook := srv.Mount("/webhook", answering(200))
-		id := submit(t, srv, "/edit_async", m{
-			"document_url": "https://example.com/a", "edit_instructions": "x",
-			"webhook": m{"mode": "direct", "url": hook, "metadata": m{"k": "v"}},
-		})
-		list, err := srv.AwaitDeliveries(t.Context(), id, 1)
-		require.NoError(t, err)
-		assert.JSONEq(t, `{"status":"Completed","job_id":"`+id+`","metadata":{"k":"v"}}`, string(list[0].Body))
+		check := func(path, body, want string) {
+			id := submit(t, srv, path, body)
+			list, err := srv.AwaitDeliveries(t.Context(), id, 1)
+			require.NoError(t, err)
+			assert.Equal(t, fmt.Sprintf(want, id), string(list[0].Body))
+		}
+		for _, metadata := range []string{
+			`null`, `[]`, `"text"`, `12345678901234567890.10`, `{"z":1,"a":1e3,"u":"\u00e9<&>"}`,
+		} {
+			check("/parse_async", `{"input":"https://example.com/a","async":{"webhook":{"mode":"direct","url":"`+hook+`"},"metadata": `+metadata+` }}`,
+				`{"status":"Completed","job_id":"%s","metadata":`+metadata+`}`)
+		}
+		edit := `{"document_url":"https://example.com/a","edit_instructions":"x","webhook":{"mode":"direct","url":"` + hook + `","metadata":{"k":"v"}}}`
+		check("/edit_async", edit, `{"status":"Completed","job_id":"%s","metadata":{"k":"v"}}`)
+		srv.FailNext("no luck", "")
+		check("/edit_async", edit, `{"status":"Failed","job_id":"%s","metadata":{"k":"v"}}`)
 	})
 }
 
@@ -146,11 +129,14 @@ func TestFailedDeliveriesAreRetried(t *testing.T) {
 		name     string
 		statuses []int
 		delays   []time.Duration
+		opts     []reductotest.Option
 	}{
-		{"never accepted", []int{500}, []time.Duration{time.Second, 2 * time.Second, 4 * time.Second}},
-		{"accepted in the end", []int{503, 401, 404, 204}, []time.Duration{time.Second, 2 * time.Second, 4 * time.Second}},
-		{"accepted the second time", []int{500, 202}, []time.Duration{time.Second}},
-		{"redirects are failures", []int{301, 200}, []time.Duration{time.Second}},
+		{"never accepted", []int{500}, []time.Duration{time.Second, 2 * time.Second, 4 * time.Second}, nil},
+		{"accepted in the end", []int{503, 401, 404, 204}, []time.Duration{time.Second, 2 * time.Second, 4 * time.Second}, nil},
+		{"accepted the second time", []int{500, 202}, []time.Duration{time.Second}, nil},
+		{"redirects are failures", []int{301, 200}, []time.Duration{time.Second}, nil},
+		{"another schedule", []int{500}, []time.Duration{time.Minute, time.Hour}, []reductotest.Option{reductotest.WithRetrySchedule(time.Minute, time.Hour)}},
+		{"no retries", []int{500}, nil, []reductotest.Option{reductotest.WithRetrySchedule()}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			in := &inbox{statuses: test.statuses}
@@ -162,26 +148,9 @@ func TestFailedDeliveriesAreRetried(t *testing.T) {
 					assert.Equal(t, i+1, d.Attempt)
 					assert.Equal(t, in.bodies[0], string(d.Body))
 				}
-			})
+			}, test.opts...)
 		})
 	}
-}
-
-func TestRetryScheduleSetsTheDelays(t *testing.T) {
-	in := &inbox{statuses: []int{500}}
-	withInbox(t, in, func(t *testing.T, srv *reductotest.Server, id string) {
-		srv.Complete(id)
-		pass(100 * time.Hour)
-		assert.Equal(t, []time.Duration{time.Minute, time.Hour}, in.delays())
-	}, reductotest.WithRetrySchedule(time.Minute, time.Hour))
-	none := &inbox{statuses: []int{500}}
-	t.Run("none", func(t *testing.T) {
-		withInbox(t, none, func(t *testing.T, srv *reductotest.Server, id string) {
-			srv.Complete(id)
-			pass(100 * time.Hour)
-			assert.Len(t, srv.Deliveries(id), 1)
-		}, reductotest.WithRetrySchedule())
-	})
 }
 
 func TestSlowReceiverTimesOut(t *testing.T) {

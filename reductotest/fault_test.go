@@ -2,7 +2,6 @@ package reductotest_test
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -214,18 +213,5 @@ func TestEndlessAndStallLastUntilTheClientIsGone(t *testing.T) {
 			}
 			assert.Error(t, <-ended)
 		}
-	})
-}
-
-func TestDroppedGetOnReusedConnectionIsRepeated(t *testing.T) {
-	bubble(t, func(t *testing.T, srv *reductotest.Server) {
-		srv.Fault("GET /version", reductotest.Drop())
-		_, err := try(srv, "GET", "/version", nil)
-		require.Error(t, err, "on a new connection it is seen")
-		require.False(t, errors.Is(err, context.Canceled))
-		call(t, srv, "GET", "/version", nil)
-		srv.Fault("GET /version", reductotest.Drop())
-		assert.Equal(t, 200, call(t, srv, "GET", "/version", nil).StatusCode, "net/http repeats it by itself")
-		assert.Len(t, srv.RequestsTo("GET /version"), 4)
 	})
 }

@@ -48,26 +48,6 @@ func TestConnCarriesMoreThanItBuffers(t *testing.T) {
 	assert.True(t, bytes.Equal(sent, received.Bytes()))
 }
 
-func TestConnBlocksTheWriterOfAFullBuffer(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		client, server := pair()
-		done := false
-		go func() {
-			n, err := client.Write(make([]byte, connBuffer+1))
-			assert.NoError(t, err)
-			assert.Equal(t, connBuffer+1, n)
-			done = true
-		}()
-		synctest.Wait()
-		require.False(t, done)
-		_, err := server.Read(make([]byte, 1))
-		require.NoError(t, err)
-		synctest.Wait()
-		require.True(t, done)
-	})
-}
-
 func TestConnAfterClose(t *testing.T) {
 	t.Parallel()
 	t.Run("peer closed", func(t *testing.T) {

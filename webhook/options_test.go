@@ -48,17 +48,11 @@ func TestNewHandlerRefusesWrongConfiguration(t *testing.T) {
 
 func TestNewReceiverRefusesWrongConfiguration(t *testing.T) {
 	t.Parallel()
-	for want, opt := range map[string]webhook.ReceiverOption{
-		"an option is nil":              nil,
-		"WithLogger: the logger is nil": webhook.WithLogger(nil),
-		"WithMaxBodyBytes: -1 is not":   webhook.WithMaxBodyBytes(-1),
-	} {
-		r, err := webhook.NewReceiver(newSecret(t, testSecret), opt)
-		assert.Nil(t, r)
-		requireRefused(t, err, "webhook.NewReceiver", "options", want)
-	}
-	_, err := webhook.NewReceiver(nil)
+	r, err := webhook.NewReceiver(nil)
+	assert.Nil(t, r)
 	requireRefused(t, err, "webhook.NewReceiver", "the verifier", "it is nil")
+	_, err = webhook.NewReceiver(newSecret(t, testSecret), nil)
+	requireRefused(t, err, "webhook.NewReceiver", "options", "an option is nil")
 	_, err = webhook.NewReceiver(newSecret(t, testSecret), webhook.WithRequireJSON(), webhook.WithStrictJobIDs(), webhook.WithRetryAfter(time.Second))
 	require.NoError(t, err)
 }

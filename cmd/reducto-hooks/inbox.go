@@ -121,7 +121,7 @@ func (c *inboxListCmd) Run(ctx context.Context, u *ui) error {
 	}
 	defer func() { _ = closeDB() }()
 	out, n := u.rows("JOB OR KEY", "TYPE", "STATE", "OUTCOME", "SOURCE", "CALLS", "SUBMITTED", "ERROR"), 0
-	f := inbox.Filter{Newest: true, After: c.Before, Limit: 500}
+	f := inbox.Filter{Newest: true, After: c.Before, Limit: 500, WithoutMetadata: !c.Metadata}
 	for _, s := range c.State {
 		f.States = append(f.States, inbox.State(s))
 	}
@@ -271,7 +271,7 @@ func (c *inboxReplayCmd) Run(ctx context.Context, u *ui) error {
 		}
 	}
 	if c.All {
-		for r, err := range in.List(ctx, inbox.Filter{States: []inbox.State{inbox.StateDead}, Limit: 500}) {
+		for r, err := range in.List(ctx, inbox.Filter{States: []inbox.State{inbox.StateDead}, Limit: 500, WithoutMetadata: true}) {
 			if err != nil && ctx.Err() == nil {
 				return err
 			}
@@ -358,7 +358,7 @@ func (c *inboxExportCmd) Run(ctx context.Context, u *ui) (err error) {
 	if err != nil {
 		return err
 	}
-	f, total := inbox.Filter{After: c.After, Limit: 1000}, 0
+	f, total := inbox.Filter{After: c.After, Limit: 1000, WithoutMetadata: !c.Metadata}, 0
 	for state, n := range stats.Store.Count {
 		if len(c.State) == 0 || slices.Contains(c.State, string(state)) {
 			total += n

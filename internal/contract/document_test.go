@@ -1,7 +1,7 @@
 package main
 
 import (
-	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -63,75 +63,36 @@ components:
     Unreached: {type: object, properties: {a: {}}}
 `
 
-func smallContract(t *testing.T) *contract {
-	t.Helper()
+func TestReadFollowsEverything(t *testing.T) {
+	t.Parallel()
 	d, err := parse("small.yml", []byte(small))
 	require.NoError(t, err)
 	c, err := read(d)
 	require.NoError(t, err)
-	return c
-}
-
-func TestReadFollowsEverything(t *testing.T) {
-	t.Parallel()
-	c := smallContract(t)
 	var found []string
 	for r, objects := range c.objects {
 		for name, o := range objects {
-			for member := range o.members {
-				found = append(found, role(r).String()+" "+name+"."+member)
-			}
-			if len(o.members) == 0 {
-				found = append(found, role(r).String()+" "+name)
-			}
+			found = append(found, strings.TrimSpace(role(r).String()+" "+name+": "+strings.Join(slices.Sorted(maps.Keys(o.members)), " ")))
 		}
 	}
-	slices.Sort(found)
-	assert.Equal(t, []string{
-		"request Cup.^x-", "request Cup.anything",
-		"request Order.again", "request Order.cups", "request Order.extras", "request Order.id", "request Order.saucer", "request Order.sugar",
-		"request Order.saucer.spoon", "request Order.saucer.spoon.length",
-		"request PUT /tea/{tea_id} body.leaf",
-		"request Size",
-		"response Black.kind", "response Green.kind", "response PUT /tea/{tea_id} answer.kettle",
-	}, sortedAs(found))
+	assert.ElementsMatch(t, []string{
+		"request Cup: ^x- anything", "request Order: again cups extras id saucer sugar",
+		"request Order.saucer: spoon", "request Order.saucer.spoon: length", "request PUT /tea/{tea_id} body: leaf", "request Size:",
+		"response Black: kind", "response Green: kind", "response PUT /tea/{tea_id} answer: kettle",
+	}, found)
 
-	ops := c.doc.operations()
+	ops := d.operations()
 	require.Len(t, ops, 2)
 	assert.Equal(t, "PUT /tea/{tea_id}", ops[0].endpoint)
 	assert.Len(t, ops[0].parameters, 2, "those of the path too")
-	assert.NotNil(t, ops[0].answer())
 	assert.Nil(t, ops[1].answer())
-}
-
-// sortedAs has members of members behind their owner's.
-func sortedAs(found []string) []string {
-	slices.SortStableFunc(found, func(a, b string) int { return strings.Compare(owner(a), owner(b)) })
-	return found
-}
-
-func owner(line string) string {
-	if i := strings.LastIndex(line, "."); i >= 0 && !strings.Contains(line[:i], "saucer") {
-		return line[:i]
-	} else if i >= 0 {
-		return "request Order.saucer"
+	assert.Equal(t, map[string][]string{"kind": {"black", "green"}}, d.discriminators(ops[0].answer()))
+	for member, want := range map[string][2][]string{
+		"sugar": {{"cube", "brown", "none"}}, "extras": {{"small", "large"}, {"milk", "lemon"}}, "cups": {}, // an object's members are not its values
+	} {
+		values, keys := d.enums(c.objects[inRequest]["Order"].members[member]...)
+		assert.Equal(t, want, [2][]string{values, keys}, member)
 	}
-	return line
-}
-
-func TestEnums(t *testing.T) {
-	t.Parallel()
-	c := smallContract(t)
-	order := c.objects[inRequest]["Order"]
-	values, keys := c.doc.enums(order.members["sugar"]...)
-	assert.Equal(t, []string{"cube", "brown", "none"}, values)
-	assert.Empty(t, keys)
-	values, keys = c.doc.enums(order.members["extras"]...)
-	assert.Equal(t, []string{"small", "large"}, values)
-	assert.Equal(t, []string{"milk", "lemon"}, keys)
-	values, _ = c.doc.enums(order.members["cups"]...)
-	assert.Empty(t, values, "an object's own members are not its values")
-	assert.Equal(t, map[string][]string{"kind": {"black", "green"}}, c.doc.discriminators(c.doc.operations()[0].answer()))
 }
 
 func TestDocumentsOf30ReadAsOf31(t *testing.T) {
@@ -156,25 +117,12 @@ func TestDocumentsOf30ReadAsOf31(t *testing.T) {
 	}
 }
 
-func TestJSONAndYAMLAreTheSame(t *testing.T) {
-	t.Parallel()
-	fromYAML, err := parse("a", []byte(small))
-	require.NoError(t, err)
-	raw, err := json.Marshal(fromYAML.root)
-	require.NoError(t, err)
-	fromJSON, err := parse("a", raw)
-	require.NoError(t, err)
-	assert.Equal(t, fromYAML, fromJSON)
-}
-
 func TestDocumentsThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		`{`:                                    "unexpected end of JSON input",
 		"a: [":                                 "yaml",
-		"1: 2":                                 "no OpenAPI document",
 		"swagger: '2.0'":                       "no OpenAPI document",
-		`{"openapi":"3.1.0"}`:                  "which version",
 		`{"openapi":"3.1.0","info":{}}`:        "which version",
 		"openapi: 3.1.0\nopenapi: 3.1.0\n":     "already defined",
 		"openapi: 3.1.0\ninfo: {version: 1}\n": "which version",

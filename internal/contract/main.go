@@ -3,7 +3,10 @@
 //
 //	go run ./internal/contract ../shared/openapi/* conformance/node_modules/reductoai
 //
-// It prints a line for every endpoint, request field, response field and enum value
+// The TypeScript compiler reads the SDK's types. It needs Node 20 or later, and that
+// npm ci --ignore-scripts ran in conformance.
+//
+// The command prints a line for every endpoint, request field, response field and enum value
 // that only one of the two has and that reasons.txt does not explain, and for every
 // reason that explains nothing any more; then it ends with exit code 1. What it
 // compared is what the library really sends, and what it makes of an answer. Of each

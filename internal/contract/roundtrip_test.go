@@ -47,27 +47,22 @@ func meaning(v any) any {
 	return v
 }
 
-// decode reads an instance into a type, and what the type encodes to.
-func decode(t testing.TB, in any, target reflect.Type) (decoded reflect.Value, out any) {
+// assertSurvives decodes an instance and compares what is encoded again. If typed,
+// the library must know every member.
+func assertSurvives(t testing.TB, in any, target reflect.Type, typed bool, why string) (decoded reflect.Value) {
 	t.Helper()
 	raw, err := json.Marshal(in)
 	require.NoError(t, err)
-	v := reflect.New(target)
-	require.NoError(t, json.Unmarshal(raw, v.Interface()), "%s", raw)
-	again, err := json.Marshal(v.Interface())
+	decoded = reflect.New(target)
+	require.NoError(t, json.Unmarshal(raw, decoded.Interface()), "%s", raw)
+	again, err := json.Marshal(decoded.Interface())
 	require.NoError(t, err)
-	return v, value(t, string(again))
-}
-
-// assertSurvives decodes an instance and compares what is encoded again. If typed,
-// the library must know every member.
-func assertSurvives(t testing.TB, in any, target reflect.Type, typed bool, why string) {
-	t.Helper()
-	decoded, out := decode(t, in, target)
+	out := value(t, string(again))
 	require.Equal(t, meaning(in), meaning(out), why)
 	if typed {
 		require.Empty(t, untyped(decoded, "", nil), "%s: %v", why, in)
 	}
+	return decoded
 }
 
 var extraType = reflect.TypeFor[reducto.Extra]()
@@ -139,16 +134,21 @@ func whole(d *document) map[string]reflect.Type {
 
 func TestResponsesSurvive(t *testing.T) {
 	t.Parallel()
-	for _, d := range documents(t) {
+	for _, d := range append(documents(t), announced(t)) {
 		types := whole(d)
 		require.Greater(t, len(types), 25)
 		for _, name := range slices.Sorted(maps.Keys(types)) {
 			t.Run(d.version+"/"+name, func(t *testing.T) {
 				t.Parallel()
-				for _, p := range policies() {
-					g := &generator{d, p}
-					in := g.instance(node{"$ref": schemaPrefix + name})
-					assertSurvives(t, in, types[name], !p.more, p.String())
+				validate := validator(t, d)
+				for n := range rounds {
+					g := generate(d, n)
+					g.values = g.values && d.version != newest // a result of a type never heard of is none
+					in := g.instance(ref(name))
+					if !g.odd {
+						assert.NoError(t, validate(name, in), "the generator made what the schema forbids")
+					}
+					assertSurvives(t, in, types[name], !g.odd, name)
 				}
 			})
 		}
@@ -164,21 +164,24 @@ func TestJobsSurvive(t *testing.T) {
 		"ExtractResponse": reflect.TypeFor[*reducto.ExtractResult](), "V3ExtractResponse": reflect.TypeFor[*reducto.ExtractResult](),
 		"SplitResponse": reflect.TypeFor[*reducto.SplitResult](), "PipelineResponse": reflect.TypeFor[*reducto.PipelineResult](),
 		"EditResponse": reflect.TypeFor[*reducto.EditResult](), "ClassifyResponse": reflect.TypeFor[*reducto.ClassifyResult](),
+		"ChartResponse": reflect.TypeFor[*reducto.ChartResult](),
 	}
-	for _, d := range documents(t) {
+	for _, d := range append(documents(t), announced(t)) {
 		for _, schema := range []string{"AsyncJobResponse", "EnhancedAsyncJobResponse"} {
 			for _, arm := range armsOf(d.schemas()[schema].(node)["properties"].(node)["result"]) {
 				require.Contains(t, results, strings.TrimPrefix(arm, schemaPrefix), schema)
 			}
-			for kind, want := range results {
+			for _, kind := range append(kindsOf(d), "") {
+				want := results[kind]
 				t.Run(d.version+"/"+schema+"/"+kind, func(t *testing.T) {
 					t.Parallel()
-					for _, p := range policies() {
-						in := (&generator{d, p}).job(schema, kind)
-						assertSurvives(t, in, reflect.TypeFor[reducto.Job](), !p.more && !p.odd, p.String())
-						if !p.odd {
-							decoded, _ := decode(t, in, reflect.TypeFor[reducto.Job]())
-							assert.Equal(t, want, reflect.TypeOf(decoded.Interface().(*reducto.Job).Result), "%s: %v", p, in)
+					for n := range rounds {
+						g := generate(d, n)
+						g.values = g.values && d.version != newest
+						in := g.job(schema, kind)
+						decoded := assertSurvives(t, in, reflect.TypeFor[reducto.Job](), !g.odd, kind)
+						if !g.values {
+							assert.Equal(t, want, reflect.TypeOf(decoded.Interface().(*reducto.Job).Result), "%v", in)
 						}
 					}
 				})
@@ -203,44 +206,39 @@ func armsOf(v any) (refs []string) {
 func TestAnswersSurvive(t *testing.T) {
 	t.Parallel()
 	w := theWorld(t)
-	methods := map[string]string{
-		"POST /parse": "Client.Parse", "POST /extract": "Client.Extract", "POST /split": "Client.Split", "POST /edit": "Client.Edit",
-		"POST /pipeline": "Client.Pipeline", "POST /classify": "Client.Classify", "GET /job/{job_id}": "Client.GetJob",
-		"GET /jobs": "Client.ListJobs", "POST /upload": "Client.Upload", "POST /configure_webhook": "Client.ConfigureWebhook",
-		"GET /version": "Client.Version", "POST /cancel/{job_id}": "Client.CancelJob",
-		"POST /parse_async": "Client.ParseAsync", "POST /extract_async": "Client.ExtractAsync", "POST /split_async": "Client.SplitAsync",
-		"POST /edit_async": "Client.EditAsync", "POST /pipeline_async": "Client.PipelineAsync",
-	}
-	calls := map[string]call{}
+	calls := map[string]call{} // the first method that calls the endpoint, and returns its answer
 	for _, c := range w.calls() {
-		calls[c.method] = c
+		for endpoint, methods := range w.used {
+			if calls[endpoint].run == nil && slices.Contains(methods, c.method) && c.method != "Client.WaitEach" {
+				calls[endpoint] = c
+			}
+		}
 	}
 	for _, d := range documents(t) {
 		for _, o := range d.operations() {
 			t.Run(d.version+"/"+strings.ReplaceAll(o.endpoint, "/", " "), func(t *testing.T) {
 				t.Parallel()
-				c, ok := calls[methods[o.endpoint]]
+				c, ok := calls[o.endpoint]
 				require.True(t, ok, "no method of this test calls the endpoint")
-				for _, p := range policies() {
-					if p.odd && !strings.HasPrefix(o.endpoint, "GET ") {
-						continue // a result of a type never heard of is not what the call promises
-					}
-					checkAnswer(t, d, o, c, p)
+				for n := range rounds {
+					g := generate(d, n)
+					// A result of a type never heard of is not what a call promises.
+					g.values = g.values && strings.HasPrefix(o.endpoint, "GET ")
+					checkAnswer(t, g, o, c)
 				}
 			})
 		}
 	}
 }
 
-func checkAnswer(t *testing.T, d *document, o operation, c call, p fixed) {
-	g := &generator{d, p}
+func checkAnswer(t *testing.T, g *generator, o operation, c call) {
 	in := g.instance(o.answer())
 	served := maps.Clone(answers)
 	want := in
 	switch body, _ := in.(node); {
 	case o.endpoint == "GET /job/{job_id}":
-		kinds := slices.Sorted(maps.Keys(jobTypes))
-		in = g.job("EnhancedAsyncJobResponse", kinds[p.nth%len(kinds)])
+		kinds := kindsOf(g.doc)
+		in = g.job("EnhancedAsyncJobResponse", kinds[g.choose(len(kinds))])
 		want = in
 	case o.endpoint == "POST /cancel/{job_id}":
 		want = nil // what it answers is not specified
@@ -260,7 +258,7 @@ func checkAnswer(t *testing.T, d *document, o operation, c call, p fixed) {
 	client, err := r.client()
 	require.NoError(t, err)
 	got, err := c.run(t.Context(), client)
-	require.NoError(t, err, "%s: %s", p, raw)
+	require.NoError(t, err, "%s", raw)
 	if h := reflect.ValueOf(got); strings.HasSuffix(o.endpoint, "_async") {
 		assert.Equal(t, want, h.Elem().FieldByName("JobID").String())
 		return
@@ -271,7 +269,7 @@ func checkAnswer(t *testing.T, d *document, o operation, c call, p fixed) {
 	if o.endpoint == "GET /job/{job_id}" {
 		delete(out.(node), "job_id") // it was asked for
 	}
-	require.Equal(t, meaning(want), meaning(out), "%s: %s", p, raw)
+	require.Equal(t, meaning(want), meaning(out), "%s", raw)
 }
 
 // Whatever instance of whatever schema survives as well.
@@ -296,17 +294,16 @@ func FuzzResponses(f *testing.F) {
 		f.Add(uint8(i), []byte{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1})
 		f.Add(uint8(i), []byte("The quick brown fox jumps over the lazy dog, and then over the next one and all the others of the pack."))
 	}
-	kinds := slices.Sorted(maps.Keys(jobTypes))
 	f.Fuzz(func(t *testing.T, which uint8, choices []byte) {
 		to := targets[int(which)%len(targets)]
-		p := &drawn{rest: choices}
-		g := &generator{to.doc, p}
+		g := &generator{doc: to.doc, rest: choices, values: true, members: true}
 		var in any
 		if to.of == reflect.TypeFor[reducto.Job]() {
-			in = g.job(to.schema, kinds[g.arm(len(kinds))])
+			kinds := kindsOf(to.doc)
+			in = g.job(to.schema, kinds[g.choose(len(kinds))])
 		} else {
-			in = g.instance(node{"$ref": schemaPrefix + to.schema})
+			in = g.instance(ref(to.schema))
 		}
-		assertSurvives(t, in, to.of, !p.odd, to.doc.version+" "+to.schema)
+		assertSurvives(t, in, to.of, !g.odd, to.doc.version+" "+to.schema)
 	})
 }

@@ -56,7 +56,7 @@ var sdkNames = map[string]string{
 }
 
 // loadSDK makes a document of the declarations of the Node SDK in a directory, which
-// is its package as npm installs it.
+// is its package as npm installs it, beside the package typescript.
 func loadSDK(dir string) (*document, error) {
 	raw, err := os.ReadFile(filepath.Join(dir, "package.json"))
 	if err != nil {
@@ -66,31 +66,17 @@ func loadSDK(dir string) (*document, error) {
 	if err := json.Unmarshal(raw, &about); err != nil {
 		return nil, err
 	}
-	paths, err := filepath.Glob(filepath.Join(dir, "resources", "*.d.ts"))
-	if err != nil {
+	if raw, err = declare(filepath.Join(dir, "..", "typescript"), dir); err != nil {
 		return nil, err
 	}
-	files := map[string]string{}
-	for _, path := range paths {
-		text, err := os.ReadFile(filepath.Clean(path))
-		if err != nil {
-			return nil, err
-		}
-		files[filepath.Base(path)] = string(text)
-	}
-	return readSDK(about.Name, about.Version, files)
+	return readSDK(about.Name, about.Version, raw)
 }
 
-// readSDK makes a document of declaration files.
-func readSDK(name, version string, files map[string]string) (*document, error) {
-	d := newDeclarations()
-	for _, file := range slices.Sorted(maps.Keys(files)) {
-		if err := d.read(file, files[file]); err != nil {
-			return nil, err
-		}
-	}
-	if err := d.resolve(); err != nil {
-		return nil, err
+// readSDK makes a document of the output of declarations.mjs.
+func readSDK(name, version string, raw []byte) (*document, error) {
+	d := &declarations{}
+	if err := json.Unmarshal(raw, d); err != nil {
+		return nil, fmt.Errorf("the output of declarations.mjs: %w", err)
 	}
 	return d.document(name, nodeScope+" v"+version)
 }
@@ -99,8 +85,8 @@ func readSDK(name, version string, files map[string]string) (*document, error) {
 func (d *declarations) document(name, version string) (*document, error) {
 	d.upload()
 	paths := node{}
-	for _, called := range slices.Sorted(maps.Keys(d.methods)) {
-		m := d.methods[called]
+	for _, called := range slices.Sorted(maps.Keys(d.Methods)) {
+		m := d.Methods[called]
 		endpoint, ok := sdkEndpoints[called]
 		if !ok {
 			return nil, fmt.Errorf("sdk.go does not say which endpoint the method %s calls", called)
@@ -108,21 +94,18 @@ func (d *declarations) document(name, version string) (*document, error) {
 		d.addOperation(paths, endpoint, m)
 	}
 	for called := range sdkEndpoints {
-		if _, ok := d.methods[called]; !ok {
+		if _, ok := d.Methods[called]; !ok {
 			return nil, fmt.Errorf("sdk.go has the method %s, which is not declared", called)
 		}
 	}
 	for _, path := range slices.Sorted(maps.Keys(sdkNames)) {
-		if _, ok := d.types[path]; !ok {
+		if _, ok := d.Types[path]; !ok {
 			return nil, fmt.Errorf("sdk.go has the type %s, which is not declared", path)
 		}
 	}
 	schemas := node{}
-	for _, path := range slices.Sorted(maps.Keys(d.types)) {
-		if d.aliases[path] {
-			continue
-		}
-		s, name := d.types[path], path
+	for _, path := range slices.Sorted(maps.Keys(d.Types)) {
+		s, name := d.Types[path], path
 		rename(s)
 		if other, ok := sdkNames[path]; ok {
 			name = other
@@ -143,16 +126,16 @@ func (d *declarations) document(name, version string) (*document, error) {
 
 func (d *declarations) addOperation(paths node, endpoint string, m method) {
 	verb, path, _ := strings.Cut(endpoint, " ")
-	op := node{"responses": node{"200": content(m.result)}}
-	for _, p := range m.params {
-		switch p.name {
+	op := node{"responses": node{"200": content(m.Result)}}
+	for _, p := range m.Params {
+		switch p.Name {
 		case "body":
-			op["requestBody"] = content(p.schema)
+			op["requestBody"] = content(p.Schema)
 		case "jobId":
-			op["parameters"] = append(list(op["parameters"]), node{"name": "job_id", "in": "path", "schema": p.schema})
+			op["parameters"] = append(list(op["parameters"]), node{"name": "job_id", "in": "path", "schema": p.Schema})
 		case "query":
-			ref, _ := p.schema["$ref"].(string)
-			properties, _ := d.types[strings.TrimPrefix(ref, schemaPrefix)]["properties"].(node)
+			ref, _ := p.Schema["$ref"].(string)
+			properties, _ := d.Types[strings.TrimPrefix(ref, schemaPrefix)]["properties"].(node)
 			for _, name := range slices.Sorted(maps.Keys(properties)) {
 				op["parameters"] = append(list(op["parameters"]), node{"name": name, "in": "query", "schema": properties[name]})
 			}
@@ -168,23 +151,21 @@ func (d *declarations) addOperation(paths node, endpoint string, m method) {
 
 func content(s node) node { return node{"content": node{"application/json": node{"schema": s}}} }
 
-// upload adds the two methods of the client itself. Its class has much besides, so
-// that it is not read. The extension of an upload is a parameter of the query.
+// upload splits the parameters of an upload: the extension belongs to the query, and
+// the rest to the body.
 func (d *declarations) upload() {
-	params, ok := d.types["UploadParams"]
+	params := d.Types["UploadParams"]
+	properties, ok := params["properties"].(node)
 	if !ok {
 		return
 	}
-	properties := params["properties"].(node)
-	d.types["UploadQuery"] = node{"type": "object", "properties": node{"extension": properties["extension"]}}
+	d.Types["UploadQuery"] = node{"type": "object", "properties": node{"extension": properties["extension"]}}
 	delete(properties, "extension")
-	d.types["Body_upload_upload_post"] = params
-	delete(d.types, "UploadParams")
-	d.methods["Reducto.upload"] = method{
-		params: []param{{name: "query", schema: ref("UploadQuery")}, {name: "body", schema: ref("Body_upload_upload_post")}},
-		result: ref("Upload"),
-	}
-	d.methods["Reducto.apiVersion"] = method{result: node{"type": "string"}}
+	d.Types["Body_upload_upload_post"] = params
+	delete(d.Types, "UploadParams")
+	m := d.Methods["Reducto.upload"]
+	m.Params = []param{{Name: "query", Schema: ref("UploadQuery")}, {Name: "body", Schema: ref("Body_upload_upload_post")}}
+	d.Methods["Reducto.upload"] = m
 }
 
 func ref(name string) node { return node{"$ref": schemaPrefix + name} }

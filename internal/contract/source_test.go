@@ -15,10 +15,7 @@ import (
 func TestSourceHasTheConstantsOfThePackage(t *testing.T) {
 	t.Parallel()
 	s := theWorld(t).source
-	assert.Equal(t, []string{"auto", "standard", "batch"}, s.constants["QueuePriority"])
-	assert.Contains(t, s.constants["JobStatus"], string(reducto.JobStatusCancelled))
 	assert.NotContains(t, s.constants, "Link", "a type of strings without constants")
-	assert.Contains(t, s.structs, "Block")
 	assert.NotContains(t, s.structs, "Client")
 	assert.ElementsMatch(t, []string{"Client.Pipeline", "Client.PipelineAsync"}, s.deprecated)
 }
@@ -67,33 +64,27 @@ func TestEveryMethodIsListed(t *testing.T) {
 	assert.Equal(t, []string{"Client.Parse", "Handle.Wait"}, unlisted(without))
 }
 
-func TestMaximalValuesNeedToBeKnown(t *testing.T) {
+// A type whose values cannot be made is found out, and one that does not know a member of
+// its seed.
+func TestTypesMustBeKnown(t *testing.T) {
 	t.Parallel()
 	w := theWorld(t)
-	for _, of := range []reflect.Type{reflect.TypeFor[chan int](), reflect.TypeFor[struct {
+	type open struct {
 		A any `json:"a"`
-	}]()} {
+	}
+	for _, of := range []reflect.Type{reflect.TypeFor[chan int](), reflect.TypeFor[open]()} {
 		_, err := w.maximal(of)
 		assert.ErrorContains(t, err, "teach fill.go one")
 	}
-	block, err := maximalOf[reducto.Block](w)
-	require.NoError(t, err)
-	assert.Equal(t, reducto.BlockTypeHeader, block.Type)
-	assert.NotNil(t, block.GranularConfidence)
-}
-
-// A type that does not know a member of its seed is found out.
-func TestSeedsMustBeKnown(t *testing.T) {
-	t.Parallel()
-	w := theWorld(t)
-	_, err := decoded[reducto.EditResult](`{"document_url":"a","colour":"red"}`).members(w)
-	assert.ErrorContains(t, err, "does not know [colour]")
-	_, err = decoded[reducto.EditResult](`7`).members(w)
-	assert.Error(t, err)
-	_, err = seen(func(*world) (map[string]any, error) { return map[string]any{"a": ""}, nil }).members(w)
-	assert.ErrorContains(t, err, "a is not shown")
-	_, err = accepted("Client.Version").members(w)
-	assert.ErrorContains(t, err, "returns no handle")
+	for want, b := range map[string]binding{
+		"does not know [colour]": decoded[reducto.EditResult](`{"document_url":"a","colour":"red"}`),
+		"not a JSON object":      decoded[reducto.EditResult](`7`),
+		"a is not shown":         seen(func(*world) (map[string]any, error) { return map[string]any{"a": ""}, nil }),
+		"returns no handle":      accepted("Client.Version"),
+	} {
+		_, err := b.members(w)
+		assert.ErrorContains(t, err, want)
+	}
 	assert.False(t, knownResult("translate"))
 	assert.True(t, knownResult("chart"))
 }

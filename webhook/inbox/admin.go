@@ -84,7 +84,7 @@ func (in *Inbox) Replay(ctx context.Context, keys ...string) error {
 // replay queues the dead records of these keys again with one commit, and notes their
 // keys.
 func (in *Inbox) replay(ctx context.Context, keys []string, replayed map[string]bool) error {
-	records, err := in.store.List(ctx, Filter{Keys: keys, States: []State{StateDead}, Limit: len(keys)})
+	records, err := in.store.List(ctx, Filter{Keys: keys, States: []State{StateDead}, WithoutMetadata: true, Limit: len(keys)})
 	if err != nil || len(records) == 0 {
 		return err
 	}

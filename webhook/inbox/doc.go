@@ -29,7 +29,8 @@
 //
 // batch.go joins deliveries into one commit, lease.go renews leases, and rate.go limits
 // the polling. run.go and serve.go start and stop the Inbox. health.go and observer.go
-// report its state. The interface for authors of stores is in store.go.
+// report its state. history.go keeps what happened, for package dashboard. The
+// interfaces for authors of stores are in store.go and history.go.
 //
 // # What an Inbox guarantees
 //

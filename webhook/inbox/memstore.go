@@ -500,7 +500,11 @@ func (m *MemoryStore) List(ctx context.Context, f Filter) ([]Record, error) {
 	found = slices.Compact(found)
 	records := make([]Record, 0, min(limit, len(found)))
 	for _, r := range found[:min(limit, len(found))] {
-		records = append(records, r.view(now))
+		v := r.view(now)
+		if f.WithoutMetadata {
+			v.Metadata = nil
+		}
+		records = append(records, v)
 	}
 	return records, nil
 }

@@ -217,6 +217,8 @@ type Filter struct {
 	// before this one. The ids of submissions are UUIDs of version 7, so the newest
 	// submissions come first.
 	Newest bool
+	// WithoutMetadata leaves out the metadata of the records, which can be large.
+	WithoutMetadata bool
 	// Limit is the largest number of records. Default: 100.
 	Limit int
 }

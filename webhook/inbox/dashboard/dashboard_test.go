@@ -205,7 +205,7 @@ func TestPagesShowRecordsWithoutMetadata(t *testing.T) {
 	assert.Contains(t, page, "&lt;script&gt;")
 
 	page = s.get("/inbox/record?key="+dead, 200)
-	for _, text := range []string{"Submission recorded", "Delivery accepted", "answered 200 OK", "Attempt 3 failed", "dreamt", "Dead: the Inbox gave up", "The metadata is not shown"} {
+	for _, text := range []string{"Submission recorded", "Delivery accepted", "answered 200 OK", "Attempt 3 failed", "dreamt", "Dead: the Inbox gave up", "Metadata is not shown"} {
 		assert.Contains(t, page, text)
 	}
 	assert.NotContains(t, page, "order")

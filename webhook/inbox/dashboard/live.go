@@ -57,7 +57,7 @@ func (s *streams) shutdown(r *http.Request) <-chan struct{} {
 // liveData is the part of the overview that changes.
 type liveData struct {
 	Stats    inbox.Stats
-	Counts   []stateCount
+	States   []inbox.State
 	Charts   []chart
 	Problems []string
 	Expiring bool // a job expires soon
@@ -67,30 +67,12 @@ type liveData struct {
 	Counting time.Duration // how long the count took
 }
 
-type stateCount struct {
-	State inbox.State
-	Count int
-	Help  string
-}
-
-var stateHelp = []stateCount{
-	{inbox.StatePending, 0, "submitted, end unknown"},
-	{inbox.StateReceived, 0, "ended, waits for the function"},
-	{inbox.StateClaimed, 0, "the function runs"},
-	{inbox.StateDone, 0, "processed"},
-	{inbox.StateDead, 0, "given up"},
-}
-
 // expiresSoon is the time before the next expiry from which on the page warns.
 const expiresSoon = 2 * time.Hour
 
 func liveOf(v sample, list []sample) liveData {
-	d := liveData{Stats: v.stats, At: v.at, Charts: charts(list, v.at), Counting: v.took}
+	d := liveData{Stats: v.stats, States: states, At: v.at, Charts: charts(list, v.at), Counting: v.took}
 	d.Window = fmt.Sprintf("Last %d minutes", int(window(list, v.at).Minutes()))
-	for _, c := range stateHelp {
-		c.Count = v.stats.Store.Count[c.State]
-		d.Counts = append(d.Counts, c)
-	}
 	d.Expiring = v.stats.Store.OldestUnfinished > 0 && v.stats.NextExpiry < expiresSoon
 	d.Unknown = v.at.IsZero()
 	if v.health != nil {
@@ -106,7 +88,7 @@ func (h *Handler) overview(w http.ResponseWriter, r *http.Request) {
 		h.storeFailed(w, r, v.err)
 		return
 	}
-	dead, err := h.page(r.Context(), inbox.Filter{States: []inbox.State{inbox.StateDead}, Newest: true, Limit: 5})
+	dead, err := h.page(r.Context(), inbox.Filter{States: []inbox.State{inbox.StateDead}, Newest: true, WithoutMetadata: true, Limit: 5})
 	if err != nil {
 		h.storeFailed(w, r, err)
 		return

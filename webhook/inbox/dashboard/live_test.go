@@ -25,7 +25,6 @@ type stream struct {
 	cancel context.CancelFunc
 	ended  chan struct{}
 	header http.Header
-	status int
 }
 
 // pipeWriter is a http.ResponseWriter that can be flushed.

@@ -13,6 +13,7 @@ import (
 	"github.com/reducto-go/reducto"
 	"github.com/reducto-go/reducto/webhook"
 	"github.com/reducto-go/reducto/webhook/inbox"
+	"github.com/reducto-go/reducto/webhook/internal/safe"
 )
 
 var (
@@ -94,10 +95,7 @@ func (h *Handler) record(w http.ResponseWriter, r *http.Request) {
 		HasHistory bool
 		Metadata   string
 		NoMetadata bool // it is not shown
-	}{record, timeline(record, history), len(history) > 0, "", len(record.Metadata) > 0 && !h.opts.Metadata}
-	if h.opts.Metadata {
-		data.Metadata = head(indented(record.Metadata), maxMetadata)
-	}
+	}{record, timeline(record, history), len(history) > 0, safe.Head(indented(record.Metadata), maxMetadata), !h.opts.Metadata}
 	h.show(w, r, http.StatusOK, "record", view{Page: "record", Heading: "Record", Notice: noticeOf(r), Data: data})
 }
 

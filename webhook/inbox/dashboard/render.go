@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/reducto-go/reducto/webhook/inbox"
+	"github.com/reducto-go/reducto/webhook/internal/safe"
 )
 
 //go:embed assets
@@ -73,16 +74,18 @@ type view struct {
 	Page    string // the current entry of the navigation
 	Version string
 	Links   []Link
-	Dead    int // dead records, -1 if unknown
+	Dead    int // dead records, zero if unknown
 	Notice  string
 	Now     time.Time
 	Data    any
 }
 
 func (h *Handler) show(w http.ResponseWriter, r *http.Request, status int, name string, v view) {
-	v.Title, v.Version, v.Links, v.Now, v.Dead = h.opts.Title, h.pages.version, h.opts.Links, time.Now(), -1
-	if s, ok := h.samples.last(); ok && s.err == nil && name != "failure" {
-		v.Dead = s.stats.Store.Count[inbox.StateDead]
+	v.Title, v.Version, v.Now = h.opts.Title, h.pages.version, time.Now()
+	if name != "failure" { // which the unauthorized see, too
+		v.Links = h.opts.Links
+		last, _ := h.samples.last()
+		v.Dead = last.stats.Store.Count[inbox.StateDead]
 	}
 	var page bytes.Buffer
 	if err := h.pages.templates[name].ExecuteTemplate(&page, "layout.html", v); err != nil {
@@ -104,7 +107,7 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, status int, text 
 		Error  string
 	}{status, text, ""}
 	if err != nil {
-		data.Error = head(err.Error(), 500)
+		data.Error = safe.Head(err.Error(), 500)
 	}
 	h.show(w, r, status, "failure", view{Heading: fmt.Sprintf("%d %s", status, http.StatusText(status)), Data: data})
 }
@@ -165,13 +168,5 @@ func count(n int) string {
 // firstLine returns the beginning of the first line.
 func firstLine(s string) string {
 	line, _, _ := strings.Cut(strings.TrimSpace(s), "\n")
-	return head(line, 140)
-}
-
-// head returns the beginning of s, at most n bytes.
-func head(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	return strings.ToValidUTF8(s[:n], "") + "…"
+	return safe.Head(line, 140)
 }

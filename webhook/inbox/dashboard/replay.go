@@ -58,7 +58,7 @@ func (h *Handler) replayKeys(ctx context.Context, keys []string) (int, error) {
 	if len(keys) == 0 {
 		return 0, nil
 	}
-	dead, err := h.page(ctx, inbox.Filter{Keys: keys, States: []inbox.State{inbox.StateDead}, Limit: len(keys)})
+	dead, err := h.page(ctx, inbox.Filter{Keys: keys, States: []inbox.State{inbox.StateDead}, WithoutMetadata: true, Limit: len(keys)})
 	if err != nil || len(dead) == 0 {
 		return 0, err
 	}

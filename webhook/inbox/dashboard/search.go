@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 	"github.com/reducto-go/reducto/webhook"
 	"github.com/reducto-go/reducto/webhook/inbox"
 	"github.com/reducto-go/reducto/webhook/internal/fetch"
+	"github.com/reducto-go/reducto/webhook/internal/safe"
 )
 
 const (
@@ -52,7 +52,7 @@ type query struct {
 const timeForm = "2006-01-02T15:04"
 
 func parseQuery(v url.Values) query {
-	get := func(name string) string { return head(strings.TrimSpace(v.Get(name)), maxField) }
+	get := func(name string) string { return safe.Head(strings.TrimSpace(v.Get(name)), maxField) }
 	q := query{
 		ID: get("id"), State: inbox.State(get("state")), Outcome: webhook.Outcome(get("outcome")), Type: reducto.JobType(get("type")),
 		From: get("from"), To: get("to"), After: get("after"),
@@ -118,6 +118,7 @@ type found struct {
 
 // page reads one page of the store.
 func (h *Handler) page(ctx context.Context, f inbox.Filter) ([]inbox.Record, error) {
+	f.WithoutMetadata = f.WithoutMetadata || !h.opts.Metadata
 	list := make([]inbox.Record, 0, f.Limit)
 	for r, err := range h.in.List(ctx, f) {
 		if err != nil {
@@ -135,7 +136,7 @@ func (h *Handler) search(ctx context.Context, q query, size int) (found, error) 
 	if q.ID != "" {
 		return h.find(ctx, q)
 	}
-	f := inbox.Filter{After: q.After, Newest: true, Limit: scanBatch}
+	f := inbox.Filter{After: q.After, Newest: true, WithoutMetadata: true, Limit: scanBatch}
 	rest := q // what the store does not filter
 	if q.State != "" && h.fewIn(q.State) {
 		f.States, rest.State = []inbox.State{q.State}, ""
@@ -185,17 +186,15 @@ func (h *Handler) search(ctx context.Context, q query, size int) (found, error) 
 // find returns the record that has an id, as its key or as one of its jobs.
 func (h *Handler) find(ctx context.Context, q query) (found, error) {
 	var page found
-	for _, f := range []inbox.Filter{{Keys: []string{q.ID}, Limit: 1}, {JobID: q.ID, Limit: 1}} {
+	for _, f := range []inbox.Filter{{Keys: []string{q.ID}, WithoutMetadata: true, Limit: 1}, {JobID: q.ID, WithoutMetadata: true, Limit: 1}} {
 		list, err := h.page(ctx, f)
 		if err != nil {
 			return found{}, err
 		}
-		for _, r := range list {
-			if q.matches(&r) && !slices.ContainsFunc(page.Records, func(o inbox.Record) bool { return o.Key == r.Key }) {
-				page.Records = append(page.Records, r)
-			}
-		}
+		page.Records = append(page.Records, list...)
 	}
+	page.Records = slices.CompactFunc(page.Records, func(a, b inbox.Record) bool { return a.Key == b.Key })
+	page.Records = slices.DeleteFunc(page.Records, func(r inbox.Record) bool { return !q.matches(&r) })
 	return page, nil
 }
 
@@ -212,7 +211,6 @@ func (h *Handler) fewIn(state inbox.State) bool {
 // keyAt returns a key after those of all submissions that were made before a time. Their
 // ids are UUIDs of version 7, which begin with the milliseconds since 1970.
 func keyAt(t time.Time) string {
-	ms := strconv.FormatInt(max(t.UnixMilli(), 0), 16)
-	ms = strings.Repeat("0", max(12-len(ms), 0)) + ms
+	ms := fmt.Sprintf("%012x", max(t.UnixMilli(), 0))
 	return ms[:8] + "-" + ms[8:12]
 }

@@ -18,6 +18,9 @@ const defaultListLimit = 100
 // List implements inbox.Store.
 func (s *Store) List(ctx context.Context, f inbox.Filter) ([]inbox.Record, error) {
 	q := newQuery(s.sql.list)
+	if f.WithoutMetadata {
+		q = newQuery(s.sql.listBare)
+	}
 	key, after, order := "r.key", ">", ""
 	if f.Newest {
 		after, order = "<", " DESC"

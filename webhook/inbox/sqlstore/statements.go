@@ -12,6 +12,7 @@ type statements struct {
 	finish    string // key, token, state, after, attempt, outcome, error
 	overdue   string // number -> records
 	list      string // -> records; conditions follow
+	listBare  string // -> records without metadata; conditions follow
 	purgeable string // -> records without metadata; conditions follow
 	count     string // -> number of records; conditions and a limit follow
 	elements  string // the condition that a key is in the JSON array {}
@@ -109,6 +110,7 @@ SELECT {{columns}}, {{metadata}}, {{now}} FROM (
 ) AS r ORDER BY due_at LIMIT $3::bigint`),
 
 		list:      text(`SELECT {{columns}}, {{metadata}}, {{now}} FROM {{records}} AS r WHERE r.namespace = $1::text`),
+		listBare:  text(`SELECT {{columns}}, '', {{now}} FROM {{records}} AS r WHERE r.namespace = $1::text`),
 		count:     text(`SELECT count(*) FROM (SELECT 1 FROM {{records}} AS r WHERE r.namespace = $1::text AND $2::bigint IS NOT NULL`),
 		purgeable: text(`SELECT {{columns}}, '', {{now}} FROM {{records}} AS r WHERE r.namespace = $1::text AND r.due_at < {{now}}`),
 		owner:     text(`SELECT key FROM {{jobs}} WHERE namespace = $1::text AND job = {}`),

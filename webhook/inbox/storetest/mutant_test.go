@@ -354,6 +354,12 @@ var mutants = []mutant{
 			return f.MemoryStore.List(ctx, filter)
 		}
 	}, []string{"List/Newest"}, false},
+	{"metadata is always listed", func(f *fake) {
+		f.list = func(ctx context.Context, filter inbox.Filter) ([]inbox.Record, error) {
+			filter.WithoutMetadata = false
+			return f.MemoryStore.List(ctx, filter)
+		}
+	}, []string{"List/WithoutMetadata"}, false},
 	{"histories are kept after Purge", func(f *fake) {
 		f.purge = func(ctx context.Context, doneFor, deadFor time.Duration, n int) (int, error) {
 			before := f.byKey("j")

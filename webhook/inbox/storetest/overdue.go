@@ -78,6 +78,20 @@ var listChecks = []check{
 		equalAll(e, "received keys", newest(received), []string{})
 		equalAll(e, "some keys", keysOf(e.list(inbox.Filter{Newest: true, Keys: []string{"k-0002", "k-0009"}})), []string{"k-0009", "k-0002"})
 	}},
+	{"WithoutMetadata", "WithoutMetadata leaves out the metadata of the records, which can be large.", 0, func(e *env) {
+		n := completed("j", "")
+		n.Metadata = []byte(`{"a":1}`)
+		e.receive(n)
+		e.do(`submit s meta={"b":1}; mark`)
+		want := e.list(inbox.Filter{})
+		for i := range want {
+			want[i].Metadata = nil
+		}
+		if got := e.list(inbox.Filter{WithoutMetadata: true}); withoutTimes(got) != withoutTimes(want) {
+			e.Errorf("List returns\n%s\nwant\n%s", describeAll(got), describeAll(want))
+		}
+		e.do("same") // the metadata is still there
+	}},
 	{"Limit", "Limit is the largest number of records. Default: 100.", 0, func(e *env) {
 		keys := ids("k", 205)
 		e.receive(batch(keys)...)
