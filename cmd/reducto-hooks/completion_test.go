@@ -14,7 +14,7 @@ func TestCompleteOffersWordsForThePosition(t *testing.T) {
 	t.Parallel()
 	s := newShell(t)
 	for line, want := range map[string]string{
-		"":                                 "dev trigger jobs inbox completion",
+		"":                                 "dev listen trigger jobs inbox completion",
 		"in":                               "inbox",
 		"jobs ":                            "list get wait cancel",
 		"inbox re":                         "replay",
@@ -27,7 +27,7 @@ func TestCompleteOffersWordsForThePosition(t *testing.T) {
 		"trigger completed http://x":       "",
 		"--json jobs g":                    "get",
 		"completion ":                      "bash zsh fish",
-		"nonsense ":                        "dev trigger jobs inbox completion",
+		"nonsense ":                        "dev listen trigger jobs inbox completion",
 		"--no-such-flag jobs g":            "get",
 		"inbox list --db ":                 "",
 	} {
