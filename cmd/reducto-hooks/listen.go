@@ -193,11 +193,11 @@ func (c *listenCmd) print(u *ui, f forwarded) {
 	}
 }
 
-// notice prints that the API or the database cannot be reached, and that it can again.
+// notice prints that the API or the database fails, and that it works again.
 func notice(u *ui, t listen.Trouble) {
 	if t.Err == nil {
-		u.note("%s answers again, after %s", t.What, span(t.Lost))
+		u.note("%s works again, after %s", t.What, span(t.Lost))
 		return
 	}
-	u.note("%s does not answer; the next request is in %s, nothing is lost: %v", t.What, t.Retry.Round(time.Second), t.Err)
+	u.note("%s fails; the next request is in %s, and forwards what ends until then: %v", t.What, max(t.Retry.Round(time.Second), time.Second), t.Err)
 }

@@ -73,6 +73,8 @@ func TestListenSaysHowToReplayAJobThatItGaveUp(t *testing.T) {
 	p := s.start("listen", "--forward-to", down.URL, "--unsigned", "--all", "--json")
 	p.await(t, "job "+job+" was given up: send it again with --replay "+job)
 	assert.Contains(t, p.output.String(), `"attempt":4,"status_code":502`)
+	srv.SetAPIKey("another")
+	p.await(t, "Reducto fails; the next request is in .*401")
 	assert.Equal(t, exitDone, p.interrupt(t))
 }
 

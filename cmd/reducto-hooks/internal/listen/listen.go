@@ -3,8 +3,8 @@
 // sent for each job that has ended.
 //
 // It remembers on disk which jobs it has forwarded. So it continues after a lost
-// network, a sleep or a restart. A job is forwarded once. Only a process that is
-// killed between the receiver's answer and the write to disk forwards a job twice.
+// network, a sleep or a restart. A job is forwarded once, unless the process ends while
+// the receiver processes it: after a kill, or three seconds after Ctrl-C.
 package listen
 
 import (

@@ -92,7 +92,7 @@ func TestListenThroughANight(t *testing.T) {
 		})
 		listener := func() *listen.Listener {
 			l := e.listener()
-			l.Interval = 5 * time.Second
+			l.Interval = 10 * time.Second
 			return l
 		}
 		runs := 0
