@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"errors"
-	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -27,7 +26,7 @@ type database struct {
 
 // open opens the Inbox of the database. It receives and runs nothing. Its tables must
 // exist, and are not changed.
-func (d database) open(ctx context.Context) (*inbox.Inbox, func() error, error) {
+func (d database) open(ctx context.Context) (_ *inbox.Inbox, closeDB func(), err error) {
 	if d.DB == "" {
 		return nil, nil, usageError("no database: use --db, or set DATABASE_URL")
 	}
@@ -52,7 +51,7 @@ func (d database) open(ctx context.Context) (*inbox.Inbox, func() error, error) 
 	if err != nil {
 		return nil, nil, errors.New(hide.Replace(err.Error()))
 	}
-	fail := func(err error) (*inbox.Inbox, func() error, error) {
+	fail := func(err error) (*inbox.Inbox, func(), error) {
 		_ = db.Close()
 		if e, ok := errors.AsType[*sqlstore.SchemaError](err); ok && e.Have == 0 {
 			return nil, nil, usageError("%w: the database has no Inbox", err)
@@ -68,12 +67,12 @@ func (d database) open(ctx context.Context) (*inbox.Inbox, func() error, error) 
 		return fail(err)
 	}
 	in, err := inbox.New(secret, store, func(context.Context, *webhook.Delivery) error {
-		return fmt.Errorf("reducto-hooks does not run the function")
+		return errors.New("reducto-hooks does not run the function")
 	})
 	if err != nil {
 		return fail(err)
 	}
-	return in, db.Close, nil
+	return in, func() { _ = db.Close() }, nil
 }
 
 // dataSource returns the data source name of a file, with the settings that sqlstore

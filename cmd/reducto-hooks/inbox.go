@@ -119,7 +119,7 @@ func (c *inboxListCmd) Run(ctx context.Context, u *ui) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = closeDB() }()
+	defer closeDB()
 	out, n := u.rows("JOB OR KEY", "TYPE", "STATE", "OUTCOME", "SOURCE", "CALLS", "SUBMITTED", "ERROR"), 0
 	f := inbox.Filter{Newest: true, After: c.Before, Limit: 500, WithoutMetadata: !c.Metadata}
 	for _, s := range c.State {
@@ -170,7 +170,7 @@ func (c *inboxShowCmd) Run(ctx context.Context, u *ui) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = closeDB() }()
+	defer closeDB()
 	got, err := find(ctx, in, c.ID)
 	if err != nil {
 		return err
@@ -234,7 +234,7 @@ func (c *inboxReplayCmd) Run(ctx context.Context, u *ui) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = closeDB() }()
+	defer closeDB()
 	stats, err := in.Stats(ctx)
 	if err != nil {
 		return err
@@ -314,7 +314,7 @@ func (c *inboxStatsCmd) Run(ctx context.Context, u *ui) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = closeDB() }()
+	defer closeDB()
 	all, err := in.Stats(ctx)
 	if err != nil {
 		return err
@@ -353,7 +353,7 @@ func (c *inboxExportCmd) Run(ctx context.Context, u *ui) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = closeDB() }()
+	defer closeDB()
 	stats, err := in.Stats(ctx)
 	if err != nil {
 		return err

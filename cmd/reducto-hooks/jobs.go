@@ -210,9 +210,8 @@ func (c *jobsWaitCmd) Run(ctx context.Context, u *ui) error {
 			broken = err
 		}
 		j := newJob(got)
-		if reason := j.Reason; err != nil && !jobFailed {
+		if err != nil && !jobFailed {
 			j.Error = err.Error()
-			j.Reason = reason
 		}
 		if err := out.add(j, j.JobID, string(j.Type), string(j.Status), j.pages(), j.took(), strings.TrimSpace(j.Reason+" "+j.Error)); err != nil {
 			return err

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -74,7 +75,7 @@ func (c *triggerCmd) Run(ctx context.Context, u *ui) error {
 	if err != nil {
 		return err
 	}
-	if _, ok := v.(*webhook.Signer); ok && c.Submission == "" {
+	if _, ok := v.(*webhook.Signer); ok && c.Submission == "" && metadata[reducto.MetadataSubmissionID] == nil {
 		c.Submission = reducto.NewSubmissionID() // the same for all duplicates, as tokens name it
 	}
 	if c.Submission != "" {
@@ -132,7 +133,7 @@ func (c *triggerCmd) Run(ctx context.Context, u *ui) error {
 		return err
 	}
 	if unwanted != "" {
-		return &exitError{exitFailure, fmt.Errorf("%s", unwanted)}
+		return errors.New(unwanted)
 	}
 	return nil
 }
@@ -163,7 +164,7 @@ func (d *triggered) send(client *http.Client, r *http.Request) {
 
 // reason returns the cause of a failed request, without its URL, which can have a token.
 func reason(err error) string {
-	if e, ok := err.(*url.Error); ok {
+	if e, ok := errors.AsType[*url.Error](err); ok {
 		err = e.Err
 	}
 	return err.Error()
