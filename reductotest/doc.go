@@ -15,8 +15,8 @@
 //		deliveries, err := srv.AwaitDeliveries(ctx, job.JobID, 1)
 //	})
 //
-// A server belongs to the testing/synctest bubble in which it was made, or to none. In a
-// bubble, clients must use the transport of the server: [Server.Client] has it, and
+// A server belongs to the testing/synctest bubble in which it was made, if there is one.
+// In a bubble, clients must use the transport of the server: [Server.Client] has it, and
 // [Server.HTTPClient] gives it to other clients. For other programs, [OnTCP] listens on
 // loopback.
 //
@@ -39,21 +39,22 @@
 // [Server.PutDocument] sets it.
 //
 // Extraction fills a schema from lines "key: value" and Markdown tables. The rows of a
-// table are a list of objects. They are a map if the first column has its name. Commas
-// divide a list, and semicolons divide a list of lists. A value is null if it does not
-// fit the type, format, enum, minimum or maximum of the schema. A citation has the box of
-// its line, or of its cell.
+// table become a list of objects. If the schema has a map with the name of the first
+// column, they become the entries of that map. Commas divide a list, and semicolons
+// divide a list of lists. A value is null if it does not fit the type, format, enum,
+// minimum or maximum of the schema. A citation has the box of its line, or of its cell.
 //
 // Splitting looks for the names of the categories in the pages. Classification counts
 // words. Editing appends the instructions to a text. [Server.DefinePipeline] sets the
 // steps of a pipeline.
 //
 // There are no images, OCR data, charts or spreadsheets, and the settings for them have
-// no effect. A [GeneratedDocument] can have OCR data. It obeys no setting except
-// force_url_result, and its link serves no ranges.
+// no effect. A [GeneratedDocument] can have OCR data. It ignores all settings except
+// force_url_result, and its link does not support range requests.
 //
-// An attempt of a webhook that a fault loses fails at once instead of after its timeout.
-// If a fault breaks its connection, the attempt fails when the receiver has responded.
+// If a fault loses an attempt of a webhook, the attempt fails at once instead of after
+// its timeout. If a fault breaks its connection, the attempt fails when the receiver has
+// responded.
 //
 // Requests are checked against the published schemas, with two differences. A value of
 // the wrong type is refused, although the service may convert it. Unknown members are

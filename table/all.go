@@ -14,7 +14,8 @@ import (
 //
 // A table continues the one before it if all of this is true:
 //
-//   - It stands on the page after the last page of the other, in the whole document.
+//   - It is on the page after the last page of the other table, counted in the whole
+//     document.
 //   - Between them are only page headers, page footers and page numbers.
 //   - Both have the same number of columns.
 //   - Its first rows repeat the other's header rows, or the format marks none of its rows

@@ -17,12 +17,12 @@ type Stats struct {
 	// Calls counts calls of the function, and Failures those that returned an error or
 	// panicked. Panics counts panics of the function and of the verifier.
 	Calls, Failures, Panics uint64
-	// Expired counts jobs that no longer existed when they were to be processed.
+	// Expired counts jobs that no longer existed when they were fetched.
 	Expired uint64
 	// LogLost counts log records that were dropped.
 	LogLost uint64
-	// InFlight is the number of running calls, and Remembered that of finished jobs
-	// that are remembered.
+	// InFlight is the number of running calls. Remembered is the number of finished
+	// jobs in memory.
 	InFlight, Remembered int
 }
 
