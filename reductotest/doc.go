@@ -33,9 +33,9 @@
 // The fake follows the documentation of the service, not its source.
 //
 // Simple rules make the results. A form feed in a text ends a page, a paragraph is a
-// block, and each block has the confidence "high". In a PDF, only text in plain streams
-// and in streams compressed by Flate is read. Any other binary file is one Figure. A
-// document on the web is not downloaded. It is a generated text unless
+// block, and each block has the confidence "high". In a PDF, the fake reads only text
+// in plain streams and in streams compressed by Flate. Any other binary file is one
+// Figure. A document on the web is not downloaded. It is a generated text unless
 // [Server.PutDocument] sets it.
 //
 // Extraction fills a schema from lines "key: value" and Markdown tables. The rows of a
@@ -56,10 +56,10 @@
 // its timeout. If a fault breaks its connection, the attempt fails when the receiver has
 // responded.
 //
-// Requests are checked against the published schemas, with two differences. A value of
-// the wrong type is refused, although the service may convert it. Unknown members are
-// reported by [Server.UnknownFields]. The older form of requests, with document_url, is
-// accepted, but only parts of it are used.
+// Requests are checked against the published schemas, with two differences. The fake
+// refuses a value of the wrong type, although the service may convert it. Unknown
+// members are reported by [Server.UnknownFields]. The fake accepts the older form of
+// requests, with document_url, but uses only parts of it.
 //
 // There is no limit on the rate of requests, on running jobs, or on the 15 minutes of a
 // synchronous call. Use faults instead. Priorities have no effect.

@@ -53,7 +53,8 @@ func Redirect(code int, url string) Fault {
 	return Status(code).Header("Location", url).Body("text/plain", "")
 }
 
-// Delay processes the request after d and responds, even if the client has gone.
+// Delay processes the request after d and responds, even if the client has
+// disconnected.
 func Delay(d time.Duration) Fault {
 	return Fault{times: 1, before: d, process: true, serve: func(_ Fault, c *exchange) {
 		c.handler.ServeHTTP(c.w, c.r)
@@ -86,11 +87,11 @@ func Truncate(n int) Fault {
 }
 
 // Endless responds 200 with a JSON string that does not end. It sends as fast as the
-// client reads, until the client is gone or the server closes. Use [Fault.Every] to
+// client reads, until the client disconnects or the server closes. Use [Fault.Every] to
 // slow it down.
 func Endless() Fault { return Fault{times: 1, serve: Fault.respondEndlessly} }
 
-// Stall sends the header of a 200 and then nothing, until the client is gone or the
+// Stall sends the header of a 200 and then nothing, until the client disconnects or the
 // server closes.
 func Stall() Fault {
 	return Fault{times: 1, serve: func(_ Fault, c *exchange) {

@@ -24,8 +24,8 @@ import (
 // All removes the repeated header. Tables that Reducto has merged itself, because
 // Formatting.MergeTables is set, are one block and stay as they are.
 //
-// If a table cannot be read, All yields the error and goes on. An error of blocks ends
-// the loop.
+// If a table cannot be read, All yields the error and continues. An error of blocks
+// ends the loop.
 func All(blocks iter.Seq2[*reducto.Block, error]) iter.Seq2[*Table, error] {
 	return func(yield func(*Table, error) bool) {
 		var last *openTable // the next page may continue it

@@ -59,8 +59,8 @@
 // its result no longer exists, the Handler answers 200 and logs an error, and does not
 // call your function. If the API says that the job still runs, the Handler asks again
 // for four seconds and then answers 503. A duplicate that arrives after WithDedupWindow
-// costs one request to the API. In the first minute after a submission, the Handler
-// does not treat a 404 as a job that is gone.
+// costs one request to the API. In the first minute after a submission, a 404 does not
+// count as a job that no longer exists.
 //
 // Without a client, the status of the first delivery decides the outcome. A duplicate
 // that arrives after WithDedupWindow calls your function again.

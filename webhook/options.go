@@ -25,7 +25,7 @@ const (
 	// DefaultDedupWindow is the default of WithDedupWindow. It is longer than Reducto's
 	// retries, and longer than the twelve hours for which Reducto keeps a job.
 	DefaultDedupWindow = 48 * time.Hour
-	// DefaultDedupSize is the default of WithDedupSize. A job takes about 300 bytes.
+	// DefaultDedupSize is the default of WithDedupSize. A job needs about 300 bytes.
 	DefaultDedupSize = 100_000
 )
 
@@ -122,8 +122,8 @@ func WithRetryAfter(d time.Duration) ReceiverOption {
 }
 
 // WithRequireJSON answers 415 to a delivery whose Content-Type is not JSON. Reducto
-// does not document the Content-Type that it sends. Default: every Content-Type is
-// accepted.
+// does not document the Content-Type that it sends. By default, the receiver accepts
+// every Content-Type.
 func WithRequireJSON() ReceiverOption {
 	return func(c *config) error {
 		c.requireJSON = true

@@ -54,7 +54,7 @@ type SignerOption func(*signerConfig) error
 
 type signerConfig struct{ life time.Duration }
 
-// WithTokenLife sets how long after its submission a token is accepted. Default:
+// WithTokenLife sets how long after a submission the Signer accepts its token. Default:
 // DefaultTokenLife.
 func WithTokenLife(d time.Duration) SignerOption {
 	return func(c *signerConfig) error {

@@ -39,8 +39,8 @@
 //   - The Inbox calls your function with one outcome for each submission: completed,
 //     failed, cancelled, expired or unknown. The outcome is unknown if the answer to
 //     the submission was lost, and no delivery or job was found within a day. It is
-//     also unknown if a delivery announced the end of a job, but the API still reports
-//     the job as running after three times WithJobExpiry.
+//     also unknown if a delivery announced the end, but the API still reports the job
+//     as running after three times WithJobExpiry.
 //   - The API decides the outcome, not the delivery. WithoutRefetch changes that.
 //   - If your function returns an error or panics, the Inbox calls it again with
 //     exponential backoff. It gives up one hour before the job expires, but not before

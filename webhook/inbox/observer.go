@@ -35,15 +35,15 @@ const (
 	MetricHandled = "handled"
 	// MetricOutcomes counts records that became done, by outcome.
 	MetricOutcomes = "outcomes"
-	// MetricFenced counts claims that were lost, and completions that were refused.
+	// MetricFenced counts lost claims and refused completions.
 	MetricFenced = "fenced"
 	// MetricConflicts counts contradictions: about how a job ended, or about the
 	// submission that it belongs to.
 	MetricConflicts = "conflicts"
 	// MetricDead counts records that became dead.
 	MetricDead = "dead"
-	// MetricReconciled counts jobs that the reconciler found to have ended. With a
-	// webhook, these are missed deliveries.
+	// MetricReconciled counts jobs whose end the reconciler found. With a webhook,
+	// these are missed deliveries.
 	MetricReconciled = "reconciled"
 	// MetricPolls counts requests of the reconciler: ok, not_found, rate_limited,
 	// unauthorized, error.

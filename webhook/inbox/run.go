@@ -276,8 +276,8 @@ func (in *Inbox) purge(ctx context.Context) {
 }
 
 // Shutdown stops claiming, and waits for the running functions and for Run. It releases
-// claimed records at once if the function has not begun. Deliveries are still received,
-// so call it after http.Server.Shutdown.
+// claimed records at once if the function has not begun. The Inbox still receives
+// deliveries, so call it after http.Server.Shutdown.
 //
 // If ctx ends first, the contexts of the functions end with the cause
 // webhook.ErrShutdown, and the error is a *webhook.ShutdownError. Their records are

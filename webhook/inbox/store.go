@@ -92,8 +92,8 @@ type TxStore interface {
 // Locker is a Store that several processes share. It lets one of them at a time
 // poll the API. Without it every process polls.
 type Locker interface {
-	// Lock takes or renews a lock for the time d, and reports whether owner has it. If
-	// d is zero, it releases the lock.
+	// Lock acquires or renews a lock for the time d, and reports whether owner has it.
+	// If d is zero, it releases the lock.
 	Lock(ctx context.Context, name, owner string, d time.Duration) (bool, error)
 }
 

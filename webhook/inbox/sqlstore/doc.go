@@ -71,8 +71,8 @@
 //
 // The files in the directory migrations explain the columns. Times are microseconds
 // since 1970: to_timestamp(due_at / 1e6), datetime(due_at / 1000000, 'unixepoch'). You
-// may read the tables. Only this package may write to them. A row takes about 600 bytes
-// with its indexes, and its metadata.
+// may read the tables. Only this package may write to them. A row needs about 600 bytes
+// including its indexes, plus its metadata.
 //
 // After a migration, programs of the previous release still work, so you can deploy
 // step by step. Older programs fail with a *SchemaError, and so do programs that need
@@ -95,6 +95,7 @@
 // effect. The column state has no statistics on purpose. With statistics, the planner
 // would rely on an old length of the queue.
 //
-// A standby that takes over without all commits (asynchronous replication, or
-// synchronous_commit = local) has lost the last deliveries that were answered.
+// If a standby becomes the primary without all commits (asynchronous replication, or
+// synchronous_commit = local), the last deliveries are lost although they were
+// answered.
 package sqlstore

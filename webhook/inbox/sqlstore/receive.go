@@ -16,8 +16,8 @@ const (
 	batchBytes    = 8 << 20
 )
 
-// Receive implements inbox.Store. It needs one commit for the notifications of a call,
-// or two if some are neither for a new job nor for the only job of a submission. A very
+// Receive implements inbox.Store. It needs one commit for a call. It needs two if some
+// notifications are neither for a new job nor for the only job of a submission. A very
 // large call needs more commits.
 func (s *Store) Receive(ctx context.Context, list []inbox.Notification) ([]inbox.ReceiveResult, error) {
 	results := make([]inbox.ReceiveResult, len(list))

@@ -14,7 +14,7 @@ const (
 	ruleList    = "List returns the records that f selects, in the byte order of their keys."
 	ruleFilter  = "States and Keys select by state and by key. JobID selects the record that has the job."
 	rulePurge   = "Purge removes up to n records that have been done for longer than doneFor, or dead for longer than deadFor."
-	ruleLock    = "Lock takes or renews a lock for the time d, and reports whether owner has it. If d is zero, it releases the lock."
+	ruleLock    = "Lock acquires or renews a lock for the time d, and reports whether owner has it. If d is zero, it releases the lock."
 	ruleClock   = "The store's clock counts, not the caller's."
 )
 
