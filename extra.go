@@ -16,9 +16,9 @@ import (
 // Extra holds the members of an answer that this version of the library does not know,
 // by name, as they came. json.Marshal writes them back.
 //
-// It also holds optional members that do not fit their field: a value of an unexpected
-// form, and an explicit zero such as "conf": "". A field cannot tell a zero from an
-// absent member. If you set the field, json.Marshal writes the field instead.
+// It also holds optional members that the field cannot represent. These are values of
+// an unexpected form, and explicit zeros such as "conf": "". A field cannot tell a zero
+// from an absent member. If you set the field, json.Marshal writes the field instead.
 type Extra map[string]json.RawMessage
 
 // members returns the map that receives unknown members.

@@ -35,8 +35,8 @@
 // Simple rules make the results. A form feed in a text ends a page, a paragraph is a
 // block, and each block has the confidence "high". In a PDF, the fake reads only text
 // in plain streams and in streams compressed by Flate. Any other binary file is one
-// Figure. A document on the web is not downloaded. It is a generated text unless
-// [Server.PutDocument] sets it.
+// Figure. The fake does not download a document on the web. It uses a generated text
+// unless [Server.PutDocument] sets it.
 //
 // Extraction fills a schema from lines "key: value" and Markdown tables. The rows of a
 // table become a list of objects. If the schema has a map with the name of the first
@@ -56,9 +56,9 @@
 // its timeout. If a fault breaks its connection, the attempt fails when the receiver has
 // responded.
 //
-// Requests are checked against the published schemas, with two differences. The fake
-// refuses a value of the wrong type, although the service may convert it. Unknown
-// members are reported by [Server.UnknownFields]. The fake accepts the older form of
+// The fake checks requests against the published schemas, with two differences. The
+// fake refuses a value of the wrong type, although the service may convert it.
+// [Server.UnknownFields] reports unknown members. The fake accepts the older form of
 // requests, with document_url, but uses only parts of it.
 //
 // There is no limit on the rate of requests, on running jobs, or on the 15 minutes of a

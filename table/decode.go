@@ -52,9 +52,9 @@ func (e *CellError) Unwrap() error { return e.Err }
 //     errors. For documents in another notation use strings or a type with UnmarshalText.
 //   - A bool is true, false, yes or no.
 //
-// A field without a column stays zero. These are errors: a table without header rows, a
-// table in which no field has a column, two columns for one field, and a *CellError for
-// the first cell that does not fit.
+// A field without a column stays zero. It is an error if a table has no header rows, if
+// no field has a column, or if a field has two columns. The first cell that does not
+// fit is a *CellError.
 func DecodeRows[T any](t *Table) ([]T, error) {
 	typ := reflect.TypeFor[T]()
 	if t.HeaderRows <= 0 {

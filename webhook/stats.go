@@ -4,9 +4,9 @@ import "sync/atomic"
 
 // Stats counts what a Handler has done since it was made.
 type Stats struct {
-	// Accepted counts deliveries that began a call. Duplicates counts those that joined
-	// a running call, or whose job was done. Refused counts verified deliveries with
-	// the answer 503.
+	// Accepted counts deliveries that began a call. Duplicates counts deliveries of a
+	// job that was already running or done. Refused counts verified deliveries with the
+	// answer 503.
 	Accepted, Duplicates, Refused uint64
 	// Unauthorized counts requests answered 401, and TooLarge 413. Invalid counts
 	// requests that were not a delivery: answers 400, 405 and 415, and consumed bodies.

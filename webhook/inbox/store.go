@@ -22,12 +22,12 @@ import (
 // Finish also returns a claimed or dead record to received. Bind returns a record
 // to pending if it was received for a job that is not its own and waits for Bind.
 //
-// These rules hold for every method. The store's clock counts, not the caller's.
-// A nil error means that the changes are durable. After an error the caller does
-// not know which elements were changed, and may call again. The elements of a
-// slice are independent, each is atomic, and results come in the same order. A
-// method returns soon after its context ends. All methods are safe for concurrent
-// use, also by several processes. Two spellings of one UUID are the same id.
+// These rules hold for every method. The store's clock counts, not the caller's. A nil
+// error means that the changes are durable. After an error the caller does not know
+// which elements were changed, and may call again. The elements of a slice are
+// independent, each is atomic, and results have the same order. A method returns soon
+// after its context ends. All methods are safe for concurrent use, also by several
+// processes. Two spellings of one UUID are the same id.
 type Store interface {
 	// Submit records a submission that is about to be sent. If the record exists,
 	// Submit counts one more send. If s has no ID, Submit records a job that was

@@ -33,11 +33,11 @@
 // within the bubble.
 //
 // FinishTx ends a claim in your transaction: a *sql.Tx, or an adapter for the
-// transaction of another driver. In PostgreSQL the lock of the row then holds the
-// record: claims and heartbeats skip it. READ COMMITTED is enough. A stricter
-// transaction can fail with SQLSTATE 40001, because heartbeats change the record.
-// Repeat it then. In SQLite your transaction is the only writer, and deliveries wait
-// for it. Keep it short, and begin it with BEGIN IMMEDIATE (_txlock=immediate).
+// transaction of another driver. In PostgreSQL the transaction locks the row, so claims
+// and heartbeats skip it. READ COMMITTED is enough. A stricter transaction can fail
+// with SQLSTATE 40001, because heartbeats change the record. Repeat it then. In SQLite
+// your transaction is the only writer, and deliveries wait for it. Keep it short, and
+// begin it with BEGIN IMMEDIATE (_txlock=immediate).
 //
 // The store repeats deadlocks, serialization failures and SQLITE_BUSY within the
 // context, a limited number of times.

@@ -13,7 +13,7 @@ const (
 	ruleSecondJob   = "If the record does not have the job yet, Receive adds it. It does not add the job while an answer is expected."
 	ruleRefused     = "Refused: the job belongs to another record, or all jobs of the submission are known and this is not one of them. Nothing was changed."
 	ruleOtherStatus = "Conflict says that the record has another status for the same job."
-	ruleBatch       = "The elements of a slice are independent, each is atomic, and results come in the same order."
+	ruleBatch       = "The elements of a slice are independent, each is atomic, and results have the same order."
 	ruleNoJob       = "It is empty if no job of the submission was found."
 )
 
