@@ -29,7 +29,7 @@ func (in *Inbox) Get(ctx context.Context, jobID string) (Record, error) {
 }
 
 // List yields the records that f selects, in the order of their keys. f.Limit is the
-// size of a page, not of the whole.
+// number of records that List reads at a time. It does not limit the total.
 func (in *Inbox) List(ctx context.Context, f Filter) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		f := f
@@ -116,9 +116,8 @@ type Stats struct {
 	webhook.Stats
 	// Store counts the records of the store, from all processes.
 	Store StoreStats
-	// OldestCall is how long the longest running function of this Inbox has run. If it
-	// is longer than WithFuncTimeout, the function ignores its context and keeps its
-	// worker.
+	// OldestCall is the age of the oldest running call of this Inbox. If it is longer
+	// than WithFuncTimeout, the function ignores its context and keeps its worker.
 	OldestCall time.Duration
 	// NextExpiry is the time until the next job expires whose record is neither done nor
 	// dead. If there is none, it is the value of WithJobExpiry.

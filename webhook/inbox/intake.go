@@ -12,8 +12,7 @@ import (
 	"github.com/reducto-go/reducto/webhook/internal/safe"
 )
 
-// DefaultHold is how long a delivery waits for the answer to its submission, if the
-// answer has not named the job yet. After that its record is due without the answer.
+// DefaultHold is the default of WithHold.
 const DefaultHold = 2 * time.Minute
 
 // ServeHTTP answers one delivery. It implements http.Handler. A process that only

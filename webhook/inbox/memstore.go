@@ -16,7 +16,7 @@ import (
 // prototypes. All records end with the process, so an Inbox with a MemoryStore
 // answers a delivery after the function has run.
 //
-// A record takes about one kilobyte and its metadata, until Purge removes it. It uses
+// A record needs about one kilobyte plus its metadata, until Purge removes it. It uses
 // the clock of the process. In a testing/synctest bubble, it uses the bubble's clock.
 type MemoryStore struct {
 	mu      sync.Mutex
@@ -422,8 +422,8 @@ func (m *MemoryStore) held(l Lease) *memRecord {
 	return nil
 }
 
-// Finish implements Store. It fails, and changes nothing, if a completion has
-// another state than it can have.
+// Finish implements Store. It fails, and changes nothing, if the State of a completion
+// is not allowed.
 func (m *MemoryStore) Finish(ctx context.Context, list []Completion) ([]bool, error) {
 	for _, c := range list {
 		if c.State != StateDone && c.State != StateDead && c.State != StateReceived {
@@ -475,7 +475,7 @@ func (m *MemoryStore) Overdue(ctx context.Context, n int, next func(*Record) tim
 	return records, nil
 }
 
-// List implements Store. It looks at all records, unless f has a job or keys.
+// List implements Store. It reads all records, unless f has a job or keys.
 func (m *MemoryStore) List(ctx context.Context, f Filter) ([]Record, error) {
 	now, err := m.begin(ctx)
 	if err != nil {

@@ -29,8 +29,8 @@ const (
 // the functions end too, with the cause webhook.ErrShutdown. Run waits until the
 // functions have returned, and returns the cause of ctx's end.
 //
-// The client should have this Inbox as its submit hook. An Inbox runs once at a time.
-// Any number of processes can run one on the same Store.
+// The client should have this Inbox as its submit hook. Do not call Run again while it
+// runs. Any number of processes can run an Inbox on the same Store.
 func (in *Inbox) Run(ctx context.Context, client *reducto.Client) error {
 	run, err := in.begin(ctx, client, "inbox.Run")
 	if err != nil {
@@ -285,14 +285,14 @@ func (in *Inbox) purge(ctx context.Context) {
 	}
 }
 
-// Shutdown stops claiming, and waits for the running functions and for Run. Claims
-// that have not begun are given back at once. Deliveries are still received, so call
-// it after http.Server.Shutdown.
+// Shutdown stops claiming, and waits for the running functions and for Run. It releases
+// claimed records at once if the function has not begun. The Inbox still receives
+// deliveries, so call it after http.Server.Shutdown.
 //
 // If ctx ends first, the contexts of the functions end with the cause
 // webhook.ErrShutdown, and the error is a *webhook.ShutdownError. Their records are
-// given back when they return, or claimed by others when their leases end. Shutdown
-// can be called again, and at any time.
+// released when they return. Otherwise other workers claim them when the leases end.
+// Shutdown can be called again, and at any time.
 func (in *Inbox) Shutdown(ctx context.Context) error {
 	in.mu.Lock()
 	in.stopClaims()
