@@ -83,8 +83,13 @@ func (w *walker) walk(v reflect.Value, path string, cites []reducto.Citation) {
 	case t.Kind() == reflect.Pointer && v.IsNil():
 		w.add(path, "", cites)
 		return
-	case t.Implements(jsonMarshaler), t.Implements(textMarshaler), t == reflect.TypeFor[[]byte]():
+	case marshals(t), t == reflect.TypeFor[[]byte]():
 		w.add(path, text(v), cites)
+		return
+	case t.Kind() != reflect.Pointer && marshals(reflect.PointerTo(t)): // such as big.Int
+		p := reflect.New(t)
+		p.Elem().Set(v)
+		w.add(path, text(p), cites)
 		return
 	}
 	switch t.Kind() {
@@ -116,6 +121,10 @@ func (w *walker) walk(v reflect.Value, path string, cites []reducto.Citation) {
 	}
 }
 
+func marshals(t reflect.Type) bool {
+	return t.Implements(jsonMarshaler) || t.Implements(textMarshaler)
+}
+
 func (w *walker) members(v reflect.Value, path string, cites []reducto.Citation) {
 	for f, value := range v.Fields() {
 		tag := f.Tag.Get("json")
@@ -127,7 +136,10 @@ func (w *walker) members(v reflect.Value, path string, cites []reducto.Citation)
 		switch {
 		case tag == "-":
 		case f.Anonymous && name == "" && base.Kind() == reflect.Struct:
-			if f.Type.Kind() == reflect.Struct || f.IsExported() && !value.IsNil() {
+			switch {
+			case f.Type.Kind() == reflect.Struct:
+				w.members(value, path, cites) // also of a time.Time, as encoding/json does
+			case f.IsExported() && !value.IsNil():
 				w.walk(value, path, cites)
 			}
 		case f.IsExported():

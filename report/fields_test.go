@@ -3,6 +3,7 @@ package report_test
 import (
 	"encoding/json"
 	"math"
+	"math/big"
 	"net/netip"
 	"testing"
 	"time"
@@ -66,6 +67,29 @@ func TestFieldsHaveTheirPathsAndValues(t *testing.T) {
 	assert.Equal(t, cited.Citations, got[9].Citations, "the elements have the citations of the list")
 	assert.Equal(t, reducto.ConfidenceHigh, got[9].Confidence)
 	assert.Empty(t, got[10].Confidence)
+}
+
+type created struct{ time.Time }
+
+type changed struct{ time.Time }
+
+func TestFieldsOfTypesThatMarshalByPointer(t *testing.T) {
+	t.Parallel()
+	got := report.Fields(struct {
+		Pieces big.Int
+		Total  reducto.Cited[big.Int]
+	}{*big.NewInt(7), reducto.Cited[big.Int]{Value: *big.NewInt(8)}})
+	assert.Equal(t, []report.Field{{Path: "Pieces", Value: "7"}, {Path: "Total", Value: "8"}}, got)
+}
+
+func TestFieldsOfUnexportedEmbeddedMarshalersDoNotPanic(t *testing.T) {
+	t.Parallel()
+	got := report.Fields(struct {
+		created
+		changed
+		Number int
+	}{Number: 7})
+	assert.Equal(t, []report.Field{{Path: "Number", Value: "7"}}, got, "as encoding/json writes it")
 }
 
 func TestFieldsTakesTheLowestConfidence(t *testing.T) {
