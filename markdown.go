@@ -43,7 +43,7 @@ func WithPages(pages ...int) TextOption {
 // Blocks does, so the document can have any size. After an error, w has the beginning.
 //
 // Titles and section headers become headings, and list items become lists, unless the
-// content has these marks already. Comments become quotes. Tables in HTML and Markdown
+// content has these marks already. Indented list items are nested. Comments become quotes. Tables in HTML and Markdown
 // go as they are. Tables in JSON and CSV become Markdown tables. A table that cannot be
 // read goes as it is, and so does the content of all other blocks. The links of images
 // and charts are never written, because they give access to the document.
@@ -53,7 +53,7 @@ func (r *ParseResult) WriteMarkdown(ctx context.Context, w io.Writer, opts ...Te
 
 // WriteText writes the document as plain text. It streams as WriteMarkdown does. Titles
 // and section headers have no marks. Each row of a table is a line with tabs between
-// the cells. Tables in HTML become such lines too.
+// the cells. Tables in HTML become such lines too, and a row span repeats its text.
 func (r *ParseResult) WriteText(ctx context.Context, w io.Writer, opts ...TextOption) error {
 	return writeBlocks(w, false, opts, r.Blocks(ctx))
 }

@@ -85,7 +85,8 @@ func estimateTokens(text string) int {
 //
 // A passage has as many whole blocks as fit. Each heading begins a passage, except below
 // another heading. A block that does not fit is split: a table between rows, under
-// its header, and any other block between paragraphs, sentences, words or characters.
+// its header, and any other block between paragraphs, sentences, words or characters. In
+// a table that is split, a row span repeats its text.
 func (r *ParseResult) Passages(ctx context.Context, opts PassageOptions) iter.Seq2[*Passage, error] {
 	return func(yield func(*Passage, error) bool) {
 		if err := opts.check("Passages"); err != nil {
