@@ -43,10 +43,11 @@ func WithPages(pages ...int) TextOption {
 // Blocks does, so the document can have any size. After an error, w has the beginning.
 //
 // Titles and section headers become headings, and list items become lists, unless the
-// content has these marks already. Indented list items are nested. Comments become quotes. Tables in HTML and Markdown
-// go as they are. Tables in JSON and CSV become Markdown tables. A table that cannot be
-// read goes as it is, and so does the content of all other blocks. The links of images
-// and charts are never written, because they give access to the document.
+// content has these marks already. Indented list items are nested. Comments become quotes.
+// Tables in HTML and Markdown go as they are. Tables in JSON and CSV become Markdown
+// tables. A table that cannot be read goes as it is, and so does the content of all other
+// blocks. The links of images and charts are never written, because they give access to
+// the document.
 func (r *ParseResult) WriteMarkdown(ctx context.Context, w io.Writer, opts ...TextOption) error {
 	return writeBlocks(w, true, opts, r.Blocks(ctx))
 }
