@@ -235,6 +235,14 @@ func TestLineEndsOfWindowsAreLineEnds(t *testing.T) {
 	assert.Equal(t, "Channel: 16  \nUse: calls: all\n\n- a\n  b\n\n> c\n> d\n\n| e | f |\n| --- | --- |\n| 1 | 2<br>3 |\n", markdown.String())
 }
 
+func TestBackslashBeforeAPipeDoesNotEndTheCell(t *testing.T) {
+	t.Parallel()
+	var markdown strings.Builder
+	c := Chunk{Blocks: []Block{{Type: BlockTypeTable, Content: `[["norm","use"],["\\|x\\|","a\\\\|b"]]`}}}
+	require.NoError(t, c.WriteMarkdown(&markdown))
+	assert.Equal(t, "| norm | use |\n| --- | --- |\n"+`| \\\|x\\\| | a\\\|b |`+"\n", markdown.String())
+}
+
 func TestTextOfACellDoesNotDecideTheFormat(t *testing.T) {
 	t.Parallel()
 	c := Chunk{Blocks: []Block{{Type: BlockTypeTable, Content: "[ [\"<table>\",\"b\"],\n[\"c\",\"d\"]]"}, {Type: BlockTypeTable, Content: "| <table> | b |\n| - | - |\n| c | d |"}}}

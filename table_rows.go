@@ -109,6 +109,11 @@ func appendPipeCell(line, cell []byte) []byte {
 	for _, b := range cell {
 		switch b {
 		case '|':
+			// After a backslash in the cell, GitHub would take \| for an escaped
+			// backslash and the end of the cell.
+			if backslashes := len(line) - len(bytes.TrimRight(line, `\`)); backslashes%2 == 1 {
+				line = append(line, '\\')
+			}
 			line = append(line, `\|`...)
 		case '\n':
 			line = append(line, "<br>"...)

@@ -45,7 +45,7 @@ func Images(ctx context.Context, client *reducto.Client, blocks iter.Seq2[*reduc
 		var link reducto.Link
 		// The form of the attributes is not documented. Another form is no link.
 		_ = json.Unmarshal(b.Attributes["page_image_url"], &link)
-		if link != "" && links[b.BBox.Page] == "" {
+		if link != "" && b.BBox.Page > 0 && links[b.BBox.Page] == "" {
 			links[b.BBox.Page] = link
 		}
 		if len(links) > MaxPages {
