@@ -262,8 +262,11 @@ func holdsTable(t BlockType, content string) bool {
 func blockMarkdown(t BlockType, content string) string {
 	switch t {
 	case BlockTypeTitle, BlockTypeSectionHeader:
-		if marks := headingMarks(content); marks > 0 {
+		switch marks := headingMarks(content); {
+		case marks > 0 && strings.Contains(content, "\n#"): // several headings
 			return content
+		case marks > 0:
+			return oneLine(content)
 		}
 		return strings.Repeat("#", headingLevel(t, content)) + " " + oneLine(content)
 	case BlockTypeListItem:

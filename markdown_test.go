@@ -251,6 +251,15 @@ func TestTextOfACellDoesNotDecideTheFormat(t *testing.T) {
 	assert.Equal(t, "<table>\tb\nc\td\n\n<table>\tb\nc\td\n", text.String())
 }
 
+func TestHeadingIsOneLine(t *testing.T) {
+	t.Parallel()
+	for content, want := range map[string]string{
+		"Harbour\nrules": "# Harbour rules", "## Harbour\n  rules": "## Harbour rules", "# Harbour\n## Rules": "# Harbour\n## Rules", "#1 port": "# #1 port",
+	} {
+		assert.Equal(t, want, blockMarkdown(BlockTypeTitle, content))
+	}
+}
+
 func TestListItems(t *testing.T) {
 	t.Parallel()
 	for content, want := range map[string]string{

@@ -17,7 +17,8 @@ import (
 type Field struct {
 	// Path is where the value is in the result, by JSON names: lines[0].amount.
 	Path string
-	// Value is the value in JSON, without the quotes of a string. It is empty for null.
+	// Value is the value in JSON, without the quotes of a string. It is empty for null and
+	// for an empty list or map.
 	Value string
 	// Citations are the places in the document; empty if they are unknown.
 	Citations []reducto.Citation
@@ -27,7 +28,8 @@ type Field struct {
 
 // Fields returns the values of a struct that ExtractResult.Decode has filled, in the order
 // of its fields. Values in a reducto.Cited have its citations. Other values have none. The
-// elements of slices, maps and nested structs are fields of their own.
+// elements of slices, maps and nested structs are fields of their own. An empty slice or map
+// is a field without a value.
 func Fields(v any) []Field {
 	w := walker{within: map[reference]bool{}}
 	w.walk(reflect.ValueOf(v), "", nil)
@@ -100,6 +102,10 @@ func (w *walker) walk(v reflect.Value, path string, cites []reducto.Citation) {
 		}
 		w.within[at] = true
 		defer delete(w.within, at)
+	}
+	if k := t.Kind(); (k == reflect.Map || k == reflect.Slice) && v.Len() == 0 && path != "" {
+		w.add(path, "", cites) // a person must see that nothing was found
+		return
 	}
 	switch t.Kind() {
 	case reflect.Pointer:
