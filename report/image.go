@@ -35,7 +35,8 @@ const (
 // and Blocks yield some. Pages without a link are left out. The pictures are PNG or JPEG,
 // and the result has them with a longer side of at most 1600 pixels.
 //
-// The links expire within hours. Images sends no API key to them.
+// For a document of more than MaxPages pages, give only the blocks of the cited pages. The
+// links expire within hours. Images sends no API key to them.
 func Images(ctx context.Context, client *reducto.Client, blocks iter.Seq2[*reducto.Block, error]) ([]Page, error) {
 	links := map[int]reducto.Link{}
 	for b, err := range blocks {
@@ -102,7 +103,7 @@ func checkSize(width, height int) error {
 }
 
 func tooManyPages() error {
-	return fmt.Errorf("report: there are more than %d pages: make several reports", MaxPages)
+	return fmt.Errorf("report: there are more than %d pages: give fewer, such as those with citations", MaxPages)
 }
 
 func (p Page) check() error {
