@@ -20,22 +20,23 @@ import (
 )
 
 const (
-	// MaxPages is how many pages a report has at most.
+	// MaxPages is the maximum number of pages in a report.
 	MaxPages = 100
-	// MaxPixels is how many pixels an image has at most, as in the API.
+	// MaxPixels is the maximum number of pixels in an image, as in the API.
 	MaxPixels = 50_000_000
-	// MaxImageBytes is how many bytes Images downloads for a page at most.
+	// MaxImageBytes is the maximum number of bytes that Images downloads for a page.
 	MaxImageBytes = 32 << 20
 
 	maxSide = 1600 // of an image in the output
 )
 
 // Images downloads the pictures of pages that the API made for a parse with
-// reducto.ImageKindPage. It takes their links from the blocks, of which ParseResult.Blocks
-// and Blocks yield some. Pages without a link are left out. The pictures are PNG or JPEG,
-// and the result has them with a longer side of at most 1600 pixels.
+// reducto.ImageKindPage. It reads their links from blocks, for example from
+// ParseResult.Blocks or Blocks. It leaves out pages without a link. The pictures are PNG
+// or JPEG. In the result, their longer side has at most 1600 pixels.
 //
-// The links expire within hours. Images sends no API key to them.
+// For a document of more than MaxPages pages, give only the blocks of the cited pages. The
+// links expire within hours. Images sends no API key to them.
 func Images(ctx context.Context, client *reducto.Client, blocks iter.Seq2[*reducto.Block, error]) ([]Page, error) {
 	links := map[int]reducto.Link{}
 	for b, err := range blocks {
@@ -45,7 +46,7 @@ func Images(ctx context.Context, client *reducto.Client, blocks iter.Seq2[*reduc
 		var link reducto.Link
 		// The form of the attributes is not documented. Another form is no link.
 		_ = json.Unmarshal(b.Attributes["page_image_url"], &link)
-		if link != "" && links[b.BBox.Page] == "" {
+		if link != "" && b.BBox.Page > 0 && links[b.BBox.Page] == "" {
 			links[b.BBox.Page] = link
 		}
 		if len(links) > MaxPages {
@@ -102,7 +103,7 @@ func checkSize(width, height int) error {
 }
 
 func tooManyPages() error {
-	return fmt.Errorf("report: there are more than %d pages: make several reports", MaxPages)
+	return fmt.Errorf("report: there are more than %d pages: give fewer, such as those with citations", MaxPages)
 }
 
 func (p Page) check() error {

@@ -34,8 +34,9 @@ type Event struct {
 	// Traceparent is the span of the submission, in the form of the W3C header
 	// traceparent. It is empty unless reducto.WithTracer was used. See module otelreducto.
 	Traceparent string
-	// KeyID names the secret that the delivery carried: "current" or "previous-1" for
-	// a Secret and a Svix, the key's ID for a Signer. When no delivery has carried an old secret for a day, remove it.
+	// KeyID names the secret that the delivery carried: "current" or "previous-1" for a
+	// Secret and a Svix, the key's ID for a Signer. Remove an old secret when no delivery
+	// has carried it for a day.
 	KeyID string
 	// Extra has the members of the body that this version does not know, or nil.
 	Extra map[string]json.RawMessage

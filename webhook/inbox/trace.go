@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
-	"strings"
 
 	"github.com/reducto-go/reducto"
 	"github.com/reducto-go/reducto/internal/traced"
@@ -23,60 +22,31 @@ func (in *Inbox) trace(ctx context.Context, op *reducto.Operation) (context.Cont
 	})
 }
 
-// A store keeps the trace of a submission as the last member of the metadata, so that
-// every store can keep it. A space before it tells it from a member of the user. Their
-// metadata has none there: the client writes compact JSON, and verifiers remove the
-// member.
-const (
-	traceStart = `"` + reducto.MetadataTraceparent + `":"`
-	traceEnd   = `"}`
-	traceLen   = len(traceStart) + 55 + len(traceEnd)
-	traceAlone = ` {` // there is no other metadata
-)
-
-// joinTrace returns metadata with the trace, for a store. Metadata that is no object
-// stays as it is.
+// joinTrace returns metadata for a store, with the trace as its last member. Metadata
+// that is no object stays as it is.
 func joinTrace(metadata json.RawMessage, traceparent string) json.RawMessage {
 	if !body.IsTraceparent(traceparent) {
 		return metadata
 	}
-	before := traceAlone
-	if last := len(metadata) - 1; last >= 0 {
-		if metadata[0] != '{' || metadata[last] != '}' {
-			return metadata
-		}
-		if before = string(metadata[:last]); strings.TrimSpace(before) != "{" {
-			before += ","
-		}
-		before += " "
-	}
-	return json.RawMessage(before + traceStart + traceparent + traceEnd)
-}
-
-// splitTrace undoes joinTrace.
-func splitTrace(stored json.RawMessage) (metadata json.RawMessage, traceparent string) {
-	at := len(stored) - traceLen
-	if at < 0 || !bytes.HasPrefix(stored[at:], []byte(traceStart)) {
-		return stored, ""
-	}
-	before, member := stored[:at], string(stored[at:])
-	value := member[len(traceStart) : traceLen-len(traceEnd)]
+	member := `"` + reducto.MetadataTraceparent + `":"` + traceparent + `"}`
+	last := bytes.LastIndexByte(metadata, '}')
 	switch {
-	case member != traceStart+value+traceEnd || !body.IsTraceparent(value):
-		return stored, ""
-	case string(before) == traceAlone:
-		return nil, value
-	case len(before) < 2 || before[0] != '{' || before[at-1] != ' ':
-		return stored, ""
+	case len(metadata) == 0:
+		return json.RawMessage("{" + member)
+	case metadata[0] != '{' || last != len(metadata)-1:
+		return metadata
+	case len(bytes.TrimSpace(metadata[1:last])) > 0:
+		member = "," + member
 	}
-	rest := bytes.TrimSuffix(before[:at-1], []byte{','})
-	return append(bytes.Clone(rest), '}'), value
+	return append(bytes.Clone(metadata[:last]), member...)
 }
 
-// splitTraces moves the traces of records out of their metadata.
+// splitTraces moves the traces of records out of their metadata, as verifiers do.
 func splitTraces(records []Record) {
 	for i := range records {
-		r := &records[i]
-		r.Metadata, r.Traceparent = splitTrace(r.Metadata)
+		if r := &records[i]; bytes.Contains(r.Metadata, []byte(reducto.MetadataTraceparent)) {
+			m := body.ReadMetadata(r.Metadata)
+			r.Metadata, r.Traceparent = m.Stripped(), string(m.Traceparent())
+		}
 	}
 }

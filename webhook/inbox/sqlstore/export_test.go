@@ -83,6 +83,12 @@ func (s *Store) Plans() map[string]Plan {
 		"overdue":   {s.sql.overdue, s.args(1)},
 		"purgeable": {s.sql.purgeable + " AND r.due_at > 0 AND r.state <> 'pending' AND r.state = 'done' ORDER BY r.due_at LIMIT 5", s.args()},
 	}
+	plans["addHistory"] = Plan{s.sql.addHistory, s.args("[]")}
+	plans["trimHistory"] = Plan{s.sql.trimHistory, s.args("[]", 1, 1)}
+	plans["history"] = Plan{s.sql.history, s.args("k")}
+	plans["forget"] = Plan{s.sql.forget, s.args("[]")}
+	plans["forgetOld"] = Plan{s.sql.forgetOld, s.args(1)}
+	plans["listDead"] = Plan{s.sql.list + " AND r.state = 'dead' ORDER BY r.key LIMIT 5", s.args()}
 	if s.dialect == PostgreSQL {
 		plans["save"] = Plan{s.sql.save, s.args("[]", "[]", "[]")}
 		plans["receive"] = Plan{s.sql.receive, s.args("[]")}

@@ -58,6 +58,16 @@ func (m *Metadata) reserved(name []byte) *reserved {
 	return nil
 }
 
+// ReadMetadata reads metadata that stands alone, such as that of a record. Metadata that
+// is not valid JSON has no reserved members.
+func ReadMetadata(raw []byte) *Metadata {
+	m := &Metadata{raw: raw}
+	if json.Valid(raw) {
+		m.decode(raw)
+	}
+	return m
+}
+
 // scan reads metadata of the usual form. It returns false for any other form.
 func (m *Metadata) scan(s *scanner) bool {
 	first := s.peek()
