@@ -222,13 +222,13 @@ func TestSubmissionWithoutWebhookIsOneTrace(t *testing.T) {
 		defer x.stop()
 		_, err := x.client.ParseAsync(t.Context(), reducto.ParseRequest{
 			Input: reducto.URL("https://example.com/a.pdf"),
-			Async: reducto.Async{Webhook: reducto.NoWebhook(), Metadata: map[string]string{"traceparent": "mine"}},
+			Async: reducto.Async{Webhook: reducto.NoWebhook(), Metadata: map[string]string{"user": "mine"}},
 		})
 		require.NoError(t, err)
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		submit := x.only("reducto ParseAsync")
-		assert.Equal(t, []call{{`{"traceparent":"mine"}`, submit.SpanContext.TraceID()}}, calls)
+		assert.Equal(t, []call{{`{"user":"mine"}`, submit.SpanContext.TraceID()}}, calls)
 		for _, r := range x.srv.RequestsTo("POST /parse_async") {
 			assert.NotContains(t, string(r.Body), submit.SpanContext.TraceID().String())
 		}

@@ -23,9 +23,9 @@ func (in *Inbox) trace(ctx context.Context, op *reducto.Operation) (context.Cont
 }
 
 // joinTrace returns metadata for a store, with the trace as its last member. Metadata
-// that is no object stays as it is.
+// that is no object stays as it is, and so does metadata that speaks of a trace itself.
 func joinTrace(metadata json.RawMessage, traceparent string) json.RawMessage {
-	if !body.IsTraceparent(traceparent) {
+	if !body.IsTraceparent(traceparent) || bytes.Contains(metadata, []byte(reducto.MetadataTraceparent)) {
 		return metadata
 	}
 	member := `"` + reducto.MetadataTraceparent + `":"` + traceparent + `"}`
@@ -45,8 +45,9 @@ func joinTrace(metadata json.RawMessage, traceparent string) json.RawMessage {
 func splitTraces(records []Record) {
 	for i := range records {
 		if r := &records[i]; bytes.Contains(r.Metadata, []byte(reducto.MetadataTraceparent)) {
-			m := body.ReadMetadata(r.Metadata)
-			r.Metadata, r.Traceparent = m.Stripped(), string(m.Traceparent())
+			if m := body.ReadMetadata(r.Metadata); m.Traceparent() != nil {
+				r.Metadata, r.Traceparent = m.Stripped(), string(m.Traceparent())
+			}
 		}
 	}
 }

@@ -35,12 +35,13 @@ func TestMetadataWithoutATraceIsKept(t *testing.T) {
 		assert.Equal(t, metadata, string(joinTrace(json.RawMessage(metadata), "")))
 		assert.Equal(t, metadata, string(joinTrace(json.RawMessage(metadata), traceparent+"0")))
 	}
-	for _, metadata := range []string{`[1]`, `"text"`, `null`, `17`} {
-		assert.Equal(t, metadata, string(joinTrace(json.RawMessage(metadata), traceparent)), "only objects can have it")
+	for _, metadata := range []string{`[1]`, `"text"`, `null`, `17`, `{"traceparent":"mine"}`} {
+		assert.Equal(t, metadata, string(joinTrace(json.RawMessage(metadata), traceparent)), "it cannot have it")
 	}
 	for _, metadata := range []string{
-		`[1]`, `"traceparent"`, `{"user":"traceparent"}`, `{"a":{"traceparent":"` + traceparent + `"}}`, `{"traceparent":`,
+		`[1]`, `"traceparent"`, `{"user":"traceparent"}`, `{"a":{"traceparent":"` + traceparent + `"}}`, `{"traceparent":`, `{"traceparent":"mine"}`,
 	} {
+
 		records := []Record{{Metadata: json.RawMessage(metadata)}}
 		splitTraces(records)
 		assert.Equal(t, metadata, string(records[0].Metadata))
