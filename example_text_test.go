@@ -199,7 +199,7 @@ func ExampleParseResult_Passages() {
 	defer done()
 	ctx := context.Background()
 
-	for passage, err := range result.Passages(ctx, reducto.PassageOptions{MaxTokens: 10}) {
+	for passage, err := range result.Passages(ctx, reducto.PassageOptions{MaxTokens: 500}) {
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -207,8 +207,7 @@ func ExampleParseResult_Passages() {
 	}
 	// Output:
 	// page 1, below []: "# Harbour rules\n\nKeep clear."
-	// page 1, below ["Harbour rules"]: "## Dues\n\nDues are paid at the office."
-	// page 1, below ["Harbour rules" "Dues"]: "The office opens at noon."
+	// page 1, below ["Harbour rules"]: "## Dues\n\nDues are paid at the office. The office opens at noon."
 }
 
 // Lines of JSON are what most indexes import.

@@ -78,7 +78,7 @@ func (w Webhook) check() error {
 		return nil
 	}
 	if w.url == "" {
-		return errors.New("the URL is empty: give the full URL of your endpoint, such as https://example.com/webhook")
+		return errors.New("the URL is empty: give the full URL of your endpoint, such as https://example.com/webhook, or leave WithWebhook out and poll")
 	}
 	if plainURL(w.url) {
 		return nil

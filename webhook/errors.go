@@ -37,7 +37,7 @@ var (
 // Errors that a Func can get.
 var (
 	// ErrNoClient: Delivery.Job needs a client, and there is none.
-	ErrNoClient = errors.New("webhook: no client to fetch the job with: give the handler one by WithClient")
+	ErrNoClient = errors.New("webhook: no client to fetch the job with: give the handler one by WithClient, or NewDelivery a Source")
 	// ErrTxUnsupported: Delivery.CompleteTx needs an Inbox with a store that has
 	// transactions.
 	ErrTxUnsupported = errors.New("webhook: this delivery cannot be completed in a transaction: use an Inbox with package sqlstore")

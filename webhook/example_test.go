@@ -2,6 +2,7 @@ package webhook_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log"
@@ -171,16 +172,36 @@ func ExamplePermanent() {
 
 // A Func can be called in a unit test without HTTP. Give NewDelivery a Source if the
 // Func needs the job.
+// jobSource gives one job to a function under test.
+type jobSource struct{ job reducto.Job }
+
+func (s jobSource) Job(context.Context) (*reducto.Job, error) { return &s.job, nil }
+
+func (jobSource) CompleteTx(context.Context, webhook.Execer) error { return webhook.ErrTxUnsupported }
+
 func ExampleNewDelivery() {
-	process := func(_ context.Context, d *webhook.Delivery) error {
-		fmt.Println(d.JobID, d.Outcome)
+	process := func(ctx context.Context, d *webhook.Delivery) error {
+		job, err := d.Job(ctx)
+		if err != nil {
+			return err
+		}
+		result, err := reducto.As[*reducto.ParseResult](job)
+		if err != nil {
+			return webhook.Permanent(err)
+		}
+		fmt.Println(d.JobID, "has", result.Usage.NumPages, "pages")
 		return nil
 	}
+	var source jobSource
+	if err := json.Unmarshal([]byte(`{"status": "Completed", "result": {"response_type": "parse",
+		"usage": {"num_pages": 3}, "result": {"type": "full", "chunks": []}}}`), &source.job); err != nil {
+		log.Fatal(err)
+	}
 	event := webhook.Event{JobID: "job_1", Status: reducto.JobStatusCompleted}
-	err := process(context.Background(), webhook.NewDelivery(event, webhook.OutcomeCompleted, nil))
+	err := process(context.Background(), webhook.NewDelivery(event, webhook.OutcomeCompleted, source))
 	fmt.Println(err)
 	// Output:
-	// job_1 completed
+	// job_1 has 3 pages
 	// <nil>
 }
 

@@ -18,6 +18,7 @@ import (
 	"database/sql"
 	"fmt"
 	"log"
+	"log/slog"
 	"net/http"
 	"os"
 	"os/signal"
@@ -66,7 +67,7 @@ func serve(ctx context.Context, addr string, db *sql.DB, dialect sqlstore.Dialec
 	if err != nil {
 		return err
 	}
-	in, err := inbox.New(secret, store, process)
+	in, err := inbox.New(secret, store, process, inbox.WithLogger(slog.Default()))
 	if err != nil {
 		return err
 	}
