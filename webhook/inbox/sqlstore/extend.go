@@ -12,7 +12,7 @@ import (
 
 // Extend implements inbox.Store. It may leave a lease as it is if it would have to wait.
 //
-// In PostgreSQL a record that a transaction of FinishTx has locked is held, whatever
+// In PostgreSQL and MySQL a record that a transaction of FinishTx has locked is held, whatever
 // its lease says. In SQLite no other process can claim while such a transaction is
 // open.
 func (s *Store) Extend(ctx context.Context, leases []inbox.Lease, d time.Duration) ([]bool, error) {
@@ -22,6 +22,8 @@ func (s *Store) Extend(ctx context.Context, leases []inbox.Lease, d time.Duratio
 		return nil, nil
 	case s.dialect == SQLite:
 		extend = s.extendSQLite
+	case s.dialect == MySQL:
+		extend = s.extendMySQL
 	}
 	held := make([]bool, len(leases))
 	if err := extend(ctx, leases, micros(d), held); err != nil {
@@ -43,6 +45,54 @@ func (s *Store) extendPostgres(ctx context.Context, leases []inbox.Lease, d int6
 		clear(held) // a former attempt may have set some
 		return readNumbers(held)(q.QueryContext(ctx, s.sql.extend, s.args(string(text), d)...))
 	})
+}
+
+func (s *Store) extendMySQL(ctx context.Context, leases []inbox.Lease, d int64, held []bool) error {
+	keys := make([]string, 0, len(leases))
+	for _, l := range leases {
+		keys = append(keys, idKey(l.Key))
+	}
+	return s.write(ctx, func(q querier) error {
+		tokens := map[string]int64{}
+		for _, part := range lists(keys) {
+			if err := readTokens(tokens)(q.QueryContext(ctx, s.sql.claims, s.args(part)...)); err != nil {
+				return err
+			}
+		}
+		free, now, err := s.lockRecords(ctx, q, keys) // a locked one is held, too
+		if err != nil {
+			return err
+		}
+		var extended []*record
+		for i, l := range leases {
+			held[i] = tokens[keys[i]] == l.Token && l.Token != 0
+			if r := free[keys[i]]; r != nil && r.State == inbox.StateClaimed && r.Token == l.Token {
+				r.DueAt = now + d
+				extended = append(extended, r)
+				delete(free, keys[i])
+			}
+		}
+		return s.putRecords(ctx, q, extended)
+	})
+}
+
+// readTokens reads rows of a key and a token.
+func readTokens(tokens map[string]int64) func(rows *sql.Rows, err error) error {
+	return func(rows *sql.Rows, err error) error {
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var key string
+			var token int64
+			if err := rows.Scan(&key, &token); err != nil {
+				return err
+			}
+			tokens[key] = token
+		}
+		return rows.Err()
+	}
 }
 
 // readNumbers reads rows of one number, and sets those elements of the list.

@@ -22,7 +22,7 @@ func (s *Store) List(ctx context.Context, f inbox.Filter) ([]inbox.Record, error
 	if len(f.States) > 0 && !slices.ContainsFunc(f.States, many) {
 		// These are few: read the index by state. Sorting by an expression keeps the
 		// database from reading all records in the order of their keys instead.
-		key = "(r.key || '')"
+		key = s.sql.anyKey
 		q.add("AND r.due_at > 0 AND r.state <> 'pending'")
 	}
 	if f.After != "" {
@@ -33,13 +33,11 @@ func (s *Store) List(ctx context.Context, f inbox.Filter) ([]inbox.Record, error
 		for _, state := range f.States {
 			states = append(states, string(storable(state)))
 		}
-		q.add("AND r.state IN ({}"+strings.Repeat(", {}", len(states)-1)+")", states...)
+		q.addIn("AND r.state", states)
 	}
-	if len(f.Keys) > 0 {
-		keys := make([]string, 0, len(f.Keys))
-		for _, key := range f.Keys {
-			keys = append(keys, idKey(key))
-		}
+	if keys := idKeys(f.Keys); s.dialect == MySQL && len(keys) > 0 {
+		q.addIn("AND r.key", keys)
+	} else if len(keys) > 0 {
 		text, err := json.Marshal(keys)
 		if err != nil {
 			return nil, failed(ctx, "list", err)
@@ -82,9 +80,26 @@ func (q *query) add(text string, args ...any) {
 	q.args = append(q.args, args...)
 }
 
+// addIn adds a condition that an expression is one of these values.
+func (q *query) addIn(text string, list []any) {
+	q.add(text+" IN ({}"+strings.Repeat(", {}", len(list)-1)+")", list...)
+}
+
+// idKeys returns the forms of ids that keys have.
+func idKeys(ids []string) []any {
+	keys := make([]any, 0, len(ids))
+	for _, id := range ids {
+		keys = append(keys, idKey(id))
+	}
+	return keys
+}
+
 // find reads the records that a query selects.
 func (s *Store) find(ctx context.Context, q *query) (records []*record, now int64, err error) {
-	mark := map[Dialect]string{PostgreSQL: "$", SQLite: "?"}[s.dialect]
+	mark := "$"
+	if s.dialect == SQLite {
+		mark = "?"
+	}
 	parts := strings.Split(q.text.String(), "{}")
 	text := parts[0]
 	for i, part := range parts[1:] {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -67,8 +68,11 @@ func checkPooler(ctx context.Context, db *sql.DB) error {
 }
 
 func checkSettings(ctx context.Context, db *sql.DB, d Dialect) error {
-	if d == PostgreSQL {
+	switch d {
+	case PostgreSQL:
 		return checkPostgres(ctx, db)
+	case MySQL:
+		return checkMySQL(ctx, db)
 	}
 	return checkSQLite(ctx, db)
 }
@@ -102,6 +106,51 @@ func checkPostgres(ctx context.Context, db *sql.DB) error {
 			"for the role that this pool uses. Your transactions may begin with another level"}
 	}
 	return checkPooler(ctx, db)
+}
+
+// The first versions that have SKIP LOCKED, and the least size of a packet: a batch with
+// its metadata, in which a driver may have escaped every byte.
+const (
+	minMySQL   = 8_000_001
+	minMariaDB = 10_006_000
+	minPacket  = 16 << 20
+)
+
+func checkMySQL(ctx context.Context, db *sql.DB) error {
+	var version, flush, binlog, sync, readOnly, autocommit, charset, mode string
+	var packet int64
+	err := db.QueryRowContext(ctx, `SELECT version(), @@global.innodb_flush_log_at_trx_commit, @@global.log_bin, @@global.sync_binlog,
+		@@global.read_only, @@autocommit, @@character_set_client, @@sql_mode, @@max_allowed_packet`).
+		Scan(&version, &flush, &binlog, &sync, &readOnly, &autocommit, &charset, &mode, &packet)
+	if err != nil {
+		return err
+	}
+	least := minMySQL
+	if strings.Contains(version, "MariaDB") {
+		least = minMariaDB
+	}
+	const lost = "a crash of the server's machine would lose deliveries that were answered: set it to 1"
+	switch {
+	case versionNumber(version) < least:
+		return &SettingError{"version", version, "MySQL 8.0 or MariaDB 10.6 or later is needed"}
+	case flush != "1" && (flush != "3" || least != minMariaDB):
+		return &SettingError{"innodb_flush_log_at_trx_commit", flush, lost}
+	case binlog == "1" && sync != "1":
+		return &SettingError{"sync_binlog", sync, lost + ", or turn the binary log off"}
+	case readOnly != "0" && readOnly != "OFF":
+		return &SettingError{"read_only", readOnly, "connect to a server that accepts writes"}
+	case autocommit != "1":
+		return &SettingError{"autocommit", autocommit, "set it to 1 for the sessions of this pool"}
+	case charset != "utf8mb4":
+		return &SettingError{"character_set_client", charset, "deliveries are Unicode: " +
+			"set it to utf8mb4, with charset=utf8mb4 in the data source name of github.com/go-sql-driver/mysql"}
+	case !strings.Contains(mode, "STRICT_TRANS_TABLES") && !strings.Contains(mode, "STRICT_ALL_TABLES"):
+		return &SettingError{"sql_mode", mode, "long values would be cut off: add STRICT_TRANS_TABLES"}
+	case packet < minPacket:
+		return &SettingError{"max_allowed_packet", strconv.FormatInt(packet, 10),
+			fmt.Sprintf("set it to %d or more on the server, and in the driver if it has the setting", minPacket)}
+	}
+	return nil
 }
 
 // sqliteDSN are examples of data source names.
