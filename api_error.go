@@ -36,7 +36,7 @@ type APIError struct {
 	Method, Path string
 	// StatusCode is the HTTP status.
 	StatusCode int
-	// Code is the error's own code, most often equal to StatusCode; 0 if absent.
+	// Code is the code in the body, usually equal to StatusCode; 0 if absent.
 	Code int
 	// Name is the service's name for the error; empty if the answer has none.
 	Name ErrorName
@@ -222,8 +222,8 @@ const (
 )
 
 // Transient reports whether the same work may succeed later without a change. The
-// service publishes no such list, so it is chosen by the names. An unknown name is
-// not transient.
+// service publishes no such list, so the library decides by the name. An unknown name
+// is not transient.
 func (n ErrorName) Transient() bool {
 	switch n {
 	case ErrorNameTimeout,

@@ -17,10 +17,10 @@
 //
 // # Submitting once
 //
-// The API has no idempotency key. A submission that is sent twice can become two
-// jobs and be billed twice. The client retries a submission only if the service
-// certainly did not accept it. If the outcome is unknown, the client returns an
-// *UnknownOutcomeError. WithResubmit makes it retry in that case too.
+// The API has no idempotency key. A submission that is sent twice can become two jobs
+// and be billed twice. The client retries a submission only if the service certainly
+// did not accept it. If the outcome is unknown, the client returns an
+// *UnknownOutcomeError. With WithResubmit, it retries in that case too.
 //
 // # Errors
 //

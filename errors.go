@@ -16,8 +16,8 @@ var (
 	ErrForbidden = errors.New("reducto: forbidden")
 	// ErrNotFound: no such job, upload or file (404).
 	ErrNotFound = errors.New("reducto: not found")
-	// ErrExpired: the job or its result no longer exists. It expired (job ids live
-	// twelve hours), it was deleted, or a completed job has lost its result. Do not
+	// ErrExpired: the job or its result no longer exists. It expired (job ids are valid
+	// for twelve hours), it was deleted, or a completed job has lost its result. Do not
 	// retry.
 	ErrExpired = errors.New("reducto: expired")
 	// ErrDeleted: the job was deleted or is being deleted. Such an error matches

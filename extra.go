@@ -14,11 +14,11 @@ import (
 )
 
 // Extra holds the members of an answer that this version of the library does not know,
-// by name, as they came. They are encoded with the value again.
+// by name, as they came. json.Marshal writes them back.
 //
-// It also holds optional members that do not fit their field: a value of an unexpected
-// form, and an explicit zero such as "conf": "". A field cannot tell a zero from an
-// absent member. If you set the field, Extra's member is not encoded.
+// It also holds optional members that the field cannot represent. These are values of
+// an unexpected form, and explicit zeros such as "conf": "". A field cannot tell a zero
+// from an absent member. If you set the field, json.Marshal writes the field instead.
 type Extra map[string]json.RawMessage
 
 // members returns the map that receives unknown members.
@@ -34,7 +34,7 @@ func (x Extra) Format(f fmt.State, _ rune) {
 func (x Extra) LogValue() slog.Value { return logPrinted(x) }
 
 // Time is a time of the API, which sends UTC without a zone
-// ("2026-09-06T05:17:35.492581"). It is encoded as it was written.
+// ("2026-09-06T05:17:35.492581"). MarshalJSON writes it as it was read.
 type Time struct {
 	time.Time
 	text string

@@ -26,9 +26,9 @@ type ExtractRequest struct {
 	Instructions Instructions `json:"instructions,omitzero"`
 	// Settings selects how to extract.
 	Settings ExtractSettings `json:"settings,omitzero"`
-	// QueuePriority is the queue of ExtractAsync. Extract does not support it. By
-	// Reducto's guide, only parse jobs use QueuePriorityBatch.
-	// Default: QueuePriorityAuto. Newer servers only.
+	// QueuePriority is the queue of ExtractAsync. Extract does not support it.
+	// According to Reducto's guide, only parse jobs use QueuePriorityBatch. Default:
+	// QueuePriorityAuto. Newer servers only.
 	QueuePriority QueuePriority `json:"queue_priority,omitzero"`
 	// Async holds the options of ExtractAsync: webhook, metadata, priority.
 	Async Async `json:"-"`
@@ -174,8 +174,8 @@ func (c *Client) ExtractAsync(ctx context.Context, req ExtractRequest, opts ...S
 type ExtractUsage struct {
 	// NumPages is the number of processed pages.
 	NumPages int `json:"num_pages"`
-	// NumFields is the number of extracted fields. JSON has it even if it is 0, because
-	// it identifies results without a response type.
+	// NumFields is the number of extracted fields. MarshalJSON writes it even if it is
+	// 0, because it identifies results without a response type.
 	NumFields int `json:"num_fields"`
 	// Credits is the cost in credits; nil for accounts that are not billed in credits.
 	Credits *float64 `json:"credits,omitzero"`

@@ -36,7 +36,7 @@ func URL(u string) Input { return Input{refs: []string{u}} }
 // accept a list.
 func URLs(us ...string) Input { return Input{refs: slices.Clone(us), list: true} }
 
-// FromUpload returns an Input for an uploaded file. Uploads live 24 hours.
+// FromUpload returns an Input for an uploaded file. An upload is valid for 24 hours.
 func FromUpload(u *Upload) Input {
 	if u == nil {
 		return Input{}

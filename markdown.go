@@ -38,13 +38,15 @@ func WithPages(pages ...int) TextOption {
 }
 
 // WriteMarkdown writes the document as Markdown, in the flavor of GitHub. It streams as
-// Blocks does, so the document can have any size. After an error, w has the beginning.
+// Blocks does, so the document can have any size. After an error, w has only the
+// beginning of the document.
 //
 // Titles and section headers become headings, and list items become lists, unless the
 // content has these marks already. Comments become quotes. Tables in HTML and Markdown
-// go as they are. Tables in JSON and CSV become Markdown tables. A table that cannot be
-// read goes as it is, and so does the content of all other blocks. The links of images
-// and charts are never written, because they give access to the document.
+// are written as they are. Tables in JSON and CSV become Markdown tables. A table that
+// cannot be read is written as it is, and so is the content of all other blocks. The
+// links of images and charts are never written, because they give access to the
+// document.
 func (r *ParseResult) WriteMarkdown(ctx context.Context, w io.Writer, opts ...TextOption) error {
 	return writeBlocks(w, true, opts, r.Blocks(ctx))
 }

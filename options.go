@@ -47,8 +47,8 @@ const (
 	// DefaultSyncTimeout bounds one attempt at a synchronous call. The service's own
 	// limit is 15 minutes.
 	DefaultSyncTimeout = 16 * time.Minute
-	// DefaultIdleTimeout bounds how long an upload or a result download may transfer
-	// nothing. Only the context bounds its whole duration.
+	// DefaultIdleTimeout limits the time in which an upload or a download transfers no
+	// byte. Only the context limits its whole duration.
 	DefaultIdleTimeout = 60 * time.Second
 	// DefaultMaxResponseBytes bounds an answer of the API. It does not apply to
 	// results behind a URL, which the service uses from about 6 MB.
@@ -56,7 +56,7 @@ const (
 	// DefaultMaxResultBytes bounds the download of a result from its URL.
 	DefaultMaxResultBytes = 4 << 30
 	// DefaultMaxMetadataBytes is the default of WithMaxMetadataBytes: the 1 MiB that
-	// receivers accept in a delivery, less room for its other members.
+	// receivers accept in a delivery, minus room for its other members.
 	DefaultMaxMetadataBytes = 1<<20 - 4<<10
 )
 
@@ -199,7 +199,7 @@ func WithSyncTimeout(d time.Duration) Option {
 	return positive("WithSyncTimeout", d, func(c *config) { c.syncTimeout = d })
 }
 
-// WithIdleTimeout bounds how long an upload or a download may transfer nothing.
+// WithIdleTimeout ends an upload or a download that transfers no byte for the time d.
 // Default: DefaultIdleTimeout.
 func WithIdleTimeout(d time.Duration) Option {
 	return positive("WithIdleTimeout", d, func(c *config) { c.idleTimeout = d })

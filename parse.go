@@ -163,7 +163,7 @@ func (f fullResult) MarshalJSON() ([]byte, error)     { return members.Encode(f)
 // Chunks yields the document's chunks in order. If the content is behind a URL, the
 // loop downloads it chunk by chunk and keeps one chunk in memory. A second loop
 // downloads again. Leaving the loop closes the connection. An error ends the loop and
-// says how far the download came.
+// says how much was downloaded.
 func (r *ParseResult) Chunks(ctx context.Context) iter.Seq2[*Chunk, error] {
 	read := func(reader *jsonread.Reader, _ func(), yield func(*Chunk) bool) error {
 		return readChunks(reader, nil, yield)
@@ -172,8 +172,8 @@ func (r *ParseResult) Chunks(ctx context.Context) iter.Seq2[*Chunk, error] {
 }
 
 // Blocks yields the blocks of all chunks in order, as Chunks does. If the content is
-// behind a URL, the loop keeps one block in memory, and its text once. On Windows a
-// text of many MB is in memory twice for a moment.
+// behind a URL, the loop keeps one block in memory. A text of many MB is in memory
+// once. On Windows it is there twice for a short time.
 func (r *ParseResult) Blocks(ctx context.Context) iter.Seq2[*Block, error] {
 	return stream(ctx, r, (*fullResult).eachBlock, readBlocks,
 		func(n, chunks int) string { return fmt.Sprintf("%d blocks of %d chunks", n, chunks) })

@@ -467,7 +467,7 @@ type Settings struct {
 	// resolution of the scan shows the most detail. Default: 100.
 	EmbedPDFMetadataDPI int `json:"embed_pdf_metadata_dpi,omitzero"`
 	// PersistResults keeps the results until you delete them. Otherwise they expire
-	// (job ids live 12 hours). Default: false.
+	// (job ids are valid for 12 hours). Default: false.
 	PersistResults bool `json:"persist_results,omitzero"`
 	// TenantThrottling limits the share of the account that one of your customers can
 	// use. Default: no limit.

@@ -23,14 +23,14 @@ type Passage struct {
 	ID string `json:"id"`
 	// JobID is the id of the job.
 	JobID string `json:"job_id"`
-	// Text is the text, as WriteMarkdown writes it. It may share memory with its block;
-	// strings.Clone gives it its own.
+	// Text is the text, as WriteMarkdown writes it. It may share memory with its block.
+	// Use strings.Clone to keep it without the block.
 	Text string `json:"text"`
 	// FirstPage and LastPage are the pages of its blocks, from 1.
 	FirstPage int `json:"first_page"`
 	LastPage  int `json:"last_page"`
 	// Headings are the title and the section headers above the passage, outermost
-	// first. Each has 256 bytes at most. A heading that begins the passage is in Text.
+	// first. Each has at most 256 bytes. A heading that begins the passage is in Text.
 	Headings []string `json:"headings"`
 	// Boxes are the places of its blocks.
 	Boxes []BoundingBox `json:"boxes"`
@@ -40,11 +40,12 @@ type Passage struct {
 
 // PassageOptions chooses how Passages divides a document.
 type PassageOptions struct {
-	// MaxTokens is the most tokens of a passage. It is required. A single character of
-	// more tokens is a passage all the same.
+	// MaxTokens is the maximum number of tokens in a passage. It is required. A single
+	// character with more tokens still becomes a passage.
 	MaxTokens int
 	// CountTokens counts the tokens of a text, with the tokenizer of your model. Default:
-	// an estimate of a token for four ASCII characters, and for each other character.
+	// an estimate of one token for every four ASCII characters, and one for each other
+	// character.
 	CountTokens func(text string) int
 	// WithoutMargins leaves out headers, footers and page numbers.
 	WithoutMargins bool
@@ -75,12 +76,13 @@ func estimateTokens(text string) int {
 }
 
 // Passages yields the document as passages of limited size, in order. It streams as
-// Blocks does, and counts each text a few times at most. For a table of many MB that
-// is split, it may need two to three times the memory.
+// Blocks does, and calls CountTokens a few times at most for each text. To split a
+// table of many MB, it may need two to three times the memory.
 //
-// A passage has as many whole blocks as fit. Each heading begins a passage, except below
-// another heading. A block that does not fit is split: a table between rows, under
-// its header, and any other block between paragraphs, sentences, words or characters.
+// A passage has as many whole blocks as fit. Each heading begins a passage, unless it is
+// directly below another heading. If a block does not fit, Passages splits it. It splits
+// a table between rows, and repeats a header that is not too long. It splits any other
+// block between paragraphs, sentences, words or characters.
 func (r *ParseResult) Passages(ctx context.Context, opts PassageOptions) iter.Seq2[*Passage, error] {
 	return func(yield func(*Passage, error) bool) {
 		if err := opts.check("Passages"); err != nil {
@@ -103,8 +105,8 @@ func (r *ParseResult) Passages(ctx context.Context, opts PassageOptions) iter.Se
 	}
 }
 
-// WritePassages writes the passages as lines of JSON. After an error, w has the
-// beginning.
+// WritePassages writes the passages as lines of JSON. After an error, w has only the
+// first passages.
 func (r *ParseResult) WritePassages(ctx context.Context, w io.Writer, opts PassageOptions) error {
 	out := bufio.NewWriter(w)
 	lines := json.NewEncoder(out)

@@ -17,7 +17,7 @@ import (
 )
 
 // Link is a presigned URL. It grants access to its content until it expires, after one
-// to twelve hours. It prints without its query. Convert it to a string to use it.
+// to twelve hours. Its query is not printed. Convert it to a string to use it.
 type Link string
 
 // source is the client and the job that a result came from. They are needed to
@@ -118,8 +118,8 @@ func (c *Client) download(ctx context.Context, link Link, started func() bool, r
 
 // Download writes the content behind a link to w, such as Block.ImageURL or
 // EditResult.DocumentURL. It sends no API key. It tries again after a transient failure,
-// unless w has received something. WithMaxResultBytes limits the size. A link that has
-// expired is an *APIError: get the job again for a new link.
+// unless w has received something. WithMaxResultBytes limits the size. For an expired
+// link the error is an *APIError. Get the job again for a new link.
 func (c *Client) Download(ctx context.Context, link Link, w io.Writer) error {
 	if link == "" {
 		return &RequestError{Op: "Download", Field: "link", Reason: "it is empty"}

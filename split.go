@@ -21,7 +21,7 @@ type SplitRequest struct {
 	Parsing ParseOptions `json:"parsing,omitzero"`
 	// SplitDescription lists the categories, at least one.
 	SplitDescription []SplitCategory `json:"split_description"`
-	// SplitRules tell the model in words how to divide pages. By default, sections
+	// SplitRules tell the model in words how to divide the pages. By default, sections
 	// overlap only in their first and last pages.
 	SplitRules string `json:"split_rules,omitzero"`
 	// Settings selects how to split.
@@ -52,7 +52,7 @@ type SplitSettings struct {
 	// false, DeepSplit divides only categories with a PartitionKey. Default: true.
 	// Newer servers only.
 	AutoPartition *bool `json:"auto_partition,omitzero"`
-	// DeepSplit uses an agent. The results are better and name their evidence for each
+	// DeepSplit uses an agent. The results are better and have the evidence for each
 	// page. Default: false.
 	DeepSplit bool `json:"deep_split,omitzero"`
 	// ForceURLResult makes the service send the result as a URL, even if it is small

@@ -102,7 +102,7 @@ type SubmitResult struct {
 	// Sent is how many jobs may exist: the accepted one, and one for each attempt with an
 	// unknown outcome. It exceeds 1 only with WithResubmit.
 	Sent int
-	// Err is why no job exists or why the outcome is unknown.
+	// Err is the reason why no job exists, or why the outcome is unknown.
 	Err error
 }
 

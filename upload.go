@@ -58,15 +58,15 @@ func (u Upload) LogValue() slog.Value { return logPrinted(u) }
 type UploadOptions struct {
 	// Size is the number of bytes in the reader. If it is zero, Upload seeks to find the
 	// size, or copies a reader that cannot seek to a temporary file. If Size is set,
-	// Upload sends a reader that cannot seek directly, so it cannot retry. It reads at
-	// most Size bytes.
+	// Upload sends such a reader without a copy, so it cannot retry. It reads at most
+	// Size bytes.
 	Size int64
 	// Extension is the kind of the file, such as ".pdf". Set it if the file name has no
 	// extension. It is sent unchanged.
 	Extension string
 	// Progress is called with the number of bytes sent and the size of the file. A retry
-	// starts at zero again. Calls come from another goroutine, one at a time, and block
-	// the transfer.
+	// starts at zero again. Upload calls it on another goroutine, one call at a time.
+	// The transfer waits for each call.
 	Progress func(sent, total int64)
 }
 

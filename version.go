@@ -1,5 +1,4 @@
 package reducto
 
-// LibraryVersion is the version of this library, as it stands in the User-Agent
-// header.
+// LibraryVersion is the version of this library. The User-Agent header contains it.
 const LibraryVersion = "0.1.0"

@@ -27,8 +27,8 @@ type waitConfig struct {
 }
 
 // WithPollInterval sets the first and the longest interval between two polls. The
-// interval grows from the first to the longest. If a value is not positive, or longest
-// is less than first, it is raised. Default: 1 s and 30 s.
+// interval grows from the first to the longest. The first interval is at least one
+// millisecond, and the longest is at least the first. Default: 1 s and 30 s.
 func WithPollInterval(first, longest time.Duration) WaitOption {
 	return func(c *waitConfig) {
 		c.min = max(first, time.Millisecond)

@@ -15,8 +15,8 @@
 //		deliveries, err := srv.AwaitDeliveries(ctx, job.JobID, 1)
 //	})
 //
-// A server belongs to the testing/synctest bubble in which it was made, or to none. In a
-// bubble, clients must use the transport of the server: [Server.Client] has it, and
+// A server belongs to the testing/synctest bubble in which it was made, if there is one.
+// In a bubble, clients must use the transport of the server: [Server.Client] has it, and
 // [Server.HTTPClient] gives it to other clients. For other programs, [OnTCP] listens on
 // loopback.
 //
@@ -33,32 +33,33 @@
 // The fake follows the documentation of the service, not its source.
 //
 // Simple rules make the results. A form feed in a text ends a page, a paragraph is a
-// block, and each block has the confidence "high". In a PDF, only text in plain streams
-// and in streams compressed by Flate is read. Any other binary file is one Figure. A
-// document on the web is not downloaded. It is a generated text unless
-// [Server.PutDocument] sets it.
+// block, and each block has the confidence "high". In a PDF, the fake reads only text
+// in plain streams and in streams compressed by Flate. Any other binary file is one
+// Figure. The fake does not download a document on the web. It uses a generated text
+// unless [Server.PutDocument] sets it.
 //
 // Extraction fills a schema from lines "key: value" and Markdown tables. The rows of a
-// table are a list of objects. They are a map if the first column has its name. Commas
-// divide a list, and semicolons divide a list of lists. A value is null if it does not
-// fit the type, format, enum, minimum or maximum of the schema. A citation has the box of
-// its line, or of its cell.
+// table become a list of objects. If the schema has a map with the name of the first
+// column, they become the entries of that map. Commas divide a list, and semicolons
+// divide a list of lists. A value is null if it does not fit the type, format, enum,
+// minimum or maximum of the schema. A citation has the box of its line, or of its cell.
 //
 // Splitting looks for the names of the categories in the pages. Classification counts
 // words. Editing appends the instructions to a text. [Server.DefinePipeline] sets the
 // steps of a pipeline.
 //
 // There are no images, OCR data, charts or spreadsheets, and the settings for them have
-// no effect. A [GeneratedDocument] can have OCR data. It obeys no setting except
-// force_url_result, and its link serves no ranges.
+// no effect. A [GeneratedDocument] can have OCR data. It ignores all settings except
+// force_url_result, and its link does not support range requests.
 //
-// An attempt of a webhook that a fault loses fails at once instead of after its timeout.
-// If a fault breaks its connection, the attempt fails when the receiver has responded.
+// If a fault loses an attempt of a webhook, the attempt fails at once instead of after
+// its timeout. If a fault breaks its connection, the attempt fails when the receiver has
+// responded.
 //
-// Requests are checked against the published schemas, with two differences. A value of
-// the wrong type is refused, although the service may convert it. Unknown members are
-// reported by [Server.UnknownFields]. The older form of requests, with document_url, is
-// accepted, but only parts of it are used.
+// The fake checks requests against the published schemas, with two differences. The
+// fake refuses a value of the wrong type, although the service may convert it.
+// [Server.UnknownFields] reports unknown members. The fake accepts the older form of
+// requests, with document_url, but uses only parts of it.
 //
 // There is no limit on the rate of requests, on running jobs, or on the 15 minutes of a
 // synchronous call. Use faults instead. Priorities have no effect.

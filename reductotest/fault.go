@@ -53,7 +53,8 @@ func Redirect(code int, url string) Fault {
 	return Status(code).Header("Location", url).Body("text/plain", "")
 }
 
-// Delay processes the request after d and responds, even if the client has gone.
+// Delay processes the request after d and responds, even if the client has
+// disconnected.
 func Delay(d time.Duration) Fault {
 	return Fault{times: 1, before: d, process: true, serve: func(_ Fault, c *exchange) {
 		c.handler.ServeHTTP(c.w, c.r)
@@ -85,12 +86,12 @@ func Truncate(n int) Fault {
 	return Fault{times: 1, process: true, truncate: n, serve: Fault.respondTruncated}
 }
 
-// Endless responds 200 with the start of a JSON string that does not end. It sends as
-// fast as the client reads, until the client is gone or the server closes. Use
-// [Fault.Every] to slow it down.
+// Endless responds 200 with a JSON string that does not end. It sends as fast as the
+// client reads, until the client disconnects or the server closes. Use [Fault.Every] to
+// slow it down.
 func Endless() Fault { return Fault{times: 1, serve: Fault.respondEndlessly} }
 
-// Stall sends the header of a 200 and then nothing, until the client is gone or the
+// Stall sends the header of a 200 and then nothing, until the client disconnects or the
 // server closes.
 func Stall() Fault {
 	return Fault{times: 1, serve: func(_ Fault, c *exchange) {
@@ -149,14 +150,14 @@ type faultRule struct {
 
 // Fault makes the next requests that match fail. Each fault applies once, in the given
 // order, unless its Times or Always says otherwise. If several calls match a request,
-// the earliest one with faults left applies.
+// the server uses the earliest call that has faults left.
 //
 // match is a method and a path, such as "POST /parse_async". A path matches itself and
 // all paths below it. For example, "GET /job" matches every job but not GET /jobs, and
 // "POST /" matches every POST. "PUT storage" and "GET storage/results" match requests to
 // the object storage. The method "*", or no method, matches any.
 //
-// Faults come before everything else, including authorization.
+// The server applies faults before everything else, including authorization.
 func (s *Server) Fault(match string, faults ...Fault) {
 	m := s.parseMatch(match)
 	s.mu.Lock()

@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// Flow holds the body of a response at a byte that the test chooses, until the test
-// continues or ends it. Pass it to [Paced].
+// Flow stops the body of a response after a number of bytes, until the test continues
+// or ends it. Pass it to [Paced].
 //
 // Its methods can be called at any time, before the request too, and concurrently. If
 // several responses use one Flow, the limit applies to each from its beginning.
@@ -33,14 +33,14 @@ const (
 // errEarly is the error of writing to a response that the test ended.
 var errEarly = errors.New("reductotest: the test ended this response early")
 
-// NewFlow returns a Flow that holds a body after its first n bytes. In a
+// NewFlow returns a Flow that stops a body after its first n bytes. In a
 // testing/synctest bubble, call it inside the bubble.
 func NewFlow(n int64) *Flow {
 	return &Flow{limit: max(n, 0), changed: make(chan struct{})}
 }
 
-// AllowUpTo continues the body up to its first n bytes, counted from its beginning, and
-// holds it there.
+// AllowUpTo continues the body until n bytes of it are sent, counted from its
+// beginning, and stops it there.
 func (f *Flow) AllowUpTo(n int64) { f.change(func() { f.limit = max(n, 0) }) }
 
 // Open continues the body to its end.
@@ -55,9 +55,9 @@ func (f *Flow) Cut() { f.change(func() { f.end = flowCut }) }
 // body that is no longer than the limit stays complete.
 func (f *Flow) End() { f.change(func() { f.end = flowEarly }) }
 
-// Sent returns how many bytes of the body were written to the connection, for the
-// latest response. It is never less than the client has received. It counts compressed
-// bytes if the body is compressed.
+// Sent returns the number of body bytes that were written for the latest response. It
+// is never less than the client has received. It counts compressed bytes if the body is
+// compressed.
 func (f *Flow) Sent() int64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -249,8 +249,8 @@ type JobInfo struct {
 	Expired, Deleted bool
 }
 
-// Jobs returns all jobs, oldest first. It includes those of synchronous calls, expired
-// and deleted ones.
+// Jobs returns all jobs, oldest first. It includes the jobs of synchronous calls, and
+// expired and deleted jobs.
 func (s *Server) Jobs() []JobInfo {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -38,7 +38,7 @@ func (s *Server) SetProcessingTime(d time.Duration) {
 	s.processing = d
 }
 
-// FailNext makes the next submitted job fail at its end. reason is the text of the
+// FailNext makes the next submitted job end as failed. reason is the text of the
 // failure. name is its error name, such as "DOCUMENT_CORRUPT". The default name is
 // "PROCESSING_FAILED". A synchronous call responds with the HTTP status of the name.
 //
@@ -136,9 +136,9 @@ func (s *Server) Expire(jobID string) {
 }
 
 // SetStatus makes the API report a status for a job and stops the job until Complete,
-// Fail or Cancel ends it. The service need not know the status. Nothing else changes:
-// "Completed" has no result and sends no webhook. An empty status undoes SetStatus and
-// starts the job again.
+// Fail or Cancel ends it. The status can be one that the service does not have. Nothing
+// else changes: "Completed" has no result and sends no webhook. An empty status undoes
+// SetStatus and starts the job again.
 func (s *Server) SetStatus(jobID, status string) {
 	s.update(jobID, func(j *job) {
 		j.pinned = status

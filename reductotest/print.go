@@ -20,7 +20,7 @@ const (
 // Body is the body of a request, a webhook or a response. Use string(b) for the
 // exact text.
 //
-// The verbs %v, %s and %q, and so failed assertions, print it as text. The text is
+// The verbs %v, %s and %q print it as text, so failed assertions do too. The text is
 // cut after 1,000 bytes and does not show secrets.
 type Body []byte
 

@@ -10,18 +10,18 @@
 //
 // # Pictures of pages
 //
-// A Page has any image.Image, or none. Without one the page is blank, with the boxes and
-// their text on it. Images downloads the pictures that the API makes. Ask for them with
-// Settings.ReturnImages:
+// A Page can have any image.Image. Without an image, the page is blank and shows the
+// boxes with their text. Images downloads the pictures that the API makes. Ask for them
+// with Settings.ReturnImages:
 //
 //	settings := reducto.Settings{ReturnImages: []reducto.ImageKind{reducto.ImageKindPage}}
 //
-// Parse the document with these settings, and extract from reducto.FromJob. Then Images
-// takes ParseResult.Blocks. Pages of a report are numbered as in BoundingBox.Page, so use
-// no page range in one job that the other does not have.
+// Parse the document with these settings, and extract from reducto.FromJob. Then pass
+// ParseResult.Blocks to Images. A report has the page numbers of BoundingBox.Page, so use
+// the same page range for both jobs.
 //
 // # Limits
 //
-// A report has at most MaxPages pages. An image has at most MaxPixels pixels. The output
-// has each image with a longer side of at most 1600 pixels.
+// A report has at most MaxPages pages. An image has at most MaxPixels pixels. In the
+// output, the longer side of an image has at most 1600 pixels.
 package report

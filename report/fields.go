@@ -26,8 +26,8 @@ type Field struct {
 }
 
 // Fields returns the values of a struct that ExtractResult.Decode has filled, in the order
-// of its fields. Values in a reducto.Cited have its citations. Other values have none. The
-// elements of slices, maps and nested structs are fields of their own.
+// of its fields. Values in a reducto.Cited have its citations. Other values have none.
+// Each element of a slice, map or nested struct is a separate field.
 func Fields(v any) []Field {
 	w := walker{within: map[reference]bool{}}
 	w.walk(reflect.ValueOf(v), "", nil)

@@ -18,10 +18,10 @@ import (
 type Document struct {
 	// Title is the heading, such as the name of the file.
 	Title string
-	// Pages are the pages with their images. A page with a citation that is not among
-	// them is shown blank.
+	// Pages are the pages with their images. If a citation is on another page, the
+	// report shows that page blank.
 	Pages []Page
-	// Fields are the extracted values. Fields makes them of a struct.
+	// Fields are the extracted values. The function Fields makes them from a struct.
 	Fields []Field
 }
 
@@ -34,9 +34,10 @@ var (
 	templates = template.Must(template.New("").Funcs(template.FuncMap{"n": number}).Parse(markup))
 )
 
-// WriteHTML writes a report as one HTML file, which needs no other file and no server. It
-// shows each field with its confidence and its places, and the pages with a box for each
-// place. A click on a place leads to its box, and a click on a box to its field.
+// WriteHTML writes a report as one HTML file, which you can open without other files and
+// without a server. It shows each field with its confidence and its places, and the pages
+// with a box for each place. A click on a place leads to its box, and a click on a box to
+// its field.
 //
 // The file has no scripts, and its Content-Security-Policy permits none. Text of the
 // document is shown as text.

@@ -20,20 +20,20 @@ import (
 )
 
 const (
-	// MaxPages is how many pages a report has at most.
+	// MaxPages is the maximum number of pages in a report.
 	MaxPages = 100
-	// MaxPixels is how many pixels an image has at most, as in the API.
+	// MaxPixels is the maximum number of pixels in an image, as in the API.
 	MaxPixels = 50_000_000
-	// MaxImageBytes is how many bytes Images downloads for a page at most.
+	// MaxImageBytes is the maximum number of bytes that Images downloads for a page.
 	MaxImageBytes = 32 << 20
 
 	maxSide = 1600 // of an image in the output
 )
 
 // Images downloads the pictures of pages that the API made for a parse with
-// reducto.ImageKindPage. It takes their links from the blocks, of which ParseResult.Blocks
-// and Blocks yield some. Pages without a link are left out. The pictures are PNG or JPEG,
-// and the result has them with a longer side of at most 1600 pixels.
+// reducto.ImageKindPage. It reads their links from blocks, for example from
+// ParseResult.Blocks or Blocks. It leaves out pages without a link. The pictures are PNG
+// or JPEG. In the result, their longer side has at most 1600 pixels.
 //
 // The links expire within hours. Images sends no API key to them.
 func Images(ctx context.Context, client *reducto.Client, blocks iter.Seq2[*reducto.Block, error]) ([]Page, error) {

@@ -27,7 +27,7 @@ type Page struct {
 type Box struct {
 	// BBox is the rectangle. Parts outside of the page are cut off.
 	BBox reducto.BoundingBox
-	// Label stands at the box.
+	// Label is the text beside the box.
 	Label string
 	// Content is the text in the box. It is drawn only on a blank page.
 	Content string
@@ -36,8 +36,8 @@ type Box struct {
 }
 
 // Overlay writes an SVG of a page with boxes on it. The SVG includes the image of the page.
-// The line of a box is green and solid for a high confidence, amber and dashed for a medium
-// one, red and dotted for a low one, and blue if it is unknown.
+// The line of a box shows the confidence. It is green and solid for high, amber and dashed
+// for medium, and red and dotted for low. It is blue if the confidence is unknown.
 func Overlay(w io.Writer, page Page, boxes []Box) error {
 	if err := page.check(); err != nil {
 		return err

@@ -12,8 +12,8 @@
 //	invoice, err := schema.Extract[Invoice](ctx, client, reducto.FromUpload(upload))
 //
 // ExtractAsync submits a job, and its Handle waits for the struct. For returns only the
-// schema. Use it for a pipeline, or if a webhook announces the result: there,
-// ExtractResult.Decode fills the struct.
+// schema. Use it for a pipeline, or with a webhook. ExtractResult.Decode then fills the
+// struct.
 //
 // # Fields
 //
@@ -29,8 +29,8 @@
 //
 // # Types
 //
-// Package [jsonschema] infers the schemas of types other than structs. Some types have a
-// schema of their own:
+// Package [jsonschema] infers the schemas of types other than structs. These types have
+// special schemas:
 //
 //   - reducto.Cited[T] has the schema of T.
 //   - time.Time is a string of the format date-time.

@@ -16,8 +16,8 @@ type options struct {
 }
 
 // WithRequest calls f to set other fields of the request, such as
-// Instructions.SystemPrompt, Settings.PageRange or Async. Input and Instructions.Schema
-// are set after it.
+// Instructions.SystemPrompt, Settings.PageRange or Async. Extract sets Input and
+// Instructions.Schema after that.
 func WithRequest(f func(*reducto.ExtractRequest)) Option {
 	return func(o *options) { o.request = append(o.request, f) }
 }
@@ -27,8 +27,8 @@ func WithSubmit(opts ...reducto.SubmitOption) Option {
 	return func(o *options) { o.submit = append(o.submit, opts...) }
 }
 
-// Extract extracts data from a document into a T, which must be a struct. It waits for the
-// result on the same connection, as Client.Extract does. For long documents, use
+// Extract extracts data from a document into a T, which must be a struct. Like
+// Client.Extract, it waits for the result on the same connection. For long documents, use
 // ExtractAsync.
 //
 // If T contains a reducto.Cited, Extract enables Settings.Citations.
@@ -66,7 +66,7 @@ func ExtractAsync[T any](ctx context.Context, client *reducto.Client, input redu
 }
 
 // Handle is a submitted extraction into a T. It has the methods and ids of a
-// reducto.Handle. To wait in another process, store JobID and use Attach.
+// reducto.Handle. To wait in another process, store the JobID and pass it to Attach.
 type Handle[T any] struct {
 	reducto.Handle[*reducto.ExtractResult]
 }

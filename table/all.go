@@ -14,7 +14,8 @@ import (
 //
 // A table continues the one before it if all of this is true:
 //
-//   - It stands on the page after the last page of the other, in the whole document.
+//   - It is on the page after the last page of the other table, counted in the whole
+//     document.
 //   - Between them are only page headers, page footers and page numbers.
 //   - Both have the same number of columns.
 //   - Its first rows repeat the other's header rows, or the format marks none of its rows
@@ -23,8 +24,8 @@ import (
 // All removes the repeated header. Tables that Reducto has merged itself, because
 // Formatting.MergeTables is set, are one block and stay as they are.
 //
-// If a table cannot be read, All yields the error and goes on. An error of blocks ends
-// the loop.
+// If a table cannot be read, All yields the error and continues. An error of blocks
+// ends the loop.
 func All(blocks iter.Seq2[*reducto.Block, error]) iter.Seq2[*Table, error] {
 	return func(yield func(*Table, error) bool) {
 		var last *openTable // the next page may continue it

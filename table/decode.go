@@ -38,21 +38,23 @@ func (e *CellError) Error() string {
 func (e *CellError) Unwrap() error { return e.Err }
 
 // DecodeRows decodes the rows below the header into structs. Table.Columns has the names
-// of the columns. A field gets the column with the name of its json tag, or of the field.
-// Case, white space and underscores do not count, so that unit_price is Unit Price.
+// of the columns. A field gets the column with the name in its json tag. Without a tag,
+// it gets the column with the name of the field. Case, white space and underscores are
+// ignored, so unit_price matches Unit Price.
 //
 // A field is a string, a number, a bool, an encoding.TextUnmarshaler, or a pointer to one of
-// these. Spaces around the text do not count. An empty cell leaves the field zero, and an
-// empty row is left out. A cell with spans counts in every row and column that it covers.
+// these. Spaces around the text are ignored. An empty cell leaves the field zero, and an
+// empty row is left out. A cell with spans has its value in every row and column that it
+// covers.
 //
-//   - Numbers are in English notation, such as 1,204.50. One currency sign may stand before
-//     or after a number. Percentages, (1,204.50), 12,50 and names of currencies are errors.
-//     For documents in another notation use strings or a type with UnmarshalText.
+//   - Numbers are in English notation, such as 1,204.50. A number may have one currency
+//     sign before or after it. Percentages, (1,204.50), 12,50 and names of currencies are
+//     errors. For documents in another notation use strings or a type with UnmarshalText.
 //   - A bool is true, false, yes or no.
 //
-// A field without a column stays zero. These are errors: a table without header rows, a
-// table in which no field has a column, two columns for one field, and a *CellError for
-// the first cell that does not fit.
+// A field without a column stays zero. It is an error if a table has no header rows, if
+// no field has a column, or if a field has two columns. The first cell that does not
+// fit is a *CellError.
 func DecodeRows[T any](t *Table) ([]T, error) {
 	typ := reflect.TypeFor[T]()
 	if t.HeaderRows <= 0 {

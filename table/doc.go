@@ -23,19 +23,20 @@
 //
 //   - HTML has row spans, column spans and header cells. <br> and the ends of paragraphs
 //     are newlines. A nested table becomes text of its cell, a line for each row. Several
-//     tables in one block become one. Captions are left out. Damaged HTML gives the cells
-//     that can be read.
+//     tables in one block become one. Captions are left out. From damaged HTML, Of reads
+//     the cells that it can find.
 //   - Markdown has one header row, or none if its cells are empty. <br> is a newline,
 //     and \| is a pipe. Emphasis and links stay as they are. Paragraphs around the table
 //     are left out.
 //   - JSON (json, jsonbbox) is an array of rows. A row is an array of cells. A cell is a
 //     string, or an object with the members text and bbox.
-//   - ai_json has no documented form. Of reads the form of json, an array of objects
-//     with the names of columns as keys, and an object with the members headers and rows.
+//   - ai_json has no documented form. Of reads the form of json. It also reads an array
+//     of objects whose keys are column names, and an object with the members headers and
+//     rows.
 //   - CSV must have at least two columns, and as many fields in each row. Other text is
-//     no table.
+//     not a table.
 //
-// JSON and CSV have no mark for headers. Of takes their first row as the header, as
+// JSON and CSV have no mark for headers. Of uses their first row as the header, as
 // Reducto's documentation suggests. Set Table.HeaderRows to correct it.
 //
 // Texts stay in logical order, also in languages that are written from right to left.
@@ -43,5 +44,5 @@
 // # Limits
 //
 // A table has at most 10,000 columns, 1,000,000 cells with its spans expanded, and 64 MiB
-// of text that spans repeat. A larger one is ErrTooLarge.
+// of text that spans repeat. For a larger one the error is ErrTooLarge.
 package table

@@ -18,7 +18,7 @@ const (
 	maxRepeated = 64 << 20
 )
 
-// ErrNoTable reports that a block is no table, or has no form that Of can read.
+// ErrNoTable reports that a block is not a table, or that Of cannot read its form.
 var ErrNoTable = errors.New("table: no table")
 
 // ErrTooLarge reports a table that exceeds the limits of this package.
@@ -29,7 +29,7 @@ type Table struct {
 	// Rows are the rows in order. A cell that spans several rows is only in the first.
 	Rows [][]Cell
 	// HeaderRows is the number of rows at the top that are headers. HTML and Markdown mark
-	// them. In JSON and CSV it is 1, which is an assumption.
+	// them. For JSON and CSV, Of assumes 1.
 	HeaderRows int
 	// Pages are the pages of the table, from 1. All joins tables over several pages.
 	Pages []int
@@ -46,8 +46,8 @@ type Cell struct {
 	// a row.
 	Header bool
 	// BBox is the place of the cell, in the format jsonbbox only. Its coordinates are as the
-	// API sent them. Reducto's documentation has described them both as fractions of the
-	// page and as fractions of the table.
+	// API sent them. They may be fractions of the page or of the table, because Reducto's
+	// documentation has said both.
 	BBox *reducto.BoundingBox
 }
 
@@ -180,9 +180,9 @@ func place(rows [][]Cell, at func(placed)) (int, error) {
 	return len(free), nil
 }
 
-// Grid returns the texts of all rows with the spans expanded. The text of a cell stands in
-// every place that the cell covers. All rows have the same length. Grid returns nil if you
-// changed the table and it exceeds the limits.
+// Grid returns the texts of all rows with the spans expanded. The text of a cell is
+// repeated in every place that the cell covers. All rows have the same length. Grid
+// returns nil if you changed the table and it exceeds the limits.
 func (t *Table) Grid() [][]string {
 	grid, _ := t.grid()
 	return grid

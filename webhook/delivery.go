@@ -22,7 +22,7 @@ import (
 // called again. Make the effect idempotent, for example by the job's id.
 type Func func(ctx context.Context, d *Delivery) error
 
-// Delivery is the end of a job, as a Func gets it. It is safe for concurrent use.
+// Delivery tells a Func that a job has ended, and how. It is safe for concurrent use.
 // It prints without its metadata, which can be personal data.
 type Delivery struct {
 	// Event is the content of the webhook.
@@ -47,8 +47,8 @@ type Source interface {
 	CompleteTx(ctx context.Context, tx Execer) error
 }
 
-// NewDelivery returns a Delivery for a unit test of a Func, or for a receiver of
-// your own. If s is nil, Job returns ErrNoClient and CompleteTx ErrTxUnsupported.
+// NewDelivery returns a Delivery for a unit test of a Func, or for your own receiver.
+// If s is nil, Job returns ErrNoClient and CompleteTx ErrTxUnsupported.
 func NewDelivery(e Event, o Outcome, s Source) *Delivery {
 	return &Delivery{Event: e, Outcome: o, Attempt: 1, ReceivedAt: time.Now(), source: s}
 }
@@ -87,7 +87,7 @@ type Execer interface {
 // The error is inbox.ErrLeaseLost if another worker has claimed the job: roll back.
 // It is ErrTxUnsupported for a Handler and for a store without transactions.
 //
-// The record stays locked until the transaction ends, even if its lease ends before. A
+// The record stays locked until the transaction ends, even if its lease ends earlier. A
 // REPEATABLE READ transaction of PostgreSQL can fail with SQLSTATE 40001: roll back and
 // try again. SQLite has a single writer, so keep the transaction short.
 //
@@ -127,7 +127,7 @@ const (
 	// OutcomeExpired: the job or its result no longer exists. An Inbox calls the
 	// function with it. A Handler does not, as it may have processed the job before.
 	OutcomeExpired Outcome = "expired"
-	// OutcomeUnknown: it cannot be determined how the job ended. A Handler without a
+	// OutcomeUnknown: the library does not know how the job ended. A Handler without a
 	// client uses it for an unknown status.
 	OutcomeUnknown Outcome = "unknown"
 )

@@ -1,6 +1,6 @@
 // Package webhook receives the webhooks that Reducto sends when an asynchronous job
-// ends. It verifies each request, calls your function once for each job, and answers
-// so that Reducto retries what has failed.
+// ends. It verifies each request and calls your function once for each job. If the
+// function fails, the response makes Reducto try again.
 //
 //	secret, err := webhook.NewSecret(os.Getenv("WEBHOOK_SECRET"))
 //	client, err := reducto.NewClient(
@@ -26,8 +26,8 @@
 //
 //   - Secret puts one secret into the metadata of every submission, as Reducto
 //     documents.
-//   - Signer puts a token there that is valid for one submission and a limited time. A
-//     body that leaks cannot be used to announce other submissions.
+//   - Signer puts a token there that is valid for one submission and a limited time.
+//     Someone who has seen one body cannot use its token for other submissions.
 //   - Svix verifies the signed mode, reducto.SvixWebhook.
 //
 // # What a Handler guarantees
@@ -38,12 +38,12 @@
 //     exists.
 //   - In one process, it runs one call at a time for a job. After a success it does not
 //     call your function again for that job within WithDedupWindow (48 hours).
-//   - Jobs of one submission count as one job. If Reducto made several jobs of a
-//     submission, the first to end is processed and the others are duplicates.
-//   - Effects are at least once: the process can die between your effect and the 200.
-//     Make the effect idempotent.
-//   - If the sender disconnects, the call continues. The next delivery joins the call,
-//     or is a duplicate of the finished job.
+//   - Jobs of one submission count as one job. If a submission has several jobs, the
+//     first job to end is processed and the others are duplicates.
+//   - Effects happen at least once, because the process can die between your effect and
+//     the 200. Make the effect idempotent.
+//   - If the sender disconnects, the call continues. The next delivery waits for this
+//     call, or is a duplicate of the finished job.
 //
 // It does not guarantee that your function is called. If all four deliveries fail, the
 // Handler does not poll the API for the job. Use reducto.Client.Wait or package inbox
@@ -59,8 +59,8 @@
 // its result no longer exists, the Handler answers 200 and logs an error, and does not
 // call your function. If the API says that the job still runs, the Handler asks again
 // for four seconds and then answers 503. A duplicate that arrives after WithDedupWindow
-// costs one request to the API. In the first minute after a submission, the Handler
-// does not treat a 404 as a job that is gone.
+// costs one request to the API. In the first minute after a submission, a 404 does not
+// count as a job that no longer exists.
 //
 // Without a client, the status of the first delivery decides the outcome. A duplicate
 // that arrives after WithDedupWindow calls your function again.

@@ -41,8 +41,8 @@ var (
 	// ErrTxUnsupported: Delivery.CompleteTx needs an Inbox with a store that has
 	// transactions.
 	ErrTxUnsupported = errors.New("webhook: this delivery cannot be completed in a transaction: use an Inbox with package sqlstore")
-	// ErrShutdown is the cause (context.Cause) with which a Func's context ends if
-	// Shutdown has waited long enough.
+	// ErrShutdown is the cause (context.Cause) of a Func's context if the context of
+	// Shutdown ended before the call did.
 	ErrShutdown = errors.New("webhook: shutting down")
 )
 

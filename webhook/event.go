@@ -30,8 +30,9 @@ type Event struct {
 	// SubmissionID is the submission that made the job, empty if unknown. All jobs of
 	// one submission count as one job.
 	SubmissionID string
-	// KeyID names the secret that the delivery carried: "current" or "previous-1" for
-	// a Secret and a Svix, the key's ID for a Signer. When no delivery has carried an old secret for a day, remove it.
+	// KeyID names the secret that the delivery carried: "current" or "previous-1" for a
+	// Secret and a Svix, the key's ID for a Signer. Remove an old secret when no delivery
+	// has carried it for a day.
 	KeyID string
 	// Extra has the members of the body that this version does not know, or nil.
 	Extra map[string]json.RawMessage

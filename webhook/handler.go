@@ -15,10 +15,10 @@ import (
 	"github.com/reducto-go/reducto/webhook/internal/safe"
 )
 
-// Handler is an http.Handler that receives webhooks and calls your function within
-// the request. It calls the function once for each job, however many deliveries
-// arrive. It answers 200 after success and 500 after failure, so that Reducto tries
-// again. See the package comment for its guarantees and answers.
+// Handler is an http.Handler that receives webhooks and calls your function within the
+// request. It calls the function once for each job, even if several deliveries arrive.
+// It answers 200 after success and 500 after failure, so that Reducto tries again. See
+// the package comment for its guarantees and answers.
 //
 // Mount it for POST at the exact path of reducto.DirectWebhook. With a trailing
 // slash http.ServeMux would answer 307, which Reducto does not follow. No middleware
@@ -268,9 +268,9 @@ func (h *Handler) Stats() Stats {
 // Shutdown waits until no call is running. Call it after http.Server.Shutdown, which
 // does not wait for a call if its sender has disconnected.
 //
-// After Shutdown is called, deliveries that would begin a call are answered 503. If ctx
-// ends first, the contexts of the calls end with the cause ErrShutdown, and the error
-// is a *ShutdownError. Shutdown can be called again, and at any time.
+// After Shutdown is called, the Handler answers 503 to deliveries that would begin a
+// call. If ctx ends first, the contexts of the calls end with the cause ErrShutdown,
+// and the error is a *ShutdownError. Shutdown can be called again, and at any time.
 func (h *Handler) Shutdown(ctx context.Context) error {
 	h.memory.close()
 	select {

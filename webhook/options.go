@@ -11,8 +11,8 @@ import (
 
 // Defaults.
 const (
-	// DefaultMaxBodyBytes is the default of WithMaxBodyBytes: 1 MiB. Reducto's bodies
-	// have some 150 bytes and your metadata.
+	// DefaultMaxBodyBytes is the default of WithMaxBodyBytes: 1 MiB. A body has about
+	// 150 bytes, plus your metadata.
 	DefaultMaxBodyBytes = 1 << 20
 	// DefaultReadTimeout is the default of WithReadTimeout.
 	DefaultReadTimeout = 4 * time.Second
@@ -22,10 +22,10 @@ const (
 	DefaultFuncTimeout = 15 * time.Minute
 	// DefaultDuplicateTimeout is the default of WithDuplicateTimeout.
 	DefaultDuplicateTimeout = 4 * time.Second
-	// DefaultDedupWindow is the default of WithDedupWindow. Reducto's retries and the
-	// twelve hours of a job's life are well within it.
+	// DefaultDedupWindow is the default of WithDedupWindow. It is longer than Reducto's
+	// retries, and longer than the twelve hours for which Reducto keeps a job.
 	DefaultDedupWindow = 48 * time.Hour
-	// DefaultDedupSize is the default of WithDedupSize. A job takes about 300 bytes.
+	// DefaultDedupSize is the default of WithDedupSize. A job needs about 300 bytes.
 	DefaultDedupSize = 100_000
 )
 
@@ -88,8 +88,8 @@ func configure[O Option](opts []O) (*config, error) {
 
 // WithLogger sets the logger. Successes are logged at debug level, refusals and
 // conflicts at warning level, and failures that an operator must fix at error level.
-// Metadata, secrets, bodies and unverified requests are never logged. Records are
-// written on a goroutine of their own, so a logger that blocks loses records, not
+// Metadata, secrets, bodies and unverified requests are never logged. A separate
+// goroutine writes the records. If the logger blocks, records are lost, but no
 // deliveries. Default: no logger.
 func WithLogger(l *slog.Logger) ReceiverOption {
 	return func(c *config) error {
@@ -101,15 +101,15 @@ func WithLogger(l *slog.Logger) ReceiverOption {
 	}
 }
 
-// WithMaxBodyBytes sets the largest body, in bytes. A larger one is answered 413. For
-// a gzip body, the limit applies before and after decompression. Default:
-// DefaultMaxBodyBytes.
+// WithMaxBodyBytes sets the largest body, in bytes. The receiver answers 413 to a
+// larger one. For a gzip body, the limit applies before and after decompression.
+// Default: DefaultMaxBodyBytes.
 func WithMaxBodyBytes(n int64) ReceiverOption {
 	return positive("WithMaxBodyBytes", n, func(c *config) { c.maxBody = n })
 }
 
 // WithReadTimeout sets how long a body may take to arrive. A slower one is answered
-// 400. A shorter ReadTimeout of the http.Server stays in force. Default:
+// 400. A shorter ReadTimeout of the http.Server still applies. Default:
 // DefaultReadTimeout.
 func WithReadTimeout(d time.Duration) ReceiverOption {
 	return positive("WithReadTimeout", d, func(c *config) { c.readTimeout = d })
@@ -122,7 +122,8 @@ func WithRetryAfter(d time.Duration) ReceiverOption {
 }
 
 // WithRequireJSON answers 415 to a delivery whose Content-Type is not JSON. Reducto
-// does not document which one it sends. Default: every Content-Type is accepted.
+// does not document the Content-Type that it sends. By default, the receiver accepts
+// every Content-Type.
 func WithRequireJSON() ReceiverOption {
 	return func(c *config) error {
 		c.requireJSON = true
@@ -171,8 +172,8 @@ func WithFuncTimeout(d time.Duration) Option {
 }
 
 // WithDuplicateTimeout sets how long a duplicate waits for the running call. It gets
-// the same answer as that call. After that it is answered 503. Zero answers at once.
-// Default: DefaultDuplicateTimeout.
+// the same answer as that call. After this time, the Handler answers 503. With zero, it
+// answers at once. Default: DefaultDuplicateTimeout.
 func WithDuplicateTimeout(d time.Duration) Option {
 	return handlerOption(func(c *config) error {
 		if d < 0 {
@@ -183,15 +184,15 @@ func WithDuplicateTimeout(d time.Duration) Option {
 	})
 }
 
-// WithDedupWindow sets how long finished jobs are remembered. A duplicate of a
-// remembered job is answered 200 without a call. A duplicate that comes later is a
-// new job. Default: DefaultDedupWindow.
+// WithDedupWindow sets how long the Handler remembers finished jobs. It answers 200 to
+// a duplicate of such a job, without a call. A duplicate that comes later is a new job.
+// Default: DefaultDedupWindow.
 func WithDedupWindow(d time.Duration) Option {
 	return handlerOption(positive("WithDedupWindow", d, func(c *config) { c.dedupWindow = d }))
 }
 
-// WithDedupSize sets how many finished jobs are remembered. The oldest is forgotten
-// first. Default: DefaultDedupSize.
+// WithDedupSize sets how many finished jobs the Handler remembers. It forgets the
+// oldest first. Default: DefaultDedupSize.
 func WithDedupSize(n int) Option {
 	return handlerOption(positive("WithDedupSize", n, func(c *config) { c.dedupSize = n }))
 }

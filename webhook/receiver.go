@@ -20,9 +20,9 @@ import (
 	"github.com/reducto-go/reducto/webhook/internal/safe"
 )
 
-// Receiver turns requests into verified events. Handler and inbox.Inbox are built
-// on it. Use it for a receiver of your own, for example one that puts events into a
-// queue. It is safe for concurrent use.
+// Receiver turns requests into verified events. Handler and inbox.Inbox are built on
+// it. Use it for your own receiver, for example one that puts events into a queue. It
+// is safe for concurrent use.
 type Receiver struct {
 	verifier   Verifier
 	timed      timedVerifier // the verifier, if it is ours and needs the time

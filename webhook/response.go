@@ -25,8 +25,8 @@ var responses = map[int]string{
 	http.StatusServiceUnavailable:    `{"error":"unavailable"}`,
 }
 
-// Respond answers a delivery with a status of the package comment and the body that
-// belongs to it. A 503 has the header Retry-After.
+// Respond answers a delivery with one of the statuses in the package comment, and with
+// a matching body. A 503 has the header Retry-After.
 func (r *Receiver) Respond(w http.ResponseWriter, status int) {
 	values := [...]string{"application/json", "no-store"} // one allocation
 	header := w.Header()

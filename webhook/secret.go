@@ -37,12 +37,12 @@ const (
 // # Rotation
 //
 // Every process must accept a new secret before any process sends it. It must accept
-// the old secret as long as jobs with it can end:
+// the old secret as long as jobs that carry it can end:
 //
 //  1. Deploy NewSecret(old, new): it sends old and accepts both.
 //  2. Deploy NewSecret(new, old): it sends new and accepts both.
 //  3. Wait until no delivery has carried old (Event.KeyID) for a day. A job of the
-//     batch lane can take twelve hours.
+//     batch queue can take twelve hours.
 //  4. Deploy NewSecret(new).
 //
 // A single process can begin with step 2.

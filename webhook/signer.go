@@ -42,7 +42,7 @@ func (k Key) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(k)) }
 // MarshalJSON writes the id.
 func (k Key) MarshalJSON() ([]byte, error) { return json.Marshal(fmt.Sprint(k)) }
 
-// DefaultTokenLife is the default of WithTokenLife. A job of the batch lane can take
+// DefaultTokenLife is the default of WithTokenLife. A job of the batch queue can take
 // twelve hours, and its webhook can be late.
 const DefaultTokenLife = 48 * time.Hour
 
@@ -54,7 +54,7 @@ type SignerOption func(*signerConfig) error
 
 type signerConfig struct{ life time.Duration }
 
-// WithTokenLife sets how long after its submission a token is accepted. Default:
+// WithTokenLife sets how long after a submission the Signer accepts its token. Default:
 // DefaultTokenLife.
 func WithTokenLife(d time.Duration) SignerOption {
 	return func(c *signerConfig) error {
@@ -72,8 +72,9 @@ func WithTokenLife(d time.Duration) SignerOption {
 //
 //	v1.<key id>.<submission id>.<expiry, Unix seconds>.<HMAC-SHA256, base64url>
 //
-// A body that leaks can announce jobs of its own submission only, and only until the
-// token expires. Package inbox also refuses a job that is not one of the submission's.
+// Someone who has seen a body can announce only jobs of the same submission, and only
+// until the token expires. Package inbox also refuses a job that does not belong to the
+// submission.
 //
 // The first key signs, and all keys verify. To rotate, deploy the new key in second
 // place, then in first place. Remove the old key when no delivery has carried it
@@ -149,7 +150,7 @@ func (s *Signer) token(submissionID string, now time.Time) string {
 }
 
 // Verify accepts a body whose metadata has a token of one of the keys in its member
-// "secret". The event's SubmissionID is the one that the token names.
+// "secret". The SubmissionID of the event comes from the token.
 func (s *Signer) Verify(h http.Header, text []byte) (Event, error) {
 	return s.verifyAt(time.Now(), h, text)
 }

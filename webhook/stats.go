@@ -4,9 +4,9 @@ import "sync/atomic"
 
 // Stats counts what a Handler has done since it was made.
 type Stats struct {
-	// Accepted counts deliveries that began a call. Duplicates counts those that
-	// joined a running call, or whose job was done. Refused counts verified deliveries
-	// that were answered 503.
+	// Accepted counts deliveries that began a call. Duplicates counts deliveries of a
+	// job that was already running or done. Refused counts verified deliveries with the
+	// answer 503.
 	Accepted, Duplicates, Refused uint64
 	// Unauthorized counts requests answered 401, and TooLarge 413. Invalid counts
 	// requests that were not a delivery: answers 400, 405 and 415, and consumed bodies.
@@ -17,12 +17,12 @@ type Stats struct {
 	// Calls counts calls of the function, and Failures those that returned an error or
 	// panicked. Panics counts panics of the function and of the verifier.
 	Calls, Failures, Panics uint64
-	// Expired counts jobs that no longer existed when they were to be processed.
+	// Expired counts jobs that no longer existed when they were fetched.
 	Expired uint64
 	// LogLost counts log records that were dropped.
 	LogLost uint64
-	// InFlight is the number of running calls, and Remembered that of finished jobs
-	// that are remembered.
+	// InFlight is the number of running calls. Remembered is the number of finished
+	// jobs in memory.
 	InFlight, Remembered int
 }
 

@@ -30,11 +30,11 @@ const maxSignatures = 32
 // which begin with webhook-. See https://docs.reducto.ai/workflows/svix-webhooks.
 //
 // Svix accepts a delivery if a version 1 signature matches one of the secrets, and the
-// timestamp is within five minutes of our clock. The signature is over the body as it
-// was sent, with a byte order mark if there is one.
+// timestamp is within five minutes of our clock. The signature covers the body as it
+// was sent, including a byte order mark.
 //
-// Svix is a reducto.SubmitHook that adds nothing, so it can take the place of a Signer.
-// It is safe for concurrent use. It prints, logs and marshals as "[redacted]".
+// Svix is a reducto.SubmitHook that adds nothing, so you can use it instead of a
+// Signer. It is safe for concurrent use. It prints, logs and marshals as "[redacted]".
 type Svix struct {
 	kids []string
 	keys []keyed

@@ -15,9 +15,9 @@ import (
 // ServeHTTP of your handler, or send it to the url.
 //
 // v is the Secret, Signer or Svix that accepts the request. NewTestRequest signs with
-// its current secret or first key. If v is nil, or has another secret, the request is a
-// forgery. A member "submission_id" of the metadata is the submission's id. For a
-// Signer, NewTestRequest adds one if there is none.
+// its current secret or first key. If v is nil, or has another secret, the receiver
+// refuses the request. A member "submission_id" of the metadata is the submission's id.
+// For a Signer, NewTestRequest adds one if there is none.
 //
 // Like httptest.NewRequest, it panics on mistakes: if the url does not parse, the
 // metadata does not marshal, or v is of another type.

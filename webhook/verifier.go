@@ -10,9 +10,9 @@ import (
 // Verifier decides whether a request is a genuine delivery. Secret, Signer and Svix
 // are verifiers.
 //
-// Verify uses only the headers and the body. It does no I/O, is safe for concurrent
-// use, and changes neither. The Event shares no memory with the body. Each error
-// matches ErrMalformed or ErrUnauthorized by errors.Is, and does not repeat the request.
+// Verify uses only the headers and the body. It does no I/O, is safe for concurrent use,
+// and changes neither. The Event shares no memory with the body. Each error matches
+// ErrMalformed or ErrUnauthorized by errors.Is, and contains no data of the request.
 type Verifier interface {
 	Verify(h http.Header, body []byte) (Event, error)
 }

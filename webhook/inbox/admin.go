@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -28,7 +29,7 @@ func (in *Inbox) Get(ctx context.Context, jobID string) (Record, error) {
 }
 
 // List yields the records that f selects, in the order of their keys. f.Limit is the
-// size of a page, not of the whole.
+// number of records that List reads at a time. It does not limit the total.
 func (in *Inbox) List(ctx context.Context, f Filter) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		f := f
@@ -54,31 +55,57 @@ func (in *Inbox) List(ctx context.Context, f Filter) iter.Seq2[Record, error] {
 	}
 }
 
+// ErrNotDead is Replay's error for a key that has no dead record.
+var ErrNotDead = errors.New("inbox: no dead record")
+
 // Replay queues the dead records of these keys again, and resets their attempts. If a
-// key has no dead record, the error names the key. The others are replayed.
+// key has no dead record, the error is ErrNotDead and names the key. The others are
+// replayed.
 func (in *Inbox) Replay(ctx context.Context, keys ...string) error {
 	if len(keys) == 0 {
 		return nil
 	}
 	replayed := map[string]bool{}
-	for r, err := range in.List(ctx, Filter{Keys: keys, States: []State{StateDead}}) {
-		if err != nil {
+	for some := range slices.Chunk(keys, defaultListLimit) {
+		if err := in.replay(ctx, some, replayed); err != nil {
 			return err
 		}
-		ok, err := in.store.Finish(ctx, []Completion{{Lease: Lease{Key: r.Key, Token: r.Token}, State: StateReceived, Error: r.Error}})
-		if err != nil {
-			return err
-		}
-		replayed[r.Key] = ok[0]
 	}
 	in.wake.send()
 	var missing []error
 	for _, key := range keys {
 		if !replayed[Key(key)] {
-			missing = append(missing, fmt.Errorf("inbox: no dead record %q", key))
+			missing = append(missing, fmt.Errorf("%w %q", ErrNotDead, key))
 		}
 	}
 	return errors.Join(missing...)
+}
+
+// replay queues the dead records of these keys again with one commit, and notes their
+// keys.
+func (in *Inbox) replay(ctx context.Context, keys []string, replayed map[string]bool) error {
+	records, err := in.store.List(ctx, Filter{Keys: keys, States: []State{StateDead}, WithoutMetadata: true, Limit: len(keys)})
+	if err != nil || len(records) == 0 {
+		return err
+	}
+	list := make([]Completion, len(records))
+	for i, r := range records {
+		list[i] = Completion{Lease: Lease{Key: r.Key, Token: r.Token}, State: StateReceived, Error: r.Error}
+	}
+	held, err := in.store.Finish(ctx, list)
+	if err == nil && len(held) != len(list) {
+		err = fmt.Errorf("inbox: the store gave %d answers to %d completions", len(held), len(list))
+	}
+	if err != nil {
+		return err
+	}
+	for i, r := range records {
+		if held[i] {
+			replayed[r.Key] = true
+			in.note(HistoryEntry{Key: r.Key, Kind: HistoryReplayed})
+		}
+	}
+	return nil
 }
 
 // Stats has the counters of an Inbox since New, and the numbers of records in its
@@ -89,10 +116,15 @@ type Stats struct {
 	webhook.Stats
 	// Store counts the records of the store, from all processes.
 	Store StoreStats
-	// OldestCall is how long the longest running function of this Inbox has run. If it
-	// is longer than WithFuncTimeout, the function ignores its context and keeps its
-	// worker.
+	// OldestCall is the age of the oldest running call of this Inbox. If it is longer
+	// than WithFuncTimeout, the function ignores its context and keeps its worker.
 	OldestCall time.Duration
+	// NextExpiry is the time until the next job expires whose record is neither done nor
+	// dead. If there is none, it is the value of WithJobExpiry.
+	NextExpiry time.Duration
+	// HistoryLost counts entries of the history that were dropped, because the store
+	// failed or was too slow.
+	HistoryLost uint64
 	// MeasurementsLost counts measurements that were dropped because the Observer was
 	// too slow or panicked.
 	MeasurementsLost uint64
@@ -106,7 +138,11 @@ func (in *Inbox) Stats(ctx context.Context) (Stats, error) {
 	}
 	s := Stats{
 		Stats: in.recv.Stats(), Store: store, OldestCall: in.oldestCall(),
+		NextExpiry:       in.cfg.jobExpiry - store.OldestUnfinished,
 		MeasurementsLost: in.measure.calls.Lost.Load(),
+	}
+	if in.history != nil {
+		s.HistoryLost = in.history.lost.Load()
 	}
 	c := &in.stats
 	s.Accepted, s.Duplicates, s.Refused = c.accepted.Load(), c.duplicates.Load(), c.refused.Load()

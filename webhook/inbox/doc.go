@@ -7,7 +7,7 @@
 //	in, err := inbox.New(secret, store, process)
 //	client, err := reducto.NewClient(
 //		reducto.WithWebhook(reducto.DirectWebhook("https://your-app.com/webhook")),
-//		reducto.WithSubmitHook(in), // in the place of the secret
+//		reducto.WithSubmitHook(in), // instead of the secret
 //	)
 //	mux := http.NewServeMux()
 //	mux.Handle("POST /webhook", in)
@@ -28,47 +28,50 @@
 //	admin.go       you list, wait for, count and replay records          received
 //
 // batch.go joins deliveries into one commit, lease.go renews leases, and rate.go limits
-// the polling. run.go and serve.go start and stop the Inbox. health.go and observer.go
-// report its state. The interface for authors of stores is in store.go.
+// the rate of polls. run.go and serve.go start and stop the Inbox. health.go and
+// observer.go report its state. history.go keeps what happened, for package dashboard.
+// The interfaces for authors of stores are in store.go and history.go.
 //
 // # What an Inbox guarantees
 //
 //   - After a 200 the delivery is in the store. It survives a restart, and with a
 //     database that commits to disk also a power failure. A MemoryStore does not
 //     survive a restart, so the Inbox then answers after your function.
-//   - Your function is called with one outcome for each submission: completed, failed,
-//     cancelled, expired or unknown. The outcome is unknown if the answer to the
-//     submission was lost, and no delivery or job was found within a day. It is also
-//     unknown if a delivery announced the end of a job, but the API says for three
-//     times WithJobExpiry that it still runs.
+//   - The Inbox calls your function with one outcome for each submission: completed,
+//     failed, cancelled, expired or unknown. The outcome is unknown if the answer to
+//     the submission was lost, and no delivery or job was found within a day. It is
+//     also unknown if a delivery announced the end, but the API still reports the job
+//     as running after three times WithJobExpiry.
 //   - The API decides the outcome, not the delivery. WithoutRefetch changes that.
 //   - If your function returns an error or panics, the Inbox calls it again with
-//     exponential backoff. One hour before the job expires, but not before the third
-//     call, it gives up and marks the record dead. List shows dead records, and Replay
-//     queues one again.
-//   - Over all processes, only one call for a job holds the lease at a time. If a
+//     exponential backoff. It gives up one hour before the job expires, but not before
+//     the third call. Then it marks the record dead. List shows dead records, and
+//     Replay queues one again.
+//   - Across all processes, only one call for a job holds the lease at a time. If a
 //     process is paused for longer than its lease, the next call can overlap with it.
-//     The store then refuses its completion, but nothing can undo its effects.
+//     The store then refuses the completion of the first call, but nothing can undo its
+//     effects.
 //   - Effects happen at least once, because the process can end between your effect and
 //     the completion. Make the effect idempotent, or use Delivery.CompleteTx, which
 //     commits both in one transaction of the store's database.
-//   - After the completion your function is not called for that job again while the
-//     record is kept (WithDoneRetention).
-//   - While the store fails, deliveries are answered 503 and submissions are not sent.
-//     While the API refuses the key, work pauses and no record is changed.
+//   - After the completion, the Inbox does not call your function for that job again
+//     while it keeps the record (WithDoneRetention).
+//   - While the store fails, the Inbox answers 503 to deliveries, and the client sends
+//     no submissions. While the API refuses the key, work pauses and no record changes.
 //
 // # Which record a job belongs to
 //
 // A job belongs to at most one record, and a record belongs to one submission. The
 // API's answer to the submission names the job. A delivery can arrive before that
-// answer. Then it is committed and answered 200, and waits for the answer for up to two
-// minutes (WithHold). The answer makes it due at once. If the answer names another job,
-// the delivery is dropped and its record is pending again. After the hold, the Inbox
-// accepts the delivery. Later contradictions are logged as errors and counted
+// answer. Then the Inbox commits the delivery and answers 200. The delivery waits for
+// the answer to the submission for up to two minutes (WithHold). If that answer names
+// the job, the record is due at once. If it names another job, the Inbox drops the
+// delivery, and the record is pending again. If there is no answer after the hold, the
+// Inbox accepts the delivery. It logs later contradictions as errors and counts them
 // (MetricConflicts).
 //
-// A delivery for a job of another record is answered 401. If all answers to a
-// submission are known, a delivery that names another job is answered 401 too.
+// The Inbox answers 401 to a delivery for a job of another record. If all answers to a
+// submission are known, it also answers 401 to a delivery that names another job.
 //
 // With a stolen token, someone can assign another job to the submission. This works
 // only if the answer to the submission is lost or takes longer than the hold. Rotate

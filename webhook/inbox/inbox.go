@@ -41,6 +41,7 @@ type Inbox struct {
 	measure measurements
 	stats   counters
 	health  health
+	history *historyWriter // nil without WithHistory
 
 	receive *batcher[Notification, ReceiveResult]
 	finish  *batcher[Completion, bool]
@@ -77,6 +78,10 @@ func New(v webhook.Verifier, s Store, f webhook.Func, opts ...Option) (*Inbox, e
 	case f == nil:
 		return nil, &reducto.RequestError{Op: op, Field: "the function", Reason: "it is nil: give the function that processes a job"}
 	}
+	keeper, _ := s.(HistoryStore)
+	if cfg.history && keeper == nil {
+		return nil, &reducto.RequestError{Op: op, Field: "WithHistory", Reason: "the store is no HistoryStore: leave the option out, or use MemoryStore or package sqlstore"}
+	}
 	log := safe.NewLog(cfg.logger)
 	shared := cfg.receiver
 	if log.On() {
@@ -98,6 +103,9 @@ func New(v webhook.Verifier, s Store, f webhook.Func, opts ...Option) (*Inbox, e
 	in.drain, in.stopClaims = context.WithCancel(context.Background())
 	in.receive = &batcher[Notification, ReceiveResult]{max: batchSize, least: cfg.storeTimeout, do: in.storeReceive}
 	in.finish = &batcher[Completion, bool]{max: batchSize, do: in.storeFinish}
+	if cfg.history {
+		in.history = newHistoryWriter(keeper, cfg.storeTimeout, log)
+	}
 	if c, ok := s.(Capable); ok {
 		is := c.Capabilities()
 		in.volatile = is.Volatile

@@ -12,8 +12,7 @@ import (
 	"github.com/reducto-go/reducto/webhook/internal/safe"
 )
 
-// DefaultHold is how long a delivery waits for the answer to its submission, if the
-// answer has not named the job yet. After that its record is due without the answer.
+// DefaultHold is the default of WithHold.
 const DefaultHold = 2 * time.Minute
 
 // ServeHTTP answers one delivery. It implements http.Handler. A process that only
@@ -42,7 +41,8 @@ func (in *Inbox) measureRefusal(err error) {
 }
 
 // take writes a verified delivery to the store, and returns the answer's status.
-func (in *Inbox) take(r *http.Request, e *webhook.Event) int {
+func (in *Inbox) take(r *http.Request, e *webhook.Event) (code int) {
+	arrived := time.Now()
 	// The delivery must not be lost if the sender goes away.
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(r.Context()), in.cfg.intakeTimeout, errStoreTimeout)
 	defer cancel()
@@ -56,6 +56,7 @@ func (in *Inbox) take(r *http.Request, e *webhook.Event) int {
 		Source:       SourceWebhook,
 		Hold:         in.cfg.hold,
 	})
+	defer func() { in.noteDelivery(e, arrived, result, code, err) }()
 	if err != nil {
 		in.stats.refused.Add(1)
 		in.measure.count(MetricDeliveries, "store_error", 1)

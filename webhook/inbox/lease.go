@@ -15,7 +15,7 @@ import (
 
 // ErrLeaseLost is the cause of a function's context if its lease could not be renewed
 // in time. Another worker may have the job now, and the completion of this call is
-// refused. It is also CompleteTx's error then: roll back.
+// refused. CompleteTx then returns it too: roll back.
 var ErrLeaseLost = errors.New("inbox: lease lost")
 
 // claim is a record that a worker of this process has claimed.
@@ -160,4 +160,5 @@ func (in *Inbox) loseClaim(ctx context.Context, c *claim, why string) {
 	}
 	in.measure.count(MetricFenced, "", 1)
 	in.logRecord(ctx, slog.LevelWarn, "inbox: lease lost: "+why, &c.record)
+	in.noteClaim(c, HistoryFenced, why)
 }

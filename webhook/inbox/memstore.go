@@ -16,7 +16,7 @@ import (
 // prototypes. All records end with the process, so an Inbox with a MemoryStore
 // answers a delivery after the function has run.
 //
-// A record takes about one kilobyte and its metadata, until Purge removes it. It uses
+// A record needs about one kilobyte plus its metadata, until Purge removes it. It uses
 // the clock of the process. In a testing/synctest bubble, it uses the bubble's clock.
 type MemoryStore struct {
 	mu      sync.Mutex
@@ -82,6 +82,8 @@ type memRecord struct {
 	open int  // sends whose answer is expected
 	sent int  // jobs that the other sends may have made
 	hold bool // received, and waiting for Bind
+
+	history []HistoryEntry
 
 	seq   uint64
 	queue *memQueue
@@ -420,8 +422,8 @@ func (m *MemoryStore) held(l Lease) *memRecord {
 	return nil
 }
 
-// Finish implements Store. It fails, and changes nothing, if a completion has
-// another state than it can have.
+// Finish implements Store. It fails, and changes nothing, if the State of a completion
+// is not allowed.
 func (m *MemoryStore) Finish(ctx context.Context, list []Completion) ([]bool, error) {
 	for _, c := range list {
 		if c.State != StateDone && c.State != StateDead && c.State != StateReceived {
@@ -473,20 +475,24 @@ func (m *MemoryStore) Overdue(ctx context.Context, n int, next func(*Record) tim
 	return records, nil
 }
 
-// List implements Store. It looks at all records, unless f has a job or keys.
+// List implements Store. It reads all records, unless f has a job or keys.
 func (m *MemoryStore) List(ctx context.Context, f Filter) ([]Record, error) {
 	now, err := m.begin(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer m.mu.Unlock()
+	order := strings.Compare
+	if f.Newest {
+		order = func(a, b string) int { return strings.Compare(b, a) }
+	}
 	var found []*memRecord
 	for _, r := range m.candidates(f) {
-		if r != nil && r.Key > wireid.Key(f.After) && (len(f.States) == 0 || slices.Contains(f.States, r.State)) {
+		if r != nil && (f.After == "" || order(r.Key, wireid.Key(f.After)) > 0) && (len(f.States) == 0 || slices.Contains(f.States, r.State)) {
 			found = append(found, r)
 		}
 	}
-	slices.SortFunc(found, func(a, b *memRecord) int { return strings.Compare(a.Key, b.Key) })
+	slices.SortFunc(found, func(a, b *memRecord) int { return order(a.Key, b.Key) })
 	limit := f.Limit
 	if limit <= 0 {
 		limit = defaultListLimit
@@ -494,7 +500,11 @@ func (m *MemoryStore) List(ctx context.Context, f Filter) ([]Record, error) {
 	found = slices.Compact(found)
 	records := make([]Record, 0, min(limit, len(found)))
 	for _, r := range found[:min(limit, len(found))] {
-		records = append(records, r.view(now))
+		v := r.view(now)
+		if f.WithoutMetadata {
+			v.Metadata = nil
+		}
+		records = append(records, v)
 	}
 	return records, nil
 }
@@ -571,7 +581,41 @@ func (m *MemoryStore) Purge(ctx context.Context, doneFor, deadFor time.Duration,
 	return removed, nil
 }
 
+// AppendHistory implements HistoryStore.
+func (m *MemoryStore) AppendHistory(ctx context.Context, list []HistoryEntry) error {
+	if _, err := m.begin(ctx); err != nil {
+		return err
+	}
+	defer m.mu.Unlock()
+	for _, e := range list {
+		if r := m.records[wireid.Key(e.Key)]; r != nil {
+			e.Key = r.Key
+			r.history = append(r.history, e)
+			if n := len(r.history) - HistoryFirst - HistoryLatest; n > 0 {
+				r.history = slices.Delete(r.history, HistoryFirst, HistoryFirst+n)
+			}
+		}
+	}
+	return nil
+}
+
+// History implements HistoryStore.
+func (m *MemoryStore) History(ctx context.Context, key string) ([]HistoryEntry, error) {
+	if _, err := m.begin(ctx); err != nil {
+		return nil, err
+	}
+	defer m.mu.Unlock()
+	r := m.records[wireid.Key(key)]
+	if r == nil {
+		return nil, nil
+	}
+	list := slices.Clone(r.history)
+	slices.SortStableFunc(list, func(a, b HistoryEntry) int { return a.At.Compare(b.At) })
+	return list, nil
+}
+
 var (
-	_ Store   = (*MemoryStore)(nil)
-	_ Capable = (*MemoryStore)(nil)
+	_ Store        = (*MemoryStore)(nil)
+	_ Capable      = (*MemoryStore)(nil)
+	_ HistoryStore = (*MemoryStore)(nil)
 )

@@ -11,7 +11,7 @@ import (
 // calls its methods. It does not receive deliveries or run functions. An Observer that
 // blocks or panics loses measurements, not deliveries.
 //
-// Names and labels are the constants below. Labels come from fixed sets.
+// Names and labels are the constants below. Each label has a fixed set of values.
 type Observer interface {
 	// Count adds n to a counter.
 	Count(name, label string, n int64)
@@ -23,8 +23,8 @@ type Observer interface {
 
 // Counters, with their labels.
 const (
-	// MetricDeliveries counts requests: accepted, duplicate, refused (a job that is not
-	// its submission's), unauthorized, invalid, too_large, store_error.
+	// MetricDeliveries counts requests: accepted, duplicate, refused (the job does not
+	// belong to the submission), unauthorized, invalid, too_large, store_error.
 	MetricDeliveries = "deliveries"
 	// MetricUnauthorized counts unauthorized requests by webhook.RefusalReason.
 	MetricUnauthorized = "unauthorized"
@@ -35,15 +35,15 @@ const (
 	MetricHandled = "handled"
 	// MetricOutcomes counts records that became done, by outcome.
 	MetricOutcomes = "outcomes"
-	// MetricFenced counts claims that were lost, and completions that were refused.
+	// MetricFenced counts lost claims and refused completions.
 	MetricFenced = "fenced"
 	// MetricConflicts counts contradictions: about how a job ended, or about the
 	// submission that it belongs to.
 	MetricConflicts = "conflicts"
 	// MetricDead counts records that became dead.
 	MetricDead = "dead"
-	// MetricReconciled counts jobs that the reconciler found to have ended. With a
-	// webhook, these are missed deliveries.
+	// MetricReconciled counts jobs whose end the reconciler found. With a webhook,
+	// these are missed deliveries.
 	MetricReconciled = "reconciled"
 	// MetricPolls counts requests of the reconciler: ok, not_found, rate_limited,
 	// unauthorized, error.
@@ -70,7 +70,7 @@ const (
 const (
 	// MetricRecords is the number of records by state.
 	MetricRecords = "records"
-	// MetricOldestDueSeconds is how long the longest due record has been due.
+	// MetricOldestDueSeconds is the time since the oldest due record became due.
 	MetricOldestDueSeconds = "oldest_due_seconds"
 	// MetricOldestPendingSeconds is the age of the oldest pending record.
 	MetricOldestPendingSeconds = "oldest_pending_seconds"
@@ -79,8 +79,7 @@ const (
 	MetricNearestExpirySeconds = "nearest_expiry_seconds"
 	// MetricActiveLeases is the number of functions that run in this process.
 	MetricActiveLeases = "active_leases"
-	// MetricOldestCallSeconds is how long the longest running function of this process
-	// has run.
+	// MetricOldestCallSeconds is the age of the oldest running call in this process.
 	MetricOldestCallSeconds = "oldest_call_seconds"
 )
 

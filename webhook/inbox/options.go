@@ -50,6 +50,7 @@ type config struct {
 	maxBody  int64
 	logger   *slog.Logger
 	observer Observer
+	history  bool
 
 	refetch         bool
 	workers         int
@@ -209,7 +210,7 @@ func WithFuncTimeout(d time.Duration) Option {
 }
 
 // WithMinBackoff sets the pause after the first failure of the function. The pause
-// doubles with each failure; half of it is random. Default: DefaultMinBackoff.
+// doubles with each failure. Half of the pause is random. Default: DefaultMinBackoff.
 func WithMinBackoff(d time.Duration) Option {
 	return positive("WithMinBackoff", d, func(c *config) { c.minBackoff = d })
 }
@@ -220,15 +221,15 @@ func WithMaxBackoff(d time.Duration) Option {
 	return positive("WithMaxBackoff", d, func(c *config) { c.maxBackoff = d })
 }
 
-// WithJobExpiry sets how long Reducto keeps a job after its submission. Raise it if
-// your jobs persist their results. Default: DefaultJobExpiry.
+// WithJobExpiry sets how long Reducto keeps a job after its submission. Raise it if you
+// submit with Settings.PersistResults. Default: DefaultJobExpiry.
 func WithJobExpiry(d time.Duration) Option {
 	return positive("WithJobExpiry", d, func(c *config) { c.jobExpiry = d })
 }
 
-// WithGiveUpBefore sets how long before a job expires the Inbox stops retrying the
-// function, and marks the record dead. It calls the function at least three times.
-// Zero: when the job expires. Default: DefaultGiveUpBefore.
+// WithGiveUpBefore sets when the Inbox stops retrying a function that fails: this long
+// before the job expires. Then it marks the record dead. It always makes at least three
+// calls. With zero, it stops when the job expires. Default: DefaultGiveUpBefore.
 func WithGiveUpBefore(d time.Duration) Option {
 	return func(c *config) error {
 		if d < 0 {
@@ -251,8 +252,8 @@ func WithDeadRetention(d time.Duration) Option {
 	return positive("WithDeadRetention", d, func(c *config) { c.deadRetention = d })
 }
 
-// WithIntakeTimeout sets how long a delivery waits for the store. After that it is
-// answered 503. Default: DefaultIntakeTimeout.
+// WithIntakeTimeout sets how long a delivery waits for the store. After that the Inbox
+// answers 503. Default: DefaultIntakeTimeout.
 func WithIntakeTimeout(d time.Duration) Option {
 	return positive("WithIntakeTimeout", d, func(c *config) { c.intakeTimeout = d })
 }
@@ -264,14 +265,15 @@ func WithStoreTimeout(d time.Duration) Option {
 }
 
 // WithHold sets how long a delivery waits for the answer to its submission, if the
-// answer is not recorded yet. Default: DefaultHold.
+// answer is not recorded yet. After that, the Inbox processes the delivery. Default:
+// DefaultHold.
 func WithHold(d time.Duration) Option {
 	return positive("WithHold", d, func(c *config) { c.hold = d })
 }
 
-// WithPollAfter sets the time after a submission at which the reconciler polls the
-// API for the first time, if no delivery has come. Without a webhook it begins after
-// one second. Default: DefaultPollAfter.
+// WithPollAfter sets when the reconciler polls the API for a job for the first time:
+// this long after the submission, if no delivery has come. Without a webhook it polls
+// after one second. Default: DefaultPollAfter.
 func WithPollAfter(d time.Duration) Option {
 	return positive("WithPollAfter", d, func(c *config) { c.pollAfter = d })
 }

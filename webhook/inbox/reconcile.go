@@ -301,6 +301,7 @@ func (p *reconciler) find(ctx context.Context, job *reducto.JobSummary, todo ove
 		p.fail(fmt.Errorf("inbox: a job that was found could not be recorded: %w", err))
 		return nil
 	}
+	p.in.noteAnswer(Answer{SubmissionID: r.SubmissionID, JobID: job.JobID}, "found in the list of jobs")
 	return r
 }
 
@@ -446,6 +447,7 @@ func (p *reconciler) receive(ctx context.Context, ends []ending) error {
 			p.in.logRecord(ctx, slog.LevelWarn, "inbox: no delivery came; the reconciler found the job's end", r,
 				slog.String("found", list[i].JobID), slog.String("found_outcome", string(list[i].Outcome)))
 		}
+		p.in.note(HistoryEntry{Key: result.Key, Kind: HistoryPolled, JobID: list[i].JobID, Detail: string(list[i].Outcome)})
 		p.in.wake.send()
 		p.in.ended.send()
 	}

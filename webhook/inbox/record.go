@@ -45,15 +45,15 @@ type Record struct {
 	// SubmissionID is the submission. It is empty for a job that was submitted
 	// elsewhere.
 	SubmissionID string
-	// JobID is the job that the record was received for. While the record is pending
-	// it is the first job that the API named, empty if there is none.
+	// JobID is the job whose end was received. In a pending record, it is the first job
+	// that the API named, or empty.
 	JobID string
 	// JobIDs are all jobs of the record, JobID included.
 	JobIDs []string
 	// Type is the kind of job, empty if unknown.
 	Type reducto.JobType
-	// State is where the record is in its life. A claim whose lease has ended still
-	// shows as claimed.
+	// State is where the record is in its life. The state stays StateClaimed after the
+	// lease has ended.
 	State State
 	// Status, Outcome and Source are those of the notification that was accepted.
 	Status  reducto.JobStatus
@@ -73,11 +73,11 @@ type Record struct {
 	Error string
 
 	// SubmittedAt is when the submission was recorded. It is zero if the record began
-	// with a notification. ReceivedAt is when the notification was accepted.
-	// FinishedAt is when the record became done or dead. DueAt is when a pending
-	// record is to be polled, when a received one can be claimed, and when the lease
-	// of a claimed one ends. ReadAt is when the store read the record. All times are
-	// the store's. A time that does not apply is zero.
+	// with a notification. ReceivedAt is when the notification was accepted. FinishedAt
+	// is when the record became done or dead. At DueAt, a pending record is polled, a
+	// received record can be claimed, and the lease of a claimed record ends. ReadAt is
+	// when the store read the record. All times are the store's. A time that does not
+	// apply is zero.
 	SubmittedAt, ReceivedAt, FinishedAt, DueAt, ReadAt time.Time
 }
 

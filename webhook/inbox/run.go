@@ -29,8 +29,8 @@ const (
 // the functions end too, with the cause webhook.ErrShutdown. Run waits until the
 // functions have returned, and returns the cause of ctx's end.
 //
-// The client should have this Inbox as its submit hook. An Inbox runs once at a time.
-// Any number of processes can run one on the same Store.
+// The client should have this Inbox as its submit hook. Do not call Run again while it
+// runs. Any number of processes can run an Inbox on the same Store.
 func (in *Inbox) Run(ctx context.Context, client *reducto.Client) error {
 	run, err := in.begin(ctx, client, "inbox.Run")
 	if err != nil {
@@ -48,6 +48,7 @@ func (in *Inbox) Run(ctx context.Context, client *reducto.Client) error {
 	run.workers.Wait()
 	stopBeat()
 	background.Wait()
+	in.flushHistory(ctx)
 	if in.drain.Err() != nil {
 		return nil
 	}
@@ -74,6 +75,7 @@ func (in *Inbox) RunOnce(ctx context.Context, client *reducto.Client) error {
 	stopBeat()
 	background.Wait()
 	in.purge(ctx)
+	in.flushHistory(ctx)
 	return errors.Join(err, causeOf(ctx))
 }
 
@@ -221,6 +223,7 @@ func (in *Inbox) start(run *running, r Record, asked time.Time) {
 	in.running[c.lease()] = c
 	in.mu.Unlock()
 	in.watch(c)
+	in.noteClaim(c, HistoryClaimed, "")
 	run.workers.Go(func() {
 		defer func() {
 			c.unwatch()
@@ -263,6 +266,13 @@ func (in *Inbox) housekeep(ctx context.Context) {
 	}
 }
 
+// flushHistory writes the entries of the history that wait.
+func (in *Inbox) flushHistory(ctx context.Context) {
+	ctx, cancel := in.storeContext(context.WithoutCancel(ctx))
+	defer cancel()
+	_ = in.history.flush(ctx)
+}
+
 func (in *Inbox) purge(ctx context.Context) {
 	for ctx.Err() == nil {
 		n, err := in.store.Purge(ctx, in.cfg.doneRetention, in.cfg.deadRetention, purgeBatch)
@@ -275,14 +285,14 @@ func (in *Inbox) purge(ctx context.Context) {
 	}
 }
 
-// Shutdown stops claiming, and waits for the running functions and for Run. Claims
-// that have not begun are given back at once. Deliveries are still received, so call
-// it after http.Server.Shutdown.
+// Shutdown stops claiming, and waits for the running functions and for Run. It releases
+// claimed records at once if the function has not begun. The Inbox still receives
+// deliveries, so call it after http.Server.Shutdown.
 //
 // If ctx ends first, the contexts of the functions end with the cause
 // webhook.ErrShutdown, and the error is a *webhook.ShutdownError. Their records are
-// given back when they return, or claimed by others when their leases end. Shutdown
-// can be called again, and at any time.
+// released when they return. Otherwise other workers claim them when the leases end.
+// Shutdown can be called again, and at any time.
 func (in *Inbox) Shutdown(ctx context.Context) error {
 	in.mu.Lock()
 	in.stopClaims()
@@ -300,7 +310,7 @@ func (in *Inbox) Shutdown(ctx context.Context) error {
 			}
 		}
 	}
-	for _, wait := range []func(context.Context) error{in.log.Wait, in.recv.Flush, in.measure.calls.Wait} {
+	for _, wait := range []func(context.Context) error{in.log.Wait, in.recv.Flush, in.measure.calls.Wait, in.history.flush} {
 		if err := wait(ctx); err != nil {
 			return &webhook.ShutdownError{Err: err}
 		}

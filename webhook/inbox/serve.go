@@ -10,9 +10,9 @@ import (
 )
 
 // Serve runs the server and the Inbox until ctx ends or one of them fails. Then it
-// stops them in order: first the server, so that no request is cut off, then the
-// Inbox, so that running functions finish. Together they have the time of
-// WithShutdownTimeout. After a graceful end Serve returns nil.
+// stops them in order: first the server, so that no request is cut off, then the Inbox,
+// so that running functions finish. WithShutdownTimeout limits both together. After a
+// graceful end Serve returns nil.
 //
 // The server listens on its Addr, with TLS if its TLSConfig has certificates. Mount
 // the Inbox in its Handler:

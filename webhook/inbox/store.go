@@ -10,8 +10,8 @@ import (
 	"github.com/reducto-go/reducto/webhook"
 )
 
-// Store keeps the records of an Inbox. MemoryStore is one, package sqlstore has
-// one for databases, and package storetest checks others.
+// Store keeps the records of an Inbox. MemoryStore keeps them in memory, and package
+// sqlstore in a database. Package storetest checks your own Store.
 //
 // A record is one submission, or one job that was submitted elsewhere. Its Key is
 // the submission's id, or the job's id if there is no submission. A job belongs to
@@ -22,21 +22,21 @@ import (
 // Finish also returns a claimed or dead record to received. Bind returns a record
 // to pending if it was received for a job that is not its own and waits for Bind.
 //
-// These rules hold for every method. The store's clock counts, not the caller's.
-// A nil error means that the changes are durable. After an error the caller does
-// not know which elements were changed, and may call again. The elements of a
-// slice are independent, each is atomic, and results come in the same order. A
-// method returns soon after its context ends. All methods are safe for concurrent
-// use, also by several processes. Two spellings of one UUID are the same id.
+// These rules hold for every method. The store's clock counts, not the caller's. A nil
+// error means that the changes are durable. After an error the caller does not know
+// which elements were changed, and may call again. The elements of a slice are
+// independent, each is atomic, and results have the same order. A method returns soon
+// after its context ends. All methods are safe for concurrent use, also by several
+// processes. Two spellings of one UUID are the same id.
 type Store interface {
 	// Submit records a submission that is about to be sent. If the record exists,
-	// Submit notes that it is sent once more. Without an ID, Submit records a job that
-	// was submitted elsewhere, unless a record has that job.
+	// Submit counts one more send. If s has no ID, Submit records a job that was
+	// submitted elsewhere, unless a record has that job.
 	Submit(ctx context.Context, s Submission) error
 
 	// Bind records the answer to a submission. It is safe to repeat an answer that
-	// names a job. Its error is ErrConflict if another record keeps the job, or if the
-	// record was already claimed for another job.
+	// names a job. Its error is ErrConflict if the job belongs to another record, or if
+	// the record was already claimed for another job.
 	Bind(ctx context.Context, a Answer) error
 
 	// Receive records that jobs have ended. See ReceiveResult for what it does with
@@ -44,24 +44,25 @@ type Store interface {
 	Receive(ctx context.Context, list []Notification) ([]ReceiveResult, error)
 
 	// Claim claims up to n records that are due, or whose lease has ended, the longest
-	// received first. Each gets a Token that no record of its Key has had, its Attempt
-	// is raised by one, and its lease lasts for the given time. next is the time until
-	// another record may be due, negative if there is none. It may be too short.
+	// received first. Claim gives each record a Token that no record of its Key has
+	// had. It raises Attempt by one, and the lease lasts for the given time. next is
+	// the time until another record may be due. It is negative if there is none, and
+	// may be too short.
 	Claim(ctx context.Context, n int, lease time.Duration) (claimed []Record, next time.Duration, err error)
 
 	// Extend renews leases to end after d. It reports for each whether its token still
-	// holds the record, even if the lease has ended. A record in an open transaction
-	// of FinishTx is held; Extend does not wait for it.
+	// holds the record, even if the lease has ended. A record in an open transaction of
+	// FinishTx counts as held. Extend does not wait for the transaction.
 	Extend(ctx context.Context, leases []Lease, d time.Duration) ([]bool, error)
 
-	// Finish ends claims. It reports for each whether its token held the record, and
-	// changes nothing if not. StateReceived also applies to a dead record, which is
-	// how one is replayed.
+	// Finish ends claims. It reports for each whether its token held the record. If
+	// not, it does not change the record. StateReceived also queues a dead record
+	// again, for Replay.
 	Finish(ctx context.Context, list []Completion) ([]bool, error)
 
 	// Overdue returns up to n pending records that are due to be polled, the longest
 	// due first. It makes each due again after next(record), and raises Polls by one.
-	// The records are as they were before.
+	// It returns the records as they were before these changes.
 	Overdue(ctx context.Context, n int, next func(*Record) time.Duration) ([]Record, error)
 
 	// List returns the records that f selects, in the byte order of their keys.
@@ -75,27 +76,28 @@ type Store interface {
 	Purge(ctx context.Context, doneFor, deadFor time.Duration, n int) (int, error)
 }
 
-// ErrConflict is Bind's error if the API's answer contradicts what the store has
-// processed or is processing. The store keeps what it has.
+// ErrConflict is the error of Bind if the API's answer contradicts the records in the
+// store. These records keep their jobs.
 var ErrConflict = errors.New("inbox: the job belongs to another record, or the record to another job")
 
 // TxStore is a Store that can finish a record in a transaction of the user's.
 type TxStore interface {
 	Store
 	// FinishTx is Finish for one completion within tx, a transaction on the store's
-	// database. Until tx ends, the record is held, whatever its lease says.
+	// database. Until tx ends, no other worker can claim the record, even if its lease
+	// has ended.
 	FinishTx(ctx context.Context, tx webhook.Execer, c Completion) (bool, error)
 }
 
 // Locker is a Store that several processes share. It lets one of them at a time
 // poll the API. Without it every process polls.
 type Locker interface {
-	// Lock takes or renews a lock for the time d, and reports whether owner has it. If
-	// d is zero, it releases the lock.
+	// Lock acquires or renews a lock for the time d, and reports whether owner has it.
+	// If d is zero, it releases the lock.
 	Lock(ctx context.Context, name, owner string, d time.Duration) (bool, error)
 }
 
-// Capable is a Store that describes itself. Without it the zero Capabilities hold.
+// Capable is a Store that describes itself. Other stores have the zero Capabilities.
 type Capable interface{ Capabilities() Capabilities }
 
 // Capabilities describe a Store.
@@ -103,8 +105,8 @@ type Capabilities struct {
 	// Volatile says that records end with the process. An Inbox then answers a
 	// delivery after the function has run, not before.
 	Volatile bool
-	// Concurrent says that two calls of Receive at a time take in more than one after
-	// the other. An Inbox then takes in up to two batches at a time.
+	// Concurrent says that two calls of Receive at the same time are faster than one
+	// after the other. An Inbox then receives up to two batches at the same time.
 	Concurrent bool
 }
 
@@ -132,9 +134,11 @@ type Answer struct {
 	// JobID is the job that the API named. It is empty if the answer was lost, or if
 	// the API refused the submission.
 	JobID string
-	// Jobs is how many jobs the submission may have made, as it can be sent more than
-	// once. It is zero if the API refused it: if no job was ever made, the record is
-	// removed. It is also zero if a list of jobs named the job, which ends no send.
+	// Jobs is the number of jobs that the submission may have made. It can exceed 1,
+	// because a submission can be sent more than once. It is zero if the API refused
+	// the submission. Then Bind removes the record, unless another send may have made a
+	// job. It is also zero if a list of jobs named the job, because a list does not
+	// answer a send.
 	Jobs int
 }
 
@@ -152,12 +156,12 @@ type Notification struct {
 	Metadata json.RawMessage
 	// Source says where it came from.
 	Source Source
-	// Hold is how long a record waits for Bind before it is due, if the answer to its
-	// submission is still expected and has not named the job.
+	// Hold is how long the record waits for Bind before it is due. It applies if the
+	// answer to the submission is expected and has not named the job.
 	Hold time.Duration
 }
 
-// ReceiveResult is what became of a Notification.
+// ReceiveResult says what Receive did with a Notification.
 type ReceiveResult struct {
 	Kind ReceiveKind
 	// Conflict says that the record has another status for the same job.
@@ -167,19 +171,19 @@ type ReceiveResult struct {
 	State State
 }
 
-// ReceiveKind is what became of a Notification.
+// ReceiveKind says what Receive did with a Notification.
 type ReceiveKind int
 
 // The kinds of ReceiveResult.
 const (
-	// Accepted: the record was pending and is received now. A notification of an
-	// unknown job, for an unknown submission or none, makes a record.
+	// Accepted: the record was pending and is received now. If neither the job nor its
+	// submission has a record, Receive makes one.
 	Accepted ReceiveKind = iota + 1
-	// Duplicate: the record was received before. If the job is new to the record, the
-	// record has it from now on, provided that all answers are known.
+	// Duplicate: the record was received before. If the record does not have the job
+	// yet, Receive adds it. It does not add the job while an answer is expected.
 	Duplicate
-	// Refused: the job belongs to another record, or the submission has all of its
-	// jobs and this is none of them. Nothing was changed.
+	// Refused: the job belongs to another record, or all jobs of the submission are
+	// known and this is not one of them. Nothing was changed.
 	Refused
 )
 
@@ -207,12 +211,19 @@ type Completion struct {
 
 // Filter selects records. The zero Filter selects all.
 type Filter struct {
-	// States, Keys and JobID select by state, by key, and the record that has the job.
+	// States and Keys select by state and by key. JobID selects the record that has the
+	// job.
 	States []State
 	Keys   []string
 	JobID  string
 	// After selects keys after this one.
 	After string
+	// Newest lists in the descending byte order of the keys. After then selects keys
+	// before this one. The ids of submissions are UUIDs of version 7, so the newest
+	// submissions come first.
+	Newest bool
+	// WithoutMetadata leaves out the metadata of the records, which can be large.
+	WithoutMetadata bool
 	// Limit is the largest number of records. Default: 100.
 	Limit int
 }
@@ -223,7 +234,7 @@ type StoreStats struct {
 	Count map[State]int
 	// Due is how many records could be claimed now.
 	Due int
-	// OldestDue is how long the longest due record has been due.
+	// OldestDue is the time since the oldest due record became due.
 	OldestDue time.Duration
 	// OldestPending is the age of the oldest pending record.
 	OldestPending time.Duration

@@ -43,6 +43,7 @@ func (in *Inbox) BeforeSubmit(ctx context.Context, s *reducto.Submission) error 
 	if err != nil {
 		return fmt.Errorf("inbox: the submission was not sent, as it could not be recorded: %w", err)
 	}
+	in.note(HistoryEntry{Key: Key(s.ID), Kind: HistorySubmitted})
 	return nil
 }
 
@@ -80,7 +81,11 @@ func (in *Inbox) bind(ctx context.Context, a Answer) error {
 			in.measure.count(MetricConflicts, "", 1)
 			in.log.Log(ctx, slog.LevelError, "inbox: a job belongs to another record than its submission's: was a secret or token stolen?",
 				slog.String("submission_id", a.SubmissionID), slog.String("job_id", a.JobID))
+			in.noteAnswer(a, "conflict: the job belongs to another record, or the record to another job")
 			return nil
+		}
+		if err == nil {
+			in.noteAnswer(a, "")
 		}
 		if err == nil || a.JobID == "" || safe.Sleep(ctx, bindPause) != nil {
 			return err
@@ -98,5 +103,8 @@ func (in *Inbox) Track(ctx context.Context, jobID string) error {
 	defer cancel()
 	err := in.store.Submit(ctx, Submission{JobID: jobID})
 	in.health.wrote(ctx, err)
+	if err == nil {
+		in.note(HistoryEntry{Key: Key(jobID), Kind: HistorySubmitted, JobID: jobID, Detail: "tracked"})
+	}
 	return err
 }

@@ -306,6 +306,7 @@ func (in *Inbox) record(c *claim, done *Completion) bool {
 		case err == nil:
 			in.measure.count(MetricFenced, "", 1)
 			in.logRecord(ctx, slog.LevelWarn, "inbox: lease lost: the completion was refused", &c.record)
+			in.noteClaim(c, HistoryFenced, "the completion was refused")
 			return false
 		}
 		in.health.storeFailed(err)
@@ -342,6 +343,7 @@ func (in *Inbox) concluded(c *claim, done *Completion) {
 		in.measure.count(MetricDead, "", 1)
 		in.logRecord(ctx, slog.LevelError, "inbox: dead: the Inbox has given up; see List and Replay", r, slog.String("error", done.Error))
 	}
+	in.noteEnd(c, done)
 	in.ended.send()
 }
 

@@ -174,7 +174,7 @@ func openPostgreSQL(t *testing.T) inboxtest.Backend {
 		Cut:  network.cut,
 		Dump: func() string {
 			var text strings.Builder
-			for _, table := range []string{"reducto_records", "reducto_jobs", "reducto_locks"} {
+			for _, table := range []string{"reducto_records", "reducto_jobs", "reducto_locks", "reducto_history"} {
 				var rows sql.NullString
 				require.NoError(t, admin.QueryRow(`SELECT string_agg(r::text, chr(10)) FROM `+table+` r`).Scan(&rows))
 				text.WriteString(rows.String)

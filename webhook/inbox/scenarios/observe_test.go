@@ -40,7 +40,7 @@ func secretsAppearNowhere(signed bool) func(*testing.T, *Env) {
 				return fmt.Errorf("not now: %+v %+v %+v", d, d.Event, verifier)
 			}
 			return e.Work(ctx, d)
-		})
+		}, inbox.WithHistory())
 		e.Srv.WebhookFault(reductotest.Combine(
 			reductotest.ForgeBefore(reductotest.Forgery{Secret: "wrong-" + Canary}),
 			reductotest.ForgeBefore(reductotest.Forgery{Body: []byte(`{"` + Canary + `":1,"` + Canary + `":2}`)}),

@@ -112,13 +112,19 @@ func (s *Store) save(ctx context.Context, snap *snapshot) (lost map[string]bool,
 	switch s.dialect {
 	case SQLite:
 		err = s.write(ctx, func(q querier) error {
-			saved, err = s.saveSQLite(ctx, q, snap)
-			return err
+			if saved, err = s.saveSQLite(ctx, q, snap); err != nil {
+				return err
+			}
+			return s.forget(ctx, q, snap.removed(saved))
 		})
 	case MySQL:
 		saved, err = s.saveMySQL(ctx, snap)
 	default:
 		saved, err = s.savePostgres(ctx, snap)
+		if gone := snap.removed(saved); err == nil && len(gone) > 0 {
+			// The records are gone, so this failure is none of the caller's: see forgetOld.
+			_ = s.write(ctx, func(q querier) error { return s.forget(ctx, q, gone) })
+		}
 	}
 	if err != nil && !errors.Is(err, errJobTaken) {
 		return nil, err

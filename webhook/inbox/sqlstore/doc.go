@@ -6,8 +6,8 @@
 //	store, err := sqlstore.Open(ctx, db, sqlstore.PostgreSQL)
 //	in, err := inbox.New(secret, store, process)
 //
-// With SQLite the data source name has the settings of each connection. Open refuses
-// other settings. For modernc.org/sqlite it is
+// With SQLite, put the settings of each connection into the data source name. Open
+// refuses other settings. For modernc.org/sqlite the name is
 //
 //	file:inbox.db?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(5000)&_txlock=immediate
 //
@@ -15,28 +15,29 @@
 //
 //	file:inbox.db?_journal_mode=WAL&_synchronous=FULL&_busy_timeout=5000&_txlock=immediate
 //
-// If many deliveries come in, add three settings. They keep temporary data and 16 MB of
-// the file in memory, and copy the log into the file less often. The log then grows to
-// about 16 MB:
+// If you receive many deliveries, add three settings. They keep temporary data and 16
+// MB of the file in memory, and copy the log into the file less often. The log then
+// grows to about 16 MB:
 //
 //	&_pragma=temp_store(MEMORY)&_pragma=cache_size(-16000)&_pragma=wal_autocheckpoint(4000)
 //
 // # Guarantees
 //
 // When a method returns without an error, its changes are committed and on disk. Open
-// refuses PostgreSQL with synchronous_commit off, and SQLite below FULL. Receive takes
-// in a batch with one commit. It needs a second one for notifications that are not of a
-// new job or of the only job of a submission, and more for very large batches.
+// refuses PostgreSQL with synchronous_commit off, and SQLite below FULL. Receive needs
+// one commit for a batch. It needs a second one if a notification is neither for a new
+// job nor for the only job of a submission. Very large batches need more.
 //
-// The clock is the server's in PostgreSQL. In SQLite it is the process's, also in a
-// testing/synctest bubble. Open and close the database within the bubble.
+// With PostgreSQL, the store uses the clock of the server. With SQLite, it uses the
+// clock of the process, also in a testing/synctest bubble. Open and close the database
+// within the bubble.
 //
-// FinishTx ends a claim in a transaction of yours, on *sql.Tx or on an adapter of
-// another driver's transaction. In PostgreSQL the lock of the row then holds the
-// record: claims and heartbeats skip it. READ COMMITTED is enough. A stricter
-// transaction can fail with SQLSTATE 40001, because heartbeats change the record:
-// repeat it. In SQLite your transaction is the only writer, and deliveries wait for it:
-// keep it short, and begin it with BEGIN IMMEDIATE (_txlock=immediate).
+// FinishTx ends a claim in your transaction: a *sql.Tx, or an adapter for the
+// transaction of another driver. In PostgreSQL the transaction locks the row, so claims
+// and heartbeats skip it. READ COMMITTED is enough. A stricter transaction can fail
+// with SQLSTATE 40001, because heartbeats change the record. Repeat it then. In SQLite
+// your transaction is the only writer, and deliveries wait for it. Keep it short, and
+// begin it with BEGIN IMMEDIATE (_txlock=immediate).
 //
 // The store repeats deadlocks, serialization failures and SQLITE_BUSY within the
 // context, a limited number of times.
@@ -50,17 +51,18 @@
 // If the server restarts or fails over, the store discards pooled connections that are
 // dead or read-only, and repeats the statement on another one.
 //
-// Poolers that give a connection to each transaction, such as PgBouncer, need a driver
-// that prepares nothing: default_query_exec_mode=exec with pgx. Open refuses other
-// modes that it finds out. The store uses no state of a session.
+// If a pooler such as PgBouncer gives a connection to each transaction, the driver must
+// not prepare statements. With pgx, set default_query_exec_mode=exec. Open refuses
+// other modes if it detects them. The store uses no state of a session.
 //
-// A file of SQLite is on a local disk. Readers do not wait for a writer if there are two
-// connections or more.
+// The file of SQLite must be on a local disk. Readers do not wait for a writer if there
+// are two connections or more.
 //
 // # Tables
 //
 // Open makes or upgrades the tables. With WithoutMigrate, Migrate does it. In PostgreSQL
-// they are in the first schema of the search path, or where they already are on it.
+// it makes them in the first schema of the search path, unless another schema of the
+// path has them already.
 //
 //	reducto_records   a row for each record
 //	reducto_jobs      the record that has a job
@@ -69,12 +71,13 @@
 //
 // The files in the directory migrations explain the columns. Times are microseconds
 // since 1970: to_timestamp(due_at / 1e6), datetime(due_at / 1000000, 'unixepoch'). You
-// may read the tables. Only this package may write to them. A row takes about 600 bytes
-// with its indexes, and its metadata.
+// may read the tables. Only this package may write to them. A row needs about 600 bytes
+// including its indexes, plus its metadata.
 //
-// A migration keeps the release before working, so that a rolling deploy works. Older
-// programs fail with a *SchemaError, and so do programs that need newer tables. If
-// several processes start together, one of them migrates and the others wait.
+// After a migration, programs of the previous release still work, so you can deploy
+// step by step. Older programs fail with a *SchemaError, and so do programs that need
+// newer tables. If several processes start together, one of them migrates and the
+// others wait.
 //
 // # Administration
 //
@@ -87,11 +90,12 @@
 //
 //	ALTER TABLE reducto_records SET (autovacuum_vacuum_scale_factor = 0.02)
 //
-// Any transaction in the database that is open for hours keeps dead rows from being
-// removed, and makes claims slower. So does a replication slot without a reader. The
-// column state has no statistics on purpose: the planner would rely on an old length of
-// the queue.
+// If any transaction in the database is open for hours, PostgreSQL cannot remove dead
+// rows, and claims become slower. A replication slot without a reader has the same
+// effect. The column state has no statistics on purpose. With statistics, the planner
+// would rely on an old length of the queue.
 //
-// A standby that takes over without all commits (asynchronous replication, or
-// synchronous_commit = local) has lost the last deliveries that were answered.
+// If a standby becomes the primary without all commits (asynchronous replication, or
+// synchronous_commit = local), the last deliveries are lost although they were
+// answered.
 package sqlstore

@@ -92,6 +92,12 @@ func (s *Store) Plans() map[string]Plan {
 		"overdue":   {s.sql.overdue, s.args(1)},
 		"purgeable": {s.sql.purgeable + " AND r.due_at > 0 AND r.state <> 'pending' AND r.state = 'done' ORDER BY r.due_at LIMIT 5", s.args()},
 	}
+	plans["addHistory"] = Plan{s.sql.addHistory, s.args("[]")}
+	plans["trimHistory"] = Plan{s.sql.trimHistory, s.args("[]", 1, 1)}
+	plans["history"] = Plan{s.sql.history, s.args("k")}
+	plans["forget"] = Plan{s.sql.forget, s.args("[]")}
+	plans["forgetOld"] = Plan{s.sql.forgetOld, s.args(1)}
+	plans["listDead"] = Plan{s.sql.list + " AND r.state = 'dead' ORDER BY r.key LIMIT 5", s.args()}
 	if s.dialect == MySQL {
 		key := values{"k"}
 		plans["load"] = Plan{s.sql.load, s.args(key, key)}
@@ -100,6 +106,10 @@ func (s *Store) Plans() map[string]Plan {
 		plans["lockRows"] = Plan{s.sql.lockRows, s.args(key)}
 		plans["claims"] = Plan{s.sql.claims, s.args(key)}
 		plans["removeRows"] = Plan{s.sql.removeRows, s.args(key)}
+		delete(plans, "addHistory")
+		plans["existing"] = Plan{s.sql.existing, s.args(key)}
+		plans["trimHistory"] = Plan{s.sql.trimHistory, s.args(key, 1, 1)}
+		plans["forget"] = Plan{s.sql.forget, s.args(key)}
 		plans["freeRows"] = Plan{s.sql.freeRows, s.args(key, key)}
 		for name, plan := range plans {
 			plan.Statement, plan.Args = expand(plan.Statement, plan.Args)

@@ -12,8 +12,8 @@ import (
 
 // Extend implements inbox.Store. It may leave a lease as it is if it would have to wait.
 //
-// In PostgreSQL and MySQL a record that a transaction of FinishTx has locked is held, whatever
-// its lease says. In SQLite no other process can claim while such a transaction is
+// In PostgreSQL and MySQL, a record that a transaction of FinishTx has locked is held,
+// even if its lease has ended. In SQLite no other process can claim while such a transaction is
 // open.
 func (s *Store) Extend(ctx context.Context, leases []inbox.Lease, d time.Duration) ([]bool, error) {
 	extend := s.extendPostgres

@@ -38,8 +38,8 @@ func (s *Store) finishArgs(c completion) []any {
 	return s.args(c.Key, c.Token, string(c.State), c.After, c.Attempt, string(c.Outcome), c.Error)
 }
 
-// Finish implements inbox.Store. It fails, and changes nothing, if a completion has
-// another state than it can have. In PostgreSQL and MySQL it waits for a transaction of
+// Finish implements inbox.Store. It fails, and changes nothing, if the State of a
+// completion is not allowed. In PostgreSQL and MySQL it waits for a transaction of
 // FinishTx on the same record, after it has ended the other claims.
 func (s *Store) Finish(ctx context.Context, list []inbox.Completion) ([]bool, error) {
 	held := make([]bool, len(list))

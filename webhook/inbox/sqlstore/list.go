@@ -18,31 +18,61 @@ const defaultListLimit = 100
 // List implements inbox.Store.
 func (s *Store) List(ctx context.Context, f inbox.Filter) ([]inbox.Record, error) {
 	q := newQuery(s.sql.list)
-	key := "r.key"
-	if len(f.States) > 0 && !slices.ContainsFunc(f.States, many) {
-		// These are few: read the index by state. Sorting by an expression keeps the
-		// database from reading all records in the order of their keys instead.
-		key = s.sql.anyKey
-		q.add("AND r.due_at > 0 AND r.state <> 'pending'")
+	if f.WithoutMetadata {
+		q = newQuery(s.sql.listBare)
+	}
+	key, after, order := "r.key", ">", ""
+	if f.Newest {
+		after, order = "<", " DESC"
+	}
+	// Sorting by an expression keeps the database from reading all records in the order of
+	// their keys. It is right if an index finds the few that there are.
+	few := s.sql.anyKey
+	states, args := sortedStates(f.States)
+	in := "AND r.state IN ({}" + strings.Repeat(", {}", max(len(states)-1, 0)) + ")"
+	switch {
+	case len(states) == 0:
+	case s.dialect != MySQL && slices.Equal(states, []inbox.State{inbox.StateDead}):
+		q.add("AND r.state = 'dead'") // as the index by key has it
+	case len(f.Keys) > 0 || f.JobID != "":
+		q.add(in, args...)
+	case slices.Equal(states, []inbox.State{inbox.StatePending}):
+		const pending = "AND r.webhook IN (false, true) AND r.state = 'pending'"
+		if ok, err := s.fewer(ctx, pending); err != nil {
+			return nil, failed(ctx, "list", err)
+		} else if ok {
+			key = few
+		}
+		q.add(pending)
+	case !slices.Contains(states, inbox.StatePending):
+		others := "AND r.due_at > 0 AND r.state <> 'pending' " + in
+		if ok, err := s.fewer(ctx, others, args...); err != nil {
+			return nil, failed(ctx, "list", err)
+		} else if ok {
+			key, in = few, others
+		}
+		q.add(in, args...)
+	default:
+		q.add(in, args...)
+	}
+	if len(f.Keys) > 0 {
+		key = few
 	}
 	if f.After != "" {
-		q.add("AND "+key+" > {}", idKey(f.After))
+		q.add("AND "+key+" "+after+" {}", idKey(f.After))
 	}
-	if len(f.States) > 0 {
-		states := make([]any, 0, len(f.States))
-		for _, state := range f.States {
-			states = append(states, string(storable(state)))
-		}
-		q.addIn("AND r.state", states)
+	keys := make([]any, 0, len(f.Keys))
+	for _, key := range f.Keys {
+		keys = append(keys, idKey(key))
 	}
-	if keys := idKeys(f.Keys); s.dialect == MySQL && len(keys) > 0 {
-		q.addIn("AND r.key", keys)
+	if len(keys) > 0 && s.dialect == MySQL {
+		q.add("AND r.key IN ({}"+strings.Repeat(", {}", len(keys)-1)+")", keys...)
 	} else if len(keys) > 0 {
 		text, err := json.Marshal(keys)
 		if err != nil {
 			return nil, failed(ctx, "list", err)
 		}
-		q.add("AND r.key IN ("+s.sql.elements+")", string(text))
+		q.add("AND r.key "+s.sql.elements, string(text))
 	}
 	if f.JobID != "" {
 		q.add("AND r.key = ("+s.sql.owner+")", idKey(f.JobID))
@@ -51,7 +81,7 @@ func (s *Store) List(ctx context.Context, f inbox.Filter) ([]inbox.Record, error
 	if limit <= 0 {
 		limit = defaultListLimit
 	}
-	q.add("ORDER BY "+key+" LIMIT {}", limit)
+	q.add("ORDER BY "+key+order+" LIMIT {}", limit)
 	records, now, err := s.find(ctx, q)
 	if err != nil {
 		return nil, failed(ctx, "list", err)
@@ -59,8 +89,31 @@ func (s *Store) List(ctx context.Context, f inbox.Filter) ([]inbox.Record, error
 	return views(records, now), nil
 }
 
-// many reports whether there can be very many records in a state.
-func many(s inbox.State) bool { return s != inbox.StateClaimed && s != inbox.StateDead }
+// sortedStates returns the states that a filter has, without duplicates, also as
+// parameters.
+func sortedStates(states []inbox.State) (list []inbox.State, args []any) {
+	list = slices.Compact(slices.Sorted(slices.Values(states)))
+	for _, state := range list {
+		args = append(args, string(storable(state)))
+	}
+	return list, args
+}
+
+// fewRecords is the number of records that List may sort.
+const fewRecords = 2000
+
+// fewer reports whether so few records meet a condition that List can sort them. The
+// condition names an index.
+func (s *Store) fewer(ctx context.Context, condition string, args ...any) (ok bool, err error) {
+	q := newQuery(s.sql.count)
+	q.add(condition, args...)
+	q.add("LIMIT {}) AS few", fewRecords+1)
+	var n int
+	err = s.read(ctx, func(run querier) error {
+		return queryRow(ctx, run, &n, q.statement(s.dialect), s.args(q.args...)...)
+	})
+	return n <= fewRecords, err
+}
 
 // query is a statement that is put together. {} stands for the next parameter.
 type query struct {
@@ -80,24 +133,10 @@ func (q *query) add(text string, args ...any) {
 	q.args = append(q.args, args...)
 }
 
-// addIn adds a condition that an expression is one of these values.
-func (q *query) addIn(text string, list []any) {
-	q.add(text+" IN ({}"+strings.Repeat(", {}", len(list)-1)+")", list...)
-}
-
-// idKeys returns the forms of ids that keys have.
-func idKeys(ids []string) []any {
-	keys := make([]any, 0, len(ids))
-	for _, id := range ids {
-		keys = append(keys, idKey(id))
-	}
-	return keys
-}
-
-// find reads the records that a query selects.
-func (s *Store) find(ctx context.Context, q *query) (records []*record, now int64, err error) {
+// statement returns the text with the numbers of its parameters.
+func (q *query) statement(d Dialect) string {
 	mark := "$"
-	if s.dialect == SQLite {
+	if d == SQLite {
 		mark = "?"
 	}
 	parts := strings.Split(q.text.String(), "{}")
@@ -105,6 +144,12 @@ func (s *Store) find(ctx context.Context, q *query) (records []*record, now int6
 	for i, part := range parts[1:] {
 		text += mark + strconv.Itoa(i+3) + part
 	}
+	return text
+}
+
+// find reads the records that a query selects.
+func (s *Store) find(ctx context.Context, q *query) (records []*record, now int64, err error) {
+	text := q.statement(s.dialect)
 	err = s.read(ctx, func(run querier) error {
 		records, now, err = readRecords(run.QueryContext(ctx, text, s.args(q.args...)...))
 		return err

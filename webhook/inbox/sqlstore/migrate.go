@@ -35,6 +35,7 @@ type migration struct {
 func currentSchema() *schema {
 	return &schema{files: migrationFiles, migrations: []migration{
 		{version: 1, file: "0001_records.sql", compatibleFrom: 1},
+		{version: 2, file: "0002_history.sql", compatibleFrom: 1},
 	}}
 }
 

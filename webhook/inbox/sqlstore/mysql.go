@@ -75,6 +75,22 @@ INSERT INTO {{locks}} (namespace, name, owner, expires_at) VALUES ($1, $3, $4, {
 ON DUPLICATE KEY UPDATE owner = CASE WHEN expires_at <= {{now}} THEN VALUES(owner) ELSE owner END,
   expires_at = CASE WHEN owner = VALUES(owner) THEN VALUES(expires_at) ELSE expires_at END`)
 	s.locked = text(`SELECT count(*) FROM {{locks}} WHERE namespace = $1 AND name = $3 AND owner = $4 AND expires_at > {{now}}`)
+
+	s.existing = text(`SELECT key FROM {{records}} WHERE namespace = $1 AND key IN ($3)`)
+	s.addHistory = text(`INSERT INTO {{history}} (namespace, key, at, kind, job, code, attempt, detail) VALUES $3`)
+	s.trimHistory = text(`
+DELETE h FROM (
+  SELECT id FROM (
+    SELECT id, row_number() OVER (PARTITION BY key ORDER BY id) AS n, count(*) OVER (PARTITION BY key) AS total
+    FROM {{history}} WHERE namespace = $1 AND key IN ($3)
+  ) AS x WHERE n > $4 AND n <= total - $5
+) AS old STRAIGHT_JOIN {{history}} AS h ON h.id = old.id`)
+	s.forget = text(`DELETE FROM {{history}} WHERE namespace = $1 AND key IN ($3)`)
+	s.forgetOld = text(`
+DELETE h FROM (
+  SELECT id FROM (SELECT id, key, at FROM {{history}} WHERE namespace = $1 ORDER BY id LIMIT ` + forgetBatch + `) AS o
+  WHERE at < {{now}} - $3 AND NOT EXISTS (SELECT 1 FROM {{records}} AS r WHERE r.namespace = $1 AND r.key = o.key)
+) AS old STRAIGHT_JOIN {{history}} AS h ON h.id = old.id`)
 	return &s
 }
 
@@ -247,6 +263,9 @@ func (s *Store) saveMySQL(ctx context.Context, snap *snapshot) (saved map[string
 			if _, err := q.ExecContext(ctx, s.sql.removeRows, s.args(part)...); err != nil {
 				return err
 			}
+		}
+		if err := s.forget(ctx, q, removed); err != nil {
+			return err
 		}
 		return s.moveJobs(ctx, q, snap, saved)
 	})

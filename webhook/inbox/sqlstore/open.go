@@ -36,13 +36,13 @@ func (d Dialect) String() string {
 	return fmt.Sprintf("Dialect(%d)", int(d))
 }
 
-// DefaultNamespace is the namespace of a Store that was given none.
+// DefaultNamespace is the namespace of a Store without WithNamespace.
 const DefaultNamespace = "default"
 
 // maxNamespace bounds a namespace in bytes: it is in every row and every index.
 const maxNamespace = 64
 
-// Option configures a Store. Options are checked by Open.
+// Option configures a Store. Open checks the options.
 type Option func(*config) error
 
 type config struct {
@@ -53,9 +53,9 @@ type config struct {
 	careful   bool
 }
 
-// WithNamespace separates this Store from others in the same database. Services
-// that share a database give each its own, of 1 to 64 bytes. Replicas of one
-// service give the same. Default: DefaultNamespace.
+// WithNamespace separates this Store from others in the same database. Each service
+// that shares the database needs a different name, of 1 to 64 bytes. Replicas of one
+// service use the same name. Default: DefaultNamespace.
 func WithNamespace(name string) Option {
 	return func(c *config) error {
 		if name == "" || len(name) > maxNamespace || !utf8.ValidString(name) || strings.Contains(name, "\x00") {
@@ -79,8 +79,8 @@ func WithoutMigrate() Option {
 // Open makes a Store in a database, which you configure and close. It checks that
 // the database's settings make commits durable, and makes or upgrades the tables.
 //
-// A Store has no goroutines and needs not be closed. Closing the database frees the
-// statements that it has prepared.
+// A Store has no goroutines, and you do not have to close it. Closing the database
+// frees the statements that it has prepared.
 func Open(ctx context.Context, db *sql.DB, d Dialect, opts ...Option) (*Store, error) {
 	c := config{namespace: DefaultNamespace, migrate: true, schema: currentSchema()}
 	if err := checkDatabase(db, d); err != nil {

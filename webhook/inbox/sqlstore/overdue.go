@@ -61,7 +61,11 @@ func (s *Store) Purge(ctx context.Context, doneFor, deadFor time.Duration, n int
 			}
 		}
 	}
-	return removed, nil
+	if removed == n {
+		return removed, nil // there may be more: the caller goes on
+	}
+	// The history has another clock than the store.
+	return removed, failed(ctx, "purge", s.forgetOld(ctx, max(doneFor, deadFor)+24*time.Hour))
 }
 
 // purge removes up to n records in one commit.

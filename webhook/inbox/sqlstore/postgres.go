@@ -24,7 +24,7 @@ const postgresNow = "((extract(epoch FROM statement_timestamp()) * 1000000)::big
 // skips locked rows.
 func postgresStatements(schema string) *statements {
 	s, text := newStatements(PostgreSQL, schema+".")
-	s.elements = "SELECT json_array_elements_text({}::text::json)"
+	s.elements = "= ANY (ARRAY(SELECT json_array_elements_text({}::text::json)))"
 	s.load = text(`
 WITH i AS MATERIALIZED (
   SELECT * FROM json_to_recordset($3::text::json) AS i(key text, job text)
@@ -185,6 +185,36 @@ SET state = i.state, due_at = {{now}} + i.after, attempt = i.attempt,
     outcome = CASE WHEN i.outcome <> '' THEN i.outcome ELSE r.outcome END, error = i.error, version = r.version + 1
 FROM free i WHERE r.ctid = i.place
 RETURNING i.n`)
+
+	s.addHistory = text(`
+INSERT INTO {{history}} (namespace, key, at, kind, job, code, attempt, detail)
+SELECT $1::text, i.key, i.at, i.kind, i.job, i.code, i.attempt, i.detail
+FROM json_to_recordset($3::text::json)
+  AS i(n bigint, key text, at bigint, kind text, job text, code bigint, attempt bigint, detail text)
+CROSS JOIN LATERAL (SELECT FROM {{records}} WHERE namespace = $1::text AND key = i.key OFFSET 0) r
+WHERE i.key || '' = i.key AND $2::bigint IS NOT NULL
+ORDER BY i.n`)
+	s.trimHistory = text(`
+DELETE FROM {{history}} h USING (
+  SELECT x.place
+  FROM json_array_elements_text($3::text::json) AS i(key) CROSS JOIN LATERAL (
+    SELECT ctid AS place, row_number() OVER (ORDER BY id) AS n, count(*) OVER () AS total FROM {{history}}
+    WHERE namespace = $1::text AND key = i.key OFFSET 0
+  ) x
+  WHERE i.key || '' = i.key AND x.n > $4::bigint AND x.n <= x.total - $5::bigint AND $2::bigint IS NOT NULL
+) old WHERE h.ctid = old.place`)
+	s.forget = text(`
+DELETE FROM {{history}} h USING (
+  SELECT x.place FROM json_array_elements_text($3::text::json) AS i(key) CROSS JOIN LATERAL (
+    SELECT ctid AS place FROM {{history}} WHERE namespace = $1::text AND key = i.key OFFSET 0
+  ) x
+  WHERE i.key || '' = i.key AND $2::bigint IS NOT NULL
+) old WHERE h.ctid = old.place`)
+	s.forgetOld = text(`
+DELETE FROM {{history}} h USING (
+  SELECT o.place FROM (SELECT ctid AS place, key, at FROM {{history}} WHERE namespace = $1::text ORDER BY id LIMIT ` + forgetBatch + `) o
+  WHERE o.at < {{now}} - $3::bigint AND NOT EXISTS (SELECT FROM {{records}} WHERE namespace = $1::text AND key = o.key OFFSET 0)
+) old WHERE h.ctid = old.place`)
 	return &s
 }
 

@@ -24,9 +24,9 @@ func (s *Store) batch() int {
 	return batchElements
 }
 
-// Receive implements inbox.Store. It takes in the notifications of one call with one
-// commit, or with two if some need more than receiveFast. A very large call takes
-// more commits.
+// Receive implements inbox.Store. It needs one commit for a call. It needs two if some
+// notifications are neither for a new job nor for the only job of a submission. A very
+// large call needs more commits.
 func (s *Store) Receive(ctx context.Context, list []inbox.Notification) ([]inbox.ReceiveResult, error) {
 	results := make([]inbox.ReceiveResult, len(list))
 	for begin := 0; begin < len(list); {

@@ -5,7 +5,7 @@ import "fmt"
 // sqliteStatements returns the statements for tables in the main database.
 func sqliteStatements() *statements {
 	s, text := newStatements(SQLite, "")
-	s.elements = "SELECT value FROM json_each({})"
+	s.elements = "IN (SELECT value FROM json_each({}))"
 	// CROSS JOIN keeps SQLite from reading the table before the elements.
 	s.load = text(`
 WITH i AS MATERIALIZED (
@@ -72,5 +72,22 @@ ON CONFLICT DO NOTHING`)
 UPDATE {{records}} SET due_at = {{now}} + $5, version = version + 1
 WHERE namespace = $1 AND key = $3 AND token = $4 AND state = 'claimed'`)
 	s.left = text(`SELECT due_at - {{now}} FROM {{records}} WHERE namespace = $1 AND key = $3 AND token = $4 AND state = 'claimed'`)
+
+	s.addHistory = text(`
+INSERT INTO {{history}} (namespace, key, at, kind, job, code, attempt, detail)
+SELECT $1, r.key, e.value ->> 'at', e.value ->> 'kind', e.value ->> 'job', e.value ->> 'code', e.value ->> 'attempt', e.value ->> 'detail'
+FROM json_each($3) e CROSS JOIN {{records}} r ON r.namespace = $1 AND r.key = e.value ->> 'key'
+ORDER BY e.key`)
+	s.trimHistory = text(`
+DELETE FROM {{history}} WHERE id IN (
+  SELECT id FROM (
+    SELECT h.id, row_number() OVER (PARTITION BY h.key ORDER BY h.id) AS n, count(*) OVER (PARTITION BY h.key) AS total
+    FROM json_each($3) e CROSS JOIN {{history}} h ON h.namespace = $1 AND h.key = e.value
+  ) WHERE n > $4 AND n <= total - $5)`)
+	s.forget = text(`DELETE FROM {{history}} WHERE namespace = $1 AND key IN (SELECT value FROM json_each($3))`)
+	s.forgetOld = text(`
+DELETE FROM {{history}} WHERE id IN (
+  SELECT id FROM (SELECT id, key, at FROM {{history}} WHERE namespace = $1 ORDER BY id LIMIT ` + forgetBatch + `) o
+  WHERE at < {{now}} - $3 AND NOT EXISTS (SELECT 1 FROM {{records}} r WHERE r.namespace = $1 AND r.key = o.key))`)
 	return &s
 }

@@ -12,13 +12,21 @@ type statements struct {
 	finish    string // key, token, state, after, attempt, outcome, error
 	overdue   string // number -> records
 	list      string // -> records; conditions follow
+	listBare  string // -> records without metadata; conditions follow
 	purgeable string // -> records without metadata; conditions follow
-	elements  string // a subquery of the elements of the JSON array {}
+	count     string // -> number of records; conditions and a limit follow
+	elements  string // the condition that a key is in the JSON array {}
 	owner     string // a subquery of the key of the record that has the job {}
 	anyKey    string // the key of a record r, as an expression that no index has
 	stats     string
 	lock      string // name, owner, time
 	unlock    string // name, owner
+
+	addHistory  string // entries
+	trimHistory string // keys, number of first entries, number of latest entries
+	history     string // key -> entries
+	forget      string // keys
+	forgetOld   string // age
 
 	// PostgreSQL writes a batch with one statement. Its parameters are JSON, because
 	// arrays of SQL are different in every driver.
@@ -45,6 +53,7 @@ type statements struct {
 	removeRows string // keys
 	takeRows   string // rows
 	freeRows   string // jobs, keys
+	existing   string // keys -> keys of those that exist; addHistory has rows
 	locked     string // name, owner -> 1 if the owner has the lock
 }
 
@@ -62,6 +71,7 @@ func newStatements(d Dialect, schema string) (s statements, text func(string) st
 		"{{records}}", schema + "reducto_records",
 		"{{jobs}}", schema + "reducto_jobs",
 		"{{locks}}", schema + "reducto_locks",
+		"{{history}}", schema + "reducto_history",
 		"{{columns}}", strings.Join(list, ", "),
 		"{{metadata}}", "CASE WHEN given <> '' THEN given ELSE metadata END",
 	}
@@ -127,6 +137,8 @@ SELECT {{columns}}, {{metadata}}, {{now}} FROM (
 ) AS r ORDER BY due_at LIMIT $3::bigint`),
 
 		list:      text(`SELECT {{columns}}, {{metadata}}, {{now}} FROM {{records}} AS r WHERE r.namespace = $1::text`),
+		listBare:  text(`SELECT {{columns}}, '', {{now}} FROM {{records}} AS r WHERE r.namespace = $1::text`),
+		count:     text(`SELECT count(*) FROM (SELECT 1 FROM {{records}} AS r WHERE r.namespace = $1::text AND $2::bigint IS NOT NULL`),
 		purgeable: text(`SELECT {{columns}}, '', {{now}} FROM {{records}} AS r WHERE r.namespace = $1::text AND r.due_at < {{now}}`),
 		owner:     text(`SELECT key FROM {{jobs}} WHERE namespace = $1::text AND job = {}`),
 
@@ -154,6 +166,10 @@ WHERE l.owner = excluded.owner OR l.expires_at <= {{now}}`),
 		unlock: text(`
 DELETE FROM {{locks}}
 WHERE namespace = $1::text AND name = $3::text AND (owner = $4::text OR expires_at <= {{now}})`),
+
+		history: text(`
+SELECT at, kind, job, code, attempt, detail FROM {{history}}
+WHERE namespace = $1::text AND key = $3::text AND $2::bigint IS NOT NULL ORDER BY at, id`),
 	}, text
 }
 
@@ -162,6 +178,7 @@ func (s *statements) all() []string {
 	var list []string
 	for _, text := range []string{
 		s.load, s.claim, s.next, s.finish, s.overdue, s.stats, s.lock, s.unlock,
+		s.addHistory, s.trimHistory, s.history, s.forget, s.forgetOld,
 		s.save, s.receive, s.extend, s.finishAll,
 		s.insert, s.update, s.remove, s.take, s.free, s.receivePending, s.receiveNew, s.extendOne, s.left,
 	} {

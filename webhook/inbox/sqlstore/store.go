@@ -28,10 +28,12 @@ var (
 	_ inbox.TxStore = (*Store)(nil)
 	_ inbox.Locker  = (*Store)(nil)
 	_ inbox.Capable = (*Store)(nil)
+
+	_ inbox.HistoryStore = (*Store)(nil)
 )
 
-// Capabilities implements inbox.Capable. PostgreSQL and MySQL take in two batches at a
-// time. SQLite has one writer.
+// Capabilities implements inbox.Capable. PostgreSQL and MySQL can receive two batches at
+// the same time. SQLite has one writer.
 func (s *Store) Capabilities() inbox.Capabilities {
 	return inbox.Capabilities{Concurrent: s.dialect != SQLite}
 }

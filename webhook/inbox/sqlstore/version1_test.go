@@ -45,7 +45,7 @@ func continueVersion1(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 	ctx := within(t, time.Minute)
 	var clock clock
 	store := open(t, db, d, sqlstore.WithAhead(clock.ahead))
-	assert.Equal(t, []int{1}, versions(t, db), "the tables are as they were")
+	assert.Equal(t, []int{1, 2}, versions(t, db))
 	get := func(key string) inbox.Record {
 		t.Helper()
 		records, err := store.List(ctx, inbox.Filter{Keys: []string{key}})
@@ -151,4 +151,33 @@ func continueVersion1(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 	var left int
 	require.NoError(t, db.QueryRow(`SELECT count(*) FROM reducto_jobs`).Scan(&left))
 	assert.Zero(t, left)
+}
+
+// A rolling deploy: a program of version 1 goes on to remove records, but not their
+// histories.
+func TestHistoryOfRecordsThatVersion1RemovedIsRemoved(t *testing.T) {
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		var clock clock
+		store := open(t, db, d, sqlstore.WithAhead(clock.ahead))
+		receive(t, store, "gone", "kept")
+		at := time.Now()
+		require.NoError(t, store.AppendHistory(t.Context(), []inbox.HistoryEntry{
+			{Key: "gone", At: at, Kind: inbox.HistoryDone}, {Key: "kept", At: at, Kind: inbox.HistoryDone},
+		}))
+		_, err := db.ExecContext(t.Context(), `DELETE FROM reducto_records WHERE reducto_records.key = 'gone'`)
+		require.NoError(t, err)
+		left := func() (n int) {
+			_, err := store.Purge(t.Context(), time.Hour, 2*time.Hour, 10)
+			require.NoError(t, err)
+			require.NoError(t, db.QueryRow(`SELECT count(*) FROM reducto_history`).Scan(&n))
+			return n
+		}
+		clock.advance(25 * time.Hour)
+		assert.Equal(t, 2, left())
+		clock.advance(2 * time.Hour)
+		assert.Equal(t, 1, left())
+		list, err := store.History(t.Context(), "kept")
+		require.NoError(t, err)
+		assert.Len(t, list, 1)
+	})
 }

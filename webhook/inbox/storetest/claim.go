@@ -10,11 +10,11 @@ import (
 
 const (
 	ruleClaim  = "Claim claims up to n records that are due, or whose lease has ended, the longest received first."
-	ruleToken  = "Each gets a Token that no record of its Key has had, its Attempt is raised by one, and its lease lasts for the given time."
-	ruleNext   = "next is the time until another record may be due, negative if there is none. It may be too short."
+	ruleToken  = "Claim gives each record a Token that no record of its Key has had. It raises Attempt by one, and the lease lasts for the given time."
+	ruleNext   = "next is the time until another record may be due. It is negative if there is none, and may be too short."
 	ruleExtend = "Extend renews leases to end after d. It reports for each whether its token still holds the record, even if the lease has ended."
-	ruleFinish = "Finish ends claims. It reports for each whether its token held the record, and changes nothing if not."
-	ruleReplay = "StateReceived also applies to a dead record, which is how one is replayed."
+	ruleFinish = "Finish ends claims. It reports for each whether its token held the record. If not, it does not change the record."
+	ruleReplay = "StateReceived also queues a dead record again, for Replay."
 )
 
 var claimChecks = []check{

@@ -348,6 +348,30 @@ var mutants = []mutant{
 			return records, err
 		}
 	}, []string{"List/Limit", "List/ByteOrder", "Concurrency/PagesHaveNoGaps"}, false},
+	{"the newest are not first", func(f *fake) {
+		f.list = func(ctx context.Context, filter inbox.Filter) ([]inbox.Record, error) {
+			filter.Newest = false
+			return f.MemoryStore.List(ctx, filter)
+		}
+	}, []string{"List/Newest"}, false},
+	{"metadata is always listed", func(f *fake) {
+		f.list = func(ctx context.Context, filter inbox.Filter) ([]inbox.Record, error) {
+			filter.WithoutMetadata = false
+			return f.MemoryStore.List(ctx, filter)
+		}
+	}, []string{"List/WithoutMetadata"}, false},
+	{"histories are kept after Purge", func(f *fake) {
+		f.purge = func(ctx context.Context, doneFor, deadFor time.Duration, n int) (int, error) {
+			before := f.byKey("j")
+			old, _ := f.MemoryStore.History(ctx, "j")
+			removed, err := f.MemoryStore.Purge(ctx, doneFor, deadFor, n)
+			if before.Key != "" && removed > 0 {
+				_ = f.MemoryStore.Submit(ctx, inbox.Submission{ID: "j"})
+				_ = f.MemoryStore.AppendHistory(ctx, old)
+			}
+			return removed, err
+		}
+	}, []string{"History/RemovedWithItsRecord"}, false},
 	{"the caller's clock counts", func(f *fake) {
 		f.list = func(ctx context.Context, filter inbox.Filter) ([]inbox.Record, error) {
 			records, err := f.MemoryStore.List(ctx, filter)

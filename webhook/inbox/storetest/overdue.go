@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -10,11 +11,11 @@ import (
 
 const (
 	ruleOverdue = "Overdue returns up to n pending records that are due to be polled, the longest due first."
-	rulePolls   = "It makes each due again after next(record), and raises Polls by one. The records are as they were before."
+	rulePolls   = "It makes each due again after next(record), and raises Polls by one. It returns the records as they were before these changes."
 	ruleList    = "List returns the records that f selects, in the byte order of their keys."
-	ruleFilter  = "States, Keys and JobID select by state, by key, and the record that has the job."
+	ruleFilter  = "States and Keys select by state and by key. JobID selects the record that has the job."
 	rulePurge   = "Purge removes up to n records that have been done for longer than doneFor, or dead for longer than deadFor."
-	ruleLock    = "Lock takes or renews a lock for the time d, and reports whether owner has it. If d is zero, it releases the lock."
+	ruleLock    = "Lock acquires or renews a lock for the time d, and reports whether owner has it. If d is zero, it releases the lock."
 	ruleClock   = "The store's clock counts, not the caller's."
 )
 
@@ -53,6 +54,43 @@ var listChecks = []check{
 		}
 		equalAll(e, "keys after ~~", keysOf(e.list(inbox.Filter{After: "~~"})), []string{})
 		equalAll(e, "keys", keysOf(e.list(inbox.Filter{})), sorted(keys))
+	}},
+	{"Newest", "Newest lists in the descending byte order of the keys. After then selects keys before this one.", 0, func(e *env) {
+		keys := ids("k", 25)
+		e.receive(batch(keys)...)
+		slices.Reverse(keys)
+		var got []string
+		f := inbox.Filter{Limit: 10, Newest: true}
+		for range 3 {
+			got = append(got, keysOf(e.list(f))...)
+			f.After = got[len(got)-1]
+		}
+		equalAll(e, "keys page by page", got, keys)
+		e.claim(5)
+		newest := func(states ...inbox.State) []string {
+			return keysOf(e.list(inbox.Filter{Newest: true, States: states, After: "k-0004", Limit: 2}))
+		}
+		equalAll(e, "claimed keys", newest(claimed), []string{"k-0003", "k-0002"})
+		for _, c := range e.claims["k-0001"] {
+			e.finish(completion(c, dead))
+		}
+		equalAll(e, "dead keys", newest(dead), []string{"k-0001"})
+		equalAll(e, "received keys", newest(received), []string{})
+		equalAll(e, "some keys", keysOf(e.list(inbox.Filter{Newest: true, Keys: []string{"k-0002", "k-0009"}})), []string{"k-0009", "k-0002"})
+	}},
+	{"WithoutMetadata", "WithoutMetadata leaves out the metadata of the records, which can be large.", 0, func(e *env) {
+		n := completed("j", "")
+		n.Metadata = []byte(`{"a":1}`)
+		e.receive(n)
+		e.do(`submit s meta={"b":1}; mark`)
+		want := e.list(inbox.Filter{})
+		for i := range want {
+			want[i].Metadata = nil
+		}
+		if got := e.list(inbox.Filter{WithoutMetadata: true}); withoutTimes(got) != withoutTimes(want) {
+			e.Errorf("List returns\n%s\nwant\n%s", describeAll(got), describeAll(want))
+		}
+		e.do("same") // the metadata is still there
 	}},
 	{"Limit", "Limit is the largest number of records. Default: 100.", 0, func(e *env) {
 		keys := ids("k", 205)
@@ -106,7 +144,7 @@ var statsChecks = []check{
 	{"Due", "Due is how many records could be claimed now.", 0, script(`
 		submit waits; deliver j/waits = accepted waits; count = received=1 due=0; deliver a = accepted a; pass 2m; deliver b = accepted b
 		count = received=3 due=2; claim 1 = a; end a received after=2h; count = received=3 due=1; pass 1h; count = received=3 due=2`)},
-	{"Oldest", "OldestDue is how long the longest due record has been due.", 0, script(`
+	{"Oldest", "OldestDue is the time since the oldest due record became due.", 0, script(`
 		submit a; pass 1h; submit b; bind a ja 1; pass 1h; oldest 0s 2h 2h; deliver ja/a = accepted a; pass 1h; oldest 1h 2h 3h
 		claim = a; end a received after=2h; deliver c = accepted c; pass 3h; oldest 3h 5h 6h; claim 1 = a; oldest 3h 5h 6h
 		end a done; oldest 3h 5h 5h; bind b - 0; oldest 3h 0s 3h; claim = c; oldest 0s 0s 3h; pass 3h; oldest 2h 0s 6h
@@ -161,7 +199,7 @@ var timeChecks = []check{
 			}
 		}
 	}},
-	{"DurationsBelowASecond", "its lease lasts for the given time", 0, func(e *env) {
+	{"DurationsBelowASecond", "the lease lasts for the given time", 0, func(e *env) {
 		e.do("deliver j = accepted j")
 		records, _, err := e.Store.Claim(e.ctx, 1, 1500*time.Millisecond)
 		if e.ok(err); len(records) != 1 || (records[0].DueAt.Sub(records[0].ReadAt)-1500*time.Millisecond).Abs() > 250*time.Millisecond {

@@ -8,12 +8,12 @@ import (
 
 const (
 	ruleAccepted    = "Accepted: the record was pending and is received now."
-	ruleNewRecord   = "A notification of an unknown job, for an unknown submission or none, makes a record."
+	ruleNewRecord   = "If neither the job nor its submission has a record, Receive makes one."
 	ruleDuplicate   = "Duplicate: the record was received before."
-	ruleSecondJob   = "If the job is new to the record, the record has it from now on, provided that all answers are known."
-	ruleRefused     = "Refused: the job belongs to another record, or the submission has all of its jobs and this is none of them. Nothing was changed."
+	ruleSecondJob   = "If the record does not have the job yet, Receive adds it. It does not add the job while an answer is expected."
+	ruleRefused     = "Refused: the job belongs to another record, or all jobs of the submission are known and this is not one of them. Nothing was changed."
 	ruleOtherStatus = "Conflict says that the record has another status for the same job."
-	ruleBatch       = "The elements of a slice are independent, each is atomic, and results come in the same order."
+	ruleBatch       = "The elements of a slice are independent, each is atomic, and results have the same order."
 	ruleNoJob       = "It is empty if no job of the submission was found."
 )
 

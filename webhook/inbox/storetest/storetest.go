@@ -9,11 +9,11 @@
 //		})
 //	}
 //
-// A failed check prints its calls, in the short form that commands in script.go explains,
-// and the sentence of the Store's contract that the store broke.
-// One check is different: Histories makes random calls, and compares every result of
-// the store with inbox.MemoryStore. It shortens a history that fails, and prints it.
-// Two environment variables control it:
+// A failed check prints its calls in a short form, and the sentence of the Store's
+// contract that the store broke. The variable commands in script.go explains the short
+// form. One check is different: Histories makes random calls, and compares every result
+// of the store with inbox.MemoryStore. If they differ, it prints a shortened history of
+// the calls. Two environment variables control it:
 //
 //	STORETEST_SEED   the seed of the first history, as printed by a failure
 //	STORETEST_TIME   how long it runs, such as 10m. Default: about two seconds.
@@ -31,7 +31,7 @@ import (
 	"github.com/reducto-go/reducto/webhook/inbox"
 )
 
-// Harness is a store under test, and what the checks need to control it.
+// Harness is a store under test, with functions that control it.
 type Harness struct {
 	// Store is an empty store for one check. Close it in a Cleanup of the test that
 	// it was opened for.
@@ -42,8 +42,8 @@ type Harness struct {
 	Advance func(d time.Duration)
 
 	// Reopen opens another handle on the same records, as another process does. The
-	// checks go on to use the other handles too, unless Features.Exclusive. It must be
-	// nil for a store whose records end with the process, and for no other.
+	// checks also use the earlier handles, unless Features.Exclusive is set. Reopen
+	// must be nil if the records end with the process. Otherwise it is required.
 	Reopen func() inbox.Store
 
 	// Break makes all methods fail until restore is called, as if the server or the
@@ -67,7 +67,8 @@ type Tx struct {
 	Commit, Rollback func() error
 }
 
-// Features say what a store cannot do by its nature. These checks are left out.
+// Features describes the limits of a store. Run leaves out checks that a limit makes
+// impossible.
 type Features struct {
 	// Exclusive says that only the handle that was opened last can be used.
 	Exclusive bool
@@ -129,6 +130,7 @@ var groups = []group{
 	{"Failure", failureChecks},
 	{"Concurrency", concurrencyChecks},
 	{"Tx", txChecks},
+	{"History", historyChecks},
 }
 
 // check is one test. It reports to a tb, so that tests of this package can run it on
@@ -150,11 +152,12 @@ const (
 	needTx
 	needManyWriters
 	needLock
+	needHistory
 )
 
 func (n need) String() string {
 	var names []string
-	for i, name := range []string{"Reopen", "a store that is not exclusive", "Break", "a TxStore", "more than one writer", "a Locker"} {
+	for i, name := range []string{"Reopen", "a store that is not exclusive", "Break", "a TxStore", "more than one writer", "a Locker", "a HistoryStore"} {
 		if n&(1<<i) != 0 {
 			names = append(names, name)
 		}
@@ -177,6 +180,7 @@ func inspect(t tb, h Harness) (absent need) {
 		t.Fatalf("the harness of a TxStore needs Begin, Effect and Effects")
 	}
 	_, isLocker := h.Store.(inbox.Locker)
+	_, isHistory := h.Store.(inbox.HistoryStore)
 	for _, lacks := range []struct {
 		need need
 		yes  bool
@@ -187,6 +191,7 @@ func inspect(t tb, h Harness) (absent need) {
 		{needTx, !isTx},
 		{needManyWriters, h.Features.OneWriter},
 		{needLock, !isLocker},
+		{needHistory, !isHistory},
 	} {
 		if lacks.yes {
 			absent |= lacks.need

@@ -7,8 +7,8 @@ import (
 
 const (
 	ruleSubmit    = "Submit records a submission that is about to be sent."
-	ruleSendAgain = "If the record exists, Submit notes that it is sent once more."
-	ruleTrack     = "Without an ID, Submit records a job that was submitted elsewhere, unless a record has that job."
+	ruleSendAgain = "If the record exists, Submit counts one more send."
+	ruleTrack     = "If s has no ID, Submit records a job that was submitted elsewhere, unless a record has that job."
 	ruleSpellings = "Two spellings of one UUID are the same id."
 	ruleMetadata  = "A record that has metadata from Submit keeps that."
 )
@@ -57,11 +57,11 @@ var submitChecks = []check{
 const (
 	ruleBind     = "Bind records the answer to a submission."
 	ruleRepeat   = "It is safe to repeat an answer that names a job."
-	ruleRefusal  = "It is zero if the API refused it: if no job was ever made, the record is removed."
-	ruleNamed    = "It is also zero if a list of jobs named the job, which ends no send."
-	ruleJobs     = "Jobs is how many jobs the submission may have made, as it can be sent more than once."
+	ruleRefusal  = "It is zero if the API refused the submission. Then Bind removes the record, unless another send may have made a job."
+	ruleNamed    = "It is also zero if a list of jobs named the job, because a list does not answer a send."
+	ruleJobs     = "Jobs is the number of jobs that the submission may have made."
 	ruleOneOwner = "A job belongs to at most one record."
-	ruleConflict = "Its error is ErrConflict if another record keeps the job, or if the record was already claimed for another job."
+	ruleConflict = "Its error is ErrConflict if the job belongs to another record, or if the record was already claimed for another job."
 )
 
 var bindChecks = []check{
@@ -104,7 +104,7 @@ var bindChecks = []check{
 }
 
 const (
-	ruleHold    = "Hold is how long a record waits for Bind before it is due, if the answer to its submission is still expected and has not named the job."
+	ruleHold    = "Hold is how long the record waits for Bind before it is due. It applies if the answer to the submission is expected and has not named the job."
 	ruleRelease = "Bind returns a record to pending if it was received for a job that is not its own and waits for Bind."
 )
 

@@ -9,8 +9,8 @@ import (
 
 const (
 	ruleTx     = "FinishTx is Finish for one completion within tx, a transaction on the store's database."
-	ruleTxHeld = "Until tx ends, the record is held, whatever its lease says."
-	ruleTxWait = "A record in an open transaction of FinishTx is held; Extend does not wait for it."
+	ruleTxHeld = "Until tx ends, no other worker can claim the record, even if its lease has ended."
+	ruleTxWait = "A record in an open transaction of FinishTx counts as held. Extend does not wait for the transaction."
 )
 
 var txChecks = []check{

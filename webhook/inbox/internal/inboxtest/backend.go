@@ -56,7 +56,11 @@ func Memory(t testing.TB) Backend {
 			}
 			var text strings.Builder
 			for _, r := range records {
-				fmt.Fprintf(&text, "%+v %s\n", r, r.Metadata)
+				history, err := mem.History(t.Context(), r.Key)
+				if err != nil {
+					t.Fatal(err)
+				}
+				fmt.Fprintf(&text, "%+v %s %+v\n", r, r.Metadata, history)
 			}
 			return text.String()
 		},

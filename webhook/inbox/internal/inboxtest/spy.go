@@ -190,6 +190,28 @@ func (s *Spy) Purge(ctx context.Context, doneFor, deadFor time.Duration, n int) 
 	return spied(ctx, s, "Purge", func() (int, error) { return s.Store.Purge(ctx, doneFor, deadFor, n) })
 }
 
+// AppendHistory implements inbox.HistoryStore if the store does.
+func (s *Spy) AppendHistory(ctx context.Context, list []inbox.HistoryEntry) error {
+	return s.run(ctx, "AppendHistory", func() error {
+		store, ok := s.Store.(inbox.HistoryStore)
+		if !ok {
+			return errors.ErrUnsupported
+		}
+		return store.AppendHistory(ctx, list)
+	})
+}
+
+// History implements inbox.HistoryStore if the store does.
+func (s *Spy) History(ctx context.Context, key string) ([]inbox.HistoryEntry, error) {
+	return spied(ctx, s, "History", func() ([]inbox.HistoryEntry, error) {
+		store, ok := s.Store.(inbox.HistoryStore)
+		if !ok {
+			return nil, errors.ErrUnsupported
+		}
+		return store.History(ctx, key)
+	})
+}
+
 // FinishTx implements inbox.TxStore if the store does.
 func (s *Spy) FinishTx(ctx context.Context, tx webhook.Execer, c inbox.Completion) (bool, error) {
 	store, ok := s.Store.(inbox.TxStore)
