@@ -73,11 +73,15 @@ var (
 	AppendString  = appendString
 )
 
-// Parameters of Expand.
+// Parameters of Expand, and settings of MySQL.
 type (
-	Values = values
-	Rows   = rows
+	Values        = values
+	Rows          = rows
+	MySQLSettings = mysqlSettings
 )
+
+// Check checks settings.
+func (s *mysqlSettings) Check() error { return s.check() }
 
 // Stamp returns a new clock of receipts.
 func Stamp() func(now int64, n int) int64 { return new(order).stamp }
