@@ -1,4 +1,4 @@
-// An inbox.Store on database/sql, for PostgreSQL and SQLite.
+// An inbox.Store on database/sql, for PostgreSQL, MySQL and SQLite.
 module github.com/reducto-go/reducto/webhook/inbox/sqlstore
 
 go 1.26.0

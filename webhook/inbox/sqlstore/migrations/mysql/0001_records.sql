@@ -6,7 +6,7 @@ CREATE TABLE reducto_records (
   `key`         varbinary(2048) NOT NULL,
   version       bigint      NOT NULL,        -- every change raises it
   submission_id text        NOT NULL,
-  type          text        NOT NULL,
+  type          longtext    NOT NULL,
   webhook       boolean     NOT NULL,        -- a delivery is expected
   state         varchar(16) NOT NULL,        -- pending, received, claimed, done, dead
   due_at        bigint      NOT NULL,        -- pending: to be polled, received: to be claimed,
@@ -20,9 +20,9 @@ CREATE TABLE reducto_records (
   sent          bigint      NOT NULL,        -- jobs that the other sends may have made
   heard         text        NOT NULL,        -- key of the job that the record was received for
   held          boolean     NOT NULL,        -- received, and waiting for Bind
-  status        text        NOT NULL,
-  outcome       text        NOT NULL,
-  source        text        NOT NULL,
+  status        longtext    NOT NULL,
+  outcome       longtext    NOT NULL,
+  source        longtext    NOT NULL,
   metadata      longtext    NOT NULL,        -- the notification's, as JSON; base64:... if it is not UTF-8
   given         longtext    NOT NULL,        -- the submission's metadata, which counts if there is any
   attempt       bigint      NOT NULL,
