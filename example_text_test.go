@@ -1,6 +1,7 @@
 package reducto_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log"
@@ -222,4 +223,28 @@ func ExampleParseResult_WritePassages() {
 	line, _, _ := strings.Cut(lines.String(), `,"boxes":`)
 	fmt.Println(line)
 	// Output: {"id":"403c647a-6787-8e0c-82e6-0c9d3ace9935","job_id":"job-1","text":"# Harbour rules\n\nDues are paid at the office.","first_page":1,"last_page":1,"headings":[]
+}
+
+func ExampleClient_Download() {
+	srv, err := reductotest.Start() // a Reducto in this process
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer srv.Close()
+	client := srv.Client() // a program uses reducto.NewClient
+	ctx := context.Background()
+	edited, err := client.Edit(ctx, reducto.EditRequest{
+		Input:        reducto.URL("https://example.com/form.pdf"),
+		Instructions: "Fill in the date.",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	var document bytes.Buffer // or a file
+	if err := client.Download(ctx, edited.DocumentURL, &document); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(document.Len() > 0)
+	// Output: true
 }

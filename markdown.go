@@ -6,6 +6,8 @@ import (
 	"io"
 	"iter"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // TextOption chooses what WriteMarkdown, WriteText and Markdown write.
@@ -42,18 +44,18 @@ func WithPages(pages ...int) TextOption {
 // beginning of the document.
 //
 // Titles and section headers become headings, and list items become lists, unless the
-// content has these marks already. Comments become quotes. Tables in HTML and Markdown
-// are written as they are. Tables in JSON and CSV become Markdown tables. A table that
-// cannot be read is written as it is, and so is the content of all other blocks. The
-// links of images and charts are never written, because they give access to the
-// document.
+// content has these marks already. Indented list items are nested. Comments become
+// quotes. Tables in HTML and Markdown are written as they are. Tables in JSON and CSV
+// become Markdown tables. A table that cannot be read is written as it is, and so is the
+// content of all other blocks. The links of images and charts are never written, because
+// they give access to the document.
 func (r *ParseResult) WriteMarkdown(ctx context.Context, w io.Writer, opts ...TextOption) error {
 	return writeBlocks(w, true, opts, r.Blocks(ctx))
 }
 
 // WriteText writes the document as plain text. It streams as WriteMarkdown does. Titles
 // and section headers have no marks. Each row of a table is a line with tabs between
-// the cells. Tables in HTML become such lines too.
+// the cells. Tables in HTML become such lines too, and a row span repeats its text.
 func (r *ParseResult) WriteText(ctx context.Context, w io.Writer, opts ...TextOption) error {
 	return writeBlocks(w, false, opts, r.Blocks(ctx))
 }
@@ -121,6 +123,7 @@ type textWriter struct {
 	started bool
 	last    BlockType // of the block before
 	page    int
+	lists   listLevels
 }
 
 func (t *textWriter) put(text string) {
@@ -144,7 +147,7 @@ func (t *textWriter) line(line []byte) bool {
 }
 
 func (t *textWriter) block(b *Block) {
-	content := strings.TrimSpace(b.Content)
+	content, indent := trimmed(b)
 	page := b.BBox.Page
 	if content == "" || t.cfg.noMargins && isMargin(b.Type) || t.cfg.pages != nil && !t.cfg.pages[page] {
 		return
@@ -157,7 +160,7 @@ func (t *textWriter) block(b *Block) {
 			}
 		}
 	}
-	t.content(b.Type, content)
+	t.content(b.Type, content, t.lists.prefix(b.Type, indent))
 	if !t.wrote { // it was HTML without text
 		return
 	}
@@ -175,14 +178,14 @@ func separator(before, now BlockType) string {
 	return "\n\n"
 }
 
-func (t *textWriter) content(kind BlockType, content string) {
+func (t *textWriter) content(kind BlockType, content, prefix string) {
 	if !holdsTable(kind, content) {
 		if t.markdown {
 			content = blockMarkdown(kind, content)
 		} else {
 			content = blockText(kind, content)
 		}
-		t.put(content)
+		t.put(indented(content, prefix))
 		return
 	}
 	table := newTable(content)
@@ -201,6 +204,51 @@ func (t *textWriter) content(kind BlockType, content string) {
 	}
 }
 
+var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n")
+
+// trimmed returns the content of a block with \n as line ends and without white space
+// around it, and the columns by which a list item is indented.
+func trimmed(b *Block) (content string, indent int) {
+	content = strings.TrimSpace(b.Content)
+	if strings.Contains(content, "\r") {
+		content = lineEnds.Replace(content)
+	}
+	if b.Type != BlockTypeListItem || content == "" {
+		return content, 0
+	}
+	space := b.Content[:len(b.Content)-len(strings.TrimLeftFunc(b.Content, unicode.IsSpace))]
+	if space = space[strings.LastIndexAny(space, "\r\n")+1:]; space != "" {
+		content = strings.ReplaceAll(content, "\n"+space, "\n")
+	}
+	return content, utf8.RuneCountInString(space) + 3*strings.Count(space, "\t")
+}
+
+// listLevels are the indentations of the list items around the next one.
+type listLevels []int
+
+// prefix returns the indentation of the next block, which nests a list item by four
+// columns. CommonMark would not read a deeper one as a list item.
+func (l *listLevels) prefix(t BlockType, indent int) string {
+	const deepest = 8
+	n := len(*l)
+	for n > 0 && (t != BlockTypeListItem || (*l)[n-1] >= indent) {
+		n--
+	}
+	*l = (*l)[:n]
+	if t == BlockTypeListItem && n < deepest {
+		*l = append(*l, indent)
+	}
+	return strings.Repeat("    ", n)
+}
+
+// indented returns the text with the prefix before each line.
+func indented(text, prefix string) string {
+	if prefix == "" {
+		return text
+	}
+	return prefix + strings.ReplaceAll(text, "\n", "\n"+prefix)
+}
+
 func isMargin(t BlockType) bool {
 	return t == BlockTypeHeader || t == BlockTypeFooter || t == BlockTypePageNumber
 }
@@ -215,8 +263,11 @@ func holdsTable(t BlockType, content string) bool {
 func blockMarkdown(t BlockType, content string) string {
 	switch t {
 	case BlockTypeTitle, BlockTypeSectionHeader:
-		if marks := headingMarks(content); marks > 0 {
+		switch marks := headingMarks(content); {
+		case marks > 0 && strings.Contains(content, "\n#"): // several headings
 			return content
+		case marks > 0:
+			return oneLine(content)
 		}
 		return strings.Repeat("#", headingLevel(t, content)) + " " + oneLine(content)
 	case BlockTypeListItem:

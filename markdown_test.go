@@ -168,14 +168,18 @@ func TestTablesThatCannotBeReadGoAsTheyAre(t *testing.T) {
 func TestHTMLAsText(t *testing.T) {
 	t.Parallel()
 	for content, want := range map[string]string{
-		"<table><tr><td>a<td>b<tr><td>c</table>":                                         "a\tb\nc",
-		"<TABLE><TR><TD>a</TD></TR></TABLE>":                                             "a",
-		"<table><caption>Dues &lt; 5</caption><tr><td>1</td></tr></table>":               "Dues < 5\n1",
-		"Caption\n<table><tr><td></td><td>x</td></tr></table>\nbelow":                    "Caption\n\tx\nbelow",
-		"<table><tr><td>a<!-- > b --></td><td title='>'>c</td></tr></table>":             "a\tc",
-		"<table><tr><td><style>td{}</style>a<script>if(a<b)</script>b</td></tr></table>": "ab",
-		"<table><tr><td>a < b</td><td><b>c</b>d<br/>e</td></tr></table>":                 "a < b\tcd e",
-		"<table><tr><td><p>a</p><p>b</p></td></tr></table>":                              "a b",
+		"<table><tr><td>a<td>b<tr><td>c</table>":                                                                                              "a\tb\nc",
+		"<TABLE><TR><TD>a</TD></TR></TABLE>":                                                                                                  "a",
+		"<table><caption>Dues &lt; 5</caption><tr><td>1</td></tr></table>":                                                                    "Dues < 5\n1",
+		"Caption\n<table><tr><td></td><td>x</td></tr></table>\nbelow":                                                                         "Caption\n\tx\nbelow",
+		"<table><tr><td>a<!-- > b --></td><td title='>'>c</td></tr></table>":                                                                  "a\tc",
+		"<table><tr><td><style>td{}</style>a<script>if(a<b)</script>b</td></tr></table>":                                                      "ab",
+		"<table><tr><td>a < b</td><td><b>c</b>d<br/>e</td></tr></table>":                                                                      "a < b\tcd e",
+		"<table><tr><td><p>a</p><p>b</p></td></tr></table>":                                                                                   "a b",
+		"<table><tr><td rowspan=2>a</td><td>b</td></tr><tr><td>c</td></tr><tr><td>d</td></tr></table>":                                        "a\tb\na\tc\nd",
+		"<table><tr><TD ROWSPAN='0'>a<td>b<tr><td>c<tbody><tr><td>d</table>":                                                                  "a\tb\na\tc\nd",
+		"<table><tr><th colspan=\"2\">a</th><th>b</th></tr><tr><td>c</td><td rowspan=2 colspan=2>d</td></tr><tr><td>e<td>f</td></tr></table>": "a\t\tb\nc\td\t\ne\td\t\tf",
+		"<table><tr><td rowspan=x colspan=-3>a<td colspan=0>b<tr><td rowspan>c</table>":                                                       "a\tb\nc",
 		"<table><tr><td>a</td": "a",
 		"<table><tr><td>a<":    "a<",
 		"<table><style>":       "",
@@ -184,6 +188,75 @@ func TestHTMLAsText(t *testing.T) {
 		var text strings.Builder
 		require.NoError(t, (&Chunk{Blocks: []Block{{Type: BlockTypeTable, Content: content}}}).WriteText(&text))
 		assert.Equal(t, want, strings.TrimSuffix(text.String(), "\n"), content)
+	}
+}
+
+// Spans may not make a large output of a small table.
+func TestSpansAreBounded(t *testing.T) {
+	t.Parallel()
+	for _, content := range []string{
+		"<table><tr>" + strings.Repeat("<td colspan=65534 rowspan=65534>a", 2000) + strings.Repeat("<tr><td>b", 2000),
+		"<table><tr><td rowspan=65534>" + strings.Repeat("long ", 2000) + strings.Repeat("<tr><td>b", 2000),
+	} {
+		var text strings.Builder
+		require.NoError(t, (&Chunk{Blocks: []Block{{Type: BlockTypeTable, Content: content}}}).WriteText(&text))
+		assert.Less(t, text.Len(), 10*len(content))
+	}
+}
+
+func TestNestedListItemsStayNested(t *testing.T) {
+	t.Parallel()
+	var items []Block
+	for _, content := range []string{"  - a\n    more\n  - b", "        - c", "        1. d\n           more", "\n\te", "  - f", "- g"} {
+		items = append(items, Block{Type: BlockTypeListItem, Content: content})
+	}
+	items = append(items, Block{Content: "  text"}, Block{Type: BlockTypeListItem, Content: "    - h"})
+	want := "- a\n  more\n- b\n    - c\n    1. d\n       more\n    - e\n- f\n- g\n\ntext\n\n- h"
+	c := Chunk{Blocks: items}
+	var markdown, text strings.Builder
+	require.NoError(t, c.WriteMarkdown(&markdown))
+	require.NoError(t, c.WriteText(&text))
+	assert.Equal(t, want+"\n", markdown.String())
+	assert.Equal(t, want+"\n", text.String())
+	r := parsedAs([]Chunk{c})
+	assert.Equal(t, []string{want}, textsOf(passagesOf(t, r, PassageOptions{MaxTokens: 100})))
+	assert.Equal(t, []string{"- a\n  more\n- b\n    - c", "1. d\n   more\n- e\n- f", "- g\n\ntext\n\n- h"},
+		textsOf(passagesOf(t, r, PassageOptions{MaxTokens: 8, CountTokens: words})), "a passage begins without indentation")
+}
+
+func TestLineEndsOfWindowsAreLineEnds(t *testing.T) {
+	t.Parallel()
+	c := Chunk{Blocks: []Block{
+		{Type: BlockTypeKeyValue, Content: "Channel: 16\r\nUse: calls: all\r\n"}, {Type: BlockTypeListItem, Content: "a\r\nb"},
+		{Type: BlockTypeComment, Content: "c\rd"}, {Type: BlockTypeTable, Content: "e,f\r\n1,\"2\r\n3\"\r\n"},
+	}}
+	var markdown strings.Builder
+	require.NoError(t, c.WriteMarkdown(&markdown))
+	assert.Equal(t, "Channel: 16  \nUse: calls: all\n\n- a\n  b\n\n> c\n> d\n\n| e | f |\n| --- | --- |\n| 1 | 2<br>3 |\n", markdown.String())
+}
+
+func TestBackslashBeforeAPipeDoesNotEndTheCell(t *testing.T) {
+	t.Parallel()
+	var markdown strings.Builder
+	c := Chunk{Blocks: []Block{{Type: BlockTypeTable, Content: `[["norm","use"],["\\|x\\|","a\\\\|b"]]`}}}
+	require.NoError(t, c.WriteMarkdown(&markdown))
+	assert.Equal(t, "| norm | use |\n| --- | --- |\n"+`| \\\|x\\\| | a\\\|b |`+"\n", markdown.String())
+}
+
+func TestTextOfACellDoesNotDecideTheFormat(t *testing.T) {
+	t.Parallel()
+	c := Chunk{Blocks: []Block{{Type: BlockTypeTable, Content: "[ [\"<table>\",\"b\"],\n[\"c\",\"d\"]]"}, {Type: BlockTypeTable, Content: "| <table> | b |\n| - | - |\n| c | d |"}}}
+	var text strings.Builder
+	require.NoError(t, c.WriteText(&text))
+	assert.Equal(t, "<table>\tb\nc\td\n\n<table>\tb\nc\td\n", text.String())
+}
+
+func TestHeadingIsOneLine(t *testing.T) {
+	t.Parallel()
+	for content, want := range map[string]string{
+		"Harbour\nrules": "# Harbour rules", "## Harbour\n  rules": "## Harbour rules", "# Harbour\n## Rules": "# Harbour\n## Rules", "#1 port": "# #1 port",
+	} {
+		assert.Equal(t, want, blockMarkdown(BlockTypeTitle, content))
 	}
 }
 

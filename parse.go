@@ -130,7 +130,8 @@ type ParseResult struct {
 	Extra Extra `json:"-"`
 
 	resultBase
-	content content
+	content  content
+	document int // its position in the list of a pipeline
 
 	mu   sync.Mutex
 	full *fullResult // inline, or kept by Load; nil for a link

@@ -2,6 +2,7 @@ package reducto
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -18,15 +19,16 @@ import (
 
 // Passage is a part of a document, for a search index or a prompt.
 type Passage struct {
-	// ID is a UUID that depends on the job, the position of the passage and its text. A
-	// second read of the result gives the same ids.
+	// ID is a UUID that depends on the job, the document if a pipeline has several, the
+	// position of the passage, and its text. A second read of the result gives the same
+	// ids.
 	ID string `json:"id"`
 	// JobID is the id of the job.
 	JobID string `json:"job_id"`
 	// Text is the text, as WriteMarkdown writes it. It may share memory with its block.
 	// Use strings.Clone to keep it without the block.
 	Text string `json:"text"`
-	// FirstPage and LastPage are the pages of its blocks, from 1.
+	// FirstPage and LastPage are the pages of its blocks, from 1; 0 if they are unknown.
 	FirstPage int `json:"first_page"`
 	LastPage  int `json:"last_page"`
 	// Headings are the title and the section headers above the passage, outermost
@@ -45,7 +47,7 @@ type PassageOptions struct {
 	MaxTokens int
 	// CountTokens counts the tokens of a text, with the tokenizer of your model. Default:
 	// an estimate of one token for every four ASCII characters, and one for each other
-	// character.
+	// character. A negative count counts as 0.
 	CountTokens func(text string) int
 	// WithoutMargins leaves out headers, footers and page numbers.
 	WithoutMargins bool
@@ -56,9 +58,11 @@ func (o *PassageOptions) check(op string) error {
 		return &RequestError{Op: op, Field: "MaxTokens", Reason: fmt.Sprintf(
 			"%d: use the most tokens that a passage may have, such as 500", o.MaxTokens)}
 	}
-	if o.CountTokens == nil {
-		o.CountTokens = estimateTokens
+	count := o.CountTokens
+	if count == nil {
+		count = estimateTokens
 	}
+	o.CountTokens = func(text string) int { return min(max(count(text), 0), 1<<29) } // sums do not overflow
 	return nil
 }
 
@@ -81,15 +85,17 @@ func estimateTokens(text string) int {
 //
 // A passage has as many whole blocks as fit. Each heading begins a passage, unless it is
 // directly below another heading. If a block does not fit, Passages splits it. It splits
-// a table between rows, and repeats a header that is not too long. It splits any other
-// block between paragraphs, sentences, words or characters.
+// a table between rows, and repeats a header that is not too long. A row span repeats its
+// text in each row. Passages splits any other block between paragraphs, sentences, words
+// or characters.
 func (r *ParseResult) Passages(ctx context.Context, opts PassageOptions) iter.Seq2[*Passage, error] {
 	return func(yield func(*Passage, error) bool) {
 		if err := opts.check("Passages"); err != nil {
 			yield(nil, err)
 			return
 		}
-		p := passages{PassageOptions: opts, jobID: r.jobID(), yield: yield}
+		// The result's own id comes first, because stored JSON has it too.
+		p := passages{PassageOptions: opts, jobID: cmp.Or(r.JobID, r.jobID()), document: r.document, yield: yield}
 		p.gap = p.CountTokens("\n\n")
 		p.window = 4 * min(p.MaxTokens, 1<<20)
 		for b, err := range r.Blocks(ctx) {
@@ -126,10 +132,11 @@ func (r *ParseResult) WritePassages(ctx context.Context, w io.Writer, opts Passa
 // passages divides the blocks of a document.
 type passages struct {
 	PassageOptions
-	jobID   string
-	yield   func(*Passage, error) bool
-	stopped bool
-	count   int // passages
+	jobID    string
+	document int
+	yield    func(*Passage, error) bool
+	stopped  bool
+	count    int // passages
 
 	gap    int // tokens between two blocks
 	window int // bytes that fit as a rule
@@ -137,6 +144,7 @@ type passages struct {
 	levels []int    // of above
 	above  []string // the headings above the next block; never changed in place
 	body   bool     // pieces have more than headings
+	indent int      // of the block
 	pieces []piece
 	tokens int // of the pieces, by their sum
 }
@@ -145,15 +153,17 @@ type passages struct {
 type piece struct {
 	text     string
 	kind     BlockType
+	indent   int // of a list item
 	box      BoundingBox
 	headings []string
 }
 
 func (p *passages) block(b *Block) {
-	content := strings.TrimSpace(b.Content)
+	content, indent := trimmed(b)
 	if content == "" || p.WithoutMargins && isMargin(b.Type) {
 		return
 	}
+	p.indent = indent
 	heading := b.Type == BlockTypeTitle || b.Type == BlockTypeSectionHeader
 	level, n := 0, len(p.levels)
 	if heading {
@@ -354,7 +364,7 @@ func (p *passages) add(b *Block, text string, tokens int) {
 	if len(p.pieces) > 0 {
 		tokens += p.gap
 	}
-	p.pieces = append(p.pieces, piece{text, b.Type, b.BBox, p.above})
+	p.pieces = append(p.pieces, piece{text, b.Type, p.indent, b.BBox, p.above})
 	p.tokens += tokens
 }
 
@@ -372,11 +382,12 @@ func (p *passages) emit(pieces []piece) {
 	text := pieces[0].text
 	if len(pieces) > 1 {
 		var b strings.Builder
+		var lists listLevels
 		for i, piece := range pieces {
 			if i > 0 {
 				_, _ = b.WriteString(separator(pieces[i-1].kind, piece.kind))
 			}
-			_, _ = b.WriteString(piece.text)
+			_, _ = b.WriteString(indented(piece.text, lists.prefix(piece.kind, piece.indent)))
 		}
 		text = b.String()
 	}
@@ -398,23 +409,27 @@ func (p *passages) emit(pieces []piece) {
 	}
 	passage := &Passage{
 		JobID: p.jobID, Text: text, Tokens: tokens,
-		FirstPage: pieces[0].box.Page, LastPage: pieces[0].box.Page,
 		Headings: append([]string{}, pieces[0].headings...),
 		Boxes:    make([]BoundingBox, 0, len(pieces)),
 	}
 	for _, piece := range pieces {
-		passage.FirstPage = min(passage.FirstPage, piece.box.Page)
-		passage.LastPage = max(passage.LastPage, piece.box.Page)
+		if page := piece.box.Page; page > 0 { // 0 is unknown
+			passage.FirstPage = min(cmp.Or(passage.FirstPage, page), page)
+			passage.LastPage = max(passage.LastPage, page)
+		}
 		passage.Boxes = append(passage.Boxes, piece.box)
 	}
-	passage.ID = passageID(p.jobID, p.count, text)
+	passage.ID = passageID(p.jobID, p.document, p.count, text)
 	p.count++
 	p.stopped = !p.yield(passage, nil)
 }
 
 // passageID hashes text in parts, because a copy of it would be garbage.
-func passageID(jobID string, index int, text string) string {
+func passageID(jobID string, document, index int, text string) string {
 	h := sha256.New()
+	if document > 0 {
+		fmt.Fprintf(h, "%d ", document)
+	}
 	fmt.Fprintf(h, "%s\n%d\n", jobID, index)
 	var part [512]byte
 	for text != "" {

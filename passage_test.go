@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -190,6 +191,40 @@ func TestPassagesNeverExceedMaxTokens(t *testing.T) {
 		seen += len(p.Boxes)
 	}
 	assert.Equal(t, len(blocks), seen)
+}
+
+func TestPassagesTakeAnyCount(t *testing.T) {
+	t.Parallel()
+	for _, count := range []int{0, -7, math.MinInt, math.MaxInt} {
+		r := parsedAs([]Chunk{{Blocks: []Block{{Content: "one two"}, {Content: "three"}, {Type: BlockTypeTable, Content: "a,b\n1,2\n3,4"}}}})
+		for _, p := range passagesOf(t, r, PassageOptions{MaxTokens: 5, CountTokens: func(string) int { return count }}) {
+			assert.GreaterOrEqual(t, p.Tokens, 0)
+			assert.True(t, count <= 0 || utf8.RuneCountInString(p.Text) == 1, "%d: %q", count, p.Text)
+		}
+	}
+}
+
+func TestPassagesLeaveOutUnknownPages(t *testing.T) {
+	t.Parallel()
+	r := parsedAs([]Chunk{{Blocks: []Block{{Content: "a"}, {Content: "b", BBox: BoundingBox{Page: 4}}, {Content: "c", BBox: BoundingBox{Page: 3}}, {Content: "d"}}}})
+	p := passagesOf(t, r, PassageOptions{MaxTokens: 50})[0]
+	assert.Equal(t, []int{3, 4}, []int{p.FirstPage, p.LastPage})
+}
+
+// Both documents begin with the same text.
+func TestPassagesOfDocumentsOfAPipelineHaveTheirOwnIDs(t *testing.T) {
+	t.Parallel()
+	const document = `{"result":{"type":"full","chunks":[{"content":"","embed":"","blocks":[{"type":"Text","content":"Invoice"}]}]}}`
+	var stored PipelineResult
+	require.NoError(t, json.Unmarshal([]byte(`{"response_type":"pipeline","job_id":"j","result":{"parse":[`+document+`,`+document+`]}}`), &stored))
+	first := passagesOf(t, stored.Parse[0], PassageOptions{MaxTokens: 50})[0]
+	second := passagesOf(t, stored.Parse[1], PassageOptions{MaxTokens: 50})[0]
+	assert.NotEqual(t, first.ID, second.ID)
+
+	parse := &ParseResult{JobID: "p1", full: &fullResult{Chunks: []Chunk{{Blocks: []Block{{Content: "a"}}}}}}
+	before := passagesOf(t, parse, PassageOptions{MaxTokens: 50})
+	parse.bind(source{jobID: "pipeline"})
+	assert.Equal(t, before, passagesOf(t, parse, PassageOptions{MaxTokens: 50}), "stored JSON has no job around it")
 }
 
 func TestWritePassagesWritesLinesOfJSON(t *testing.T) {

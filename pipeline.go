@@ -269,6 +269,11 @@ func readSteps(r *jsonread.Reader, v *PipelineResult) {
 				}
 				r.Skip()
 			})
+			for i, p := range v.Parse {
+				if p != nil {
+					p.document = i
+				}
+			}
 		case "extract":
 			if r.Kind() == '{' {
 				v.Extract = new(ExtractResult)

@@ -118,14 +118,15 @@ func (c *Client) download(ctx context.Context, link Link, started func() bool, r
 
 // Download writes the content behind a link to w, such as Block.ImageURL or
 // EditResult.DocumentURL. It sends no API key. It tries again after a transient failure,
-// unless w has received something. WithMaxResultBytes limits the size. For an expired
-// link the error is an *APIError. Get the job again for a new link.
+// unless w has received something. After an error, w may have the beginning of the
+// content. WithMaxResultBytes limits the size. For an expired link the error is an
+// *APIError. Get the job again for a new link.
 func (c *Client) Download(ctx context.Context, link Link, w io.Writer) error {
 	if link == "" {
 		return &RequestError{Op: "Download", Field: "link", Reason: "it is empty"}
 	}
 	out := &countingWriter{w: w}
-	err := c.download(ctx, link, func() bool { return out.n > 0 }, func(body io.Reader) error {
+	err := c.download(ctx, link, func() bool { return out.n > 0 || out.err != nil }, func(body io.Reader) error {
 		_, err := io.Copy(out, body)
 		return err
 	})
@@ -145,6 +146,9 @@ type countingWriter struct {
 func (c *countingWriter) Write(p []byte) (int, error) {
 	n, err := c.w.Write(p)
 	c.n += int64(n)
+	if err == nil && n < len(p) {
+		err = io.ErrShortWrite
+	}
 	c.err = err
 	return n, err
 }

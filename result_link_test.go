@@ -218,9 +218,17 @@ func TestDownloadWritesWhatIsBehindALink(t *testing.T) {
 		assert.Contains(t, b.String(), `"content":"one"`)
 		assert.Empty(t, srv.Violations(), "storage received no key")
 
-		err := client.Download(t.Context(), result.Link(), fullDisk{})
-		require.ErrorIs(t, err, errFullDisk)
-		assert.NotContains(t, err.Error(), "X-Amz")
+		for want, wrote := range map[error]int{errFullDisk: 0, io.ErrUnexpectedEOF: 0, io.ErrShortWrite: 1} {
+			w := &failingWriter{n: wrote}
+			if wrote == 0 {
+				w.err = want
+			}
+			err := client.Download(t.Context(), result.Link(), w)
+			require.ErrorIs(t, err, want)
+			assert.ErrorContains(t, err, "the writer failed")
+			assert.NotContains(t, err.Error(), "X-Amz")
+			assert.Equal(t, 1, w.calls, "no second download")
+		}
 
 		small, err := client.With(reducto.WithMaxResultBytes(10))
 		require.NoError(t, err)
@@ -237,6 +245,13 @@ func TestDownloadWritesWhatIsBehindALink(t *testing.T) {
 
 var errFullDisk = errors.New("disk is full")
 
-type fullDisk struct{}
+type failingWriter struct {
+	n     int
+	err   error
+	calls int
+}
 
-func (fullDisk) Write([]byte) (int, error) { return 0, errFullDisk }
+func (w *failingWriter) Write([]byte) (int, error) {
+	w.calls++
+	return w.n, w.err
+}

@@ -7,6 +7,7 @@ import (
 	"html"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/reducto-go/reducto/internal/jsonread"
@@ -31,8 +32,11 @@ type table struct {
 // trimmed and not empty.
 func newTable(content string) *table {
 	t := &table{content: content}
+	rows := strings.TrimLeft(content[1:], " \t\n")
 	switch {
-	case content[0] == '<', strings.Contains(content, "<table"), strings.Contains(content, "<TABLE"):
+	case content[0] == '[' && rows != "" && (rows[0] == '[' || rows[0] == '{'): // a text in it may have tags or pipes
+		t.read = (*table).readJSON
+	case content[0] == '<', content[0] != '|' && (strings.Contains(content, "<table") || strings.Contains(content, "<TABLE")):
 		t.html, t.asItIs, t.read = true, true, (*table).readHTML
 	case content[0] == '|', strings.Contains(content, "\n|"):
 		t.asItIs, t.read = true, (*table).readMarkdown
@@ -105,6 +109,11 @@ func appendPipeCell(line, cell []byte) []byte {
 	for _, b := range cell {
 		switch b {
 		case '|':
+			// After a backslash in the cell, GitHub would take \| for an escaped
+			// backslash and the end of the cell.
+			if backslashes := len(line) - len(bytes.TrimRight(line, `\`)); backslashes%2 == 1 {
+				line = append(line, '\\')
+			}
 			line = append(line, `\|`...)
 		case '\n':
 			line = append(line, "<br>"...)
@@ -282,15 +291,19 @@ func readJSONCell(r *jsonread.Reader, c *cells) {
 	}
 }
 
-// readHTML reads the rows of HTML. Text outside of rows is a row of one cell.
+// readHTML reads the rows of HTML. Text outside of rows is a row of one cell. Spans keep
+// the other cells in their columns. A row span repeats its text, because a row may stand
+// alone in a passage.
 func (t *table) readHTML(c *cells, yield func() bool) bool {
 	c.reset()
 	open := false // a cell is open
+	rows, columns := 1, 1
+	s := spans{left: 8 * len(t.content)}
 	endCell := func() {
 		if open || len(bytes.TrimSpace(c.text[c.from:])) > 0 {
-			c.end()
+			s.end(c, rows, columns)
 		}
-		open = false
+		open, rows, columns = false, 1, 1
 	}
 	endRow := func() bool {
 		endCell()
@@ -298,34 +311,38 @@ func (t *table) readHTML(c *cells, yield func() bool) bool {
 		c.reset()
 		return more
 	}
-	for s := t.content; s != ""; {
-		i := strings.IndexByte(s, '<')
+	for rest := t.content; rest != ""; {
+		i := strings.IndexByte(rest, '<')
 		if i < 0 {
-			i = len(s)
+			i = len(rest)
 		}
-		c.words(html.UnescapeString(s[:i]))
-		if s = s[i:]; s == "" {
+		c.words(html.UnescapeString(rest[:i]))
+		if rest = rest[i:]; rest == "" {
 			break
 		}
-		name, n := htmlTag(s)
+		name, n := htmlTag(rest)
 		if n == 0 {
 			c.words("<")
-			s = s[1:]
+			rest = rest[1:]
 			continue
 		}
-		s = s[n:]
+		tag := rest[:n]
+		rest = rest[n:]
 		switch name {
 		case "td", "th":
 			endCell()
+			s.fill(c)
 			open = true
+			rows, columns = spansOf(tag)
 		case "/td", "/th":
 			endCell()
 		case "tr", "/tr", "table", "/table", "thead", "/thead", "tbody", "/tbody", "tfoot", "/tfoot":
 			if !endRow() {
 				return true
 			}
+			s.next(name)
 		case "script", "style":
-			s = afterHTML(s, "/"+name)
+			rest = afterHTML(rest, "/"+name)
 		case "a", "/a", "b", "/b", "code", "/code", "em", "/em", "i", "/i", "s", "/s", "small", "/small", "span", "/span",
 			"/script", "/style", "strong", "/strong", "sub", "/sub", "sup", "/sup", "u", "/u", "":
 		default: // a line break, a paragraph, an unknown tag
@@ -339,6 +356,82 @@ func (t *table) readHTML(c *cells, yield func() bool) bool {
 	}
 	endRow()
 	return true
+}
+
+// spans are the cells of the rows above that reach into the current row.
+type spans struct {
+	row   int
+	above []above // by column
+	left  int     // the bytes that spans may still add, so that the output has a limit
+}
+
+type above struct {
+	text string
+	end  int // the row after the last one
+}
+
+// next begins a row or a group of rows, which ends all spans.
+func (s *spans) next(tag string) {
+	switch tag {
+	case "tr":
+		s.row++
+	case "/tr":
+	default:
+		s.above = s.above[:0]
+	}
+}
+
+// fill adds the cells that reach into the columns before the next cell.
+func (s *spans) fill(c *cells) {
+	for i := len(c.spans); i < len(s.above) && s.above[i].end > s.row && s.left > 0; i++ {
+		c.add(s.above[i].text)
+		s.left -= 1 + len(s.above[i].text)
+	}
+}
+
+// end ends a cell of several rows and columns.
+func (s *spans) end(c *cells, rows, columns int) {
+	i := len(c.spans)
+	c.end()
+	for ; columns > 1 && len(c.spans) < maxTableColumns && s.left > 0; columns-- {
+		c.end()
+		s.left--
+	}
+	if rows == 1 {
+		return
+	}
+	if n := len(c.spans) - len(s.above); n > 0 {
+		s.above = append(s.above, make([]above, n)...)
+	}
+	for n := range c.spans[i:] {
+		s.above[i+n] = above{end: s.row + rows}
+	}
+	s.above[i].text = string(c.cell(i))
+}
+
+// spansOf returns the rows and columns of a cell, from its tag. Zero rows are all of the
+// group.
+func spansOf(tag string) (rows, columns int) {
+	if len(tag) <= len("<td>") {
+		return 1, 1
+	}
+	tag = strings.ToLower(tag)
+	if rows = spanOf(tag, "rowspan"); rows == 0 {
+		rows = 1 << 30
+	}
+	return rows, spanOf(tag, "colspan")
+}
+
+// spanOf returns the number in an attribute; 1 if there is none.
+func spanOf(tag, attribute string) int {
+	_, value, _ := strings.Cut(tag, attribute)
+	value = strings.TrimLeft(value, "= \t\n\"'")
+	digits := len(value) - len(strings.TrimLeft(value, "0123456789"))
+	n, err := strconv.Atoi(value[:min(digits, 5)])
+	if err != nil {
+		return 1
+	}
+	return n
 }
 
 // words adds text to the open cell. It writes white space as one space.

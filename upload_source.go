@@ -45,7 +45,7 @@ func openUpload(ctx context.Context, r io.Reader, size int64) (*uploadSource, er
 			if have := max(0, end-offset); size == 0 {
 				size = have
 			} else if size != have {
-				return nil, fmt.Errorf("Size is %d, but the reader has %d bytes: omit Size", size, have)
+				return nil, fmt.Errorf("the reader has %d bytes, but Size is %d: omit Size", have, size)
 			}
 			src := &uploadSource{size: size, repeatable: true, close: func() {}}
 			if at, ok := r.(io.ReaderAt); ok {

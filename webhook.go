@@ -106,7 +106,7 @@ func (w Webhook) unreachable() string {
 	case err != nil:
 		return ""
 	case isPrivateHost(u.Hostname()):
-		return "Reducto cannot reach the webhook's URL, as it is in a private network: use a tunnel, or Wait without a webhook"
+		return "Reducto cannot reach the webhook's URL, as it is in a private network: use a tunnel or reducto-hooks listen, or Wait without a webhook"
 	case u.Scheme == "http":
 		return "the webhook's URL is http, so its secret can be read on the way: use https"
 	}

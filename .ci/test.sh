@@ -32,7 +32,7 @@ install_package() {
 every_package=github.com/reducto-go/reducto/...
 
 run_tests() {
-  grep -qxF "go test $every_package" README.md || fail "README.md does not name the command: go test $every_package"
+  grep -qF "\`go test $every_package\`" README.md || fail "README.md does not name the command: go test $every_package"
   in_workspace go list -f '{{.Module.Path}}' "$every_package" | sort -u >"$work/tested"
   modules | while read -r m; do (cd "$m" && go list -m); done | sort -u >"$work/modules"
   diff "$work/modules" "$work/tested" || fail 'go.work does not name every module'

@@ -30,6 +30,7 @@ var (
 type webhookState struct {
 	svixEndpoints []svixEndpoint
 	webhookFaults []WebhookFault
+	lastingFault  WebhookFault    // of jobs without another one
 	afterNext     []chan struct{} // sequences that wait for the end of the next one
 	deliveries    []*Delivery
 	byJob         map[string][]*Delivery

@@ -3,6 +3,7 @@ package reductotest
 import (
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"time"
 )
@@ -27,6 +28,7 @@ type config struct {
 	responseType    responseTypeForm
 	gzip            bool
 	tcp             bool
+	tcpAddr         string // of the API
 }
 
 func defaultConfig() config {
@@ -40,6 +42,7 @@ func defaultConfig() config {
 		linkTTL:         time.Hour,
 		urlThreshold:    6_000_000,
 		maxDirectUpload: 100_000_000,
+		tcpAddr:         "127.0.0.1:0",
 	}
 }
 
@@ -218,4 +221,15 @@ func WithGzip() Option {
 // clock of the bubble.
 func OnTCP() Option {
 	return set(nil, func(c *config) { c.tcp = true })
+}
+
+// OnTCPAt is OnTCP with a fixed address for the API, such as "127.0.0.1:8700". Other
+// programs then find the server again after a restart. If the address is in use, Start
+// returns an error.
+func OnTCPAt(addr string) Option {
+	_, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		err = fmt.Errorf("OnTCPAt: %w: use a host and a port, such as 127.0.0.1:8700", err)
+	}
+	return set(err, func(c *config) { c.tcp, c.tcpAddr = true, addr })
 }

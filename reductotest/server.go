@@ -154,7 +154,11 @@ func (s *Server) listen() error {
 		s.servers = append(s.servers, server)
 		listeners := []net.Listener{s.net.listeners[host.name]}
 		if s.cfg.tcp {
-			l, err := net.Listen("tcp", "127.0.0.1:0")
+			at := "127.0.0.1:0"
+			if host.name == apiHost {
+				at = s.cfg.tcpAddr
+			}
+			l, err := net.Listen("tcp", at)
 			if err != nil {
 				return err
 			}
@@ -242,7 +246,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 }
 
 // URL returns the base URL of the API: "http://reducto.test" or, with [OnTCP], an
-// address on 127.0.0.1.
+// address on 127.0.0.1. With [OnTCPAt] it has that address.
 func (s *Server) URL() string { return s.apiURL }
 
 // APIKey returns the key that the API accepts.

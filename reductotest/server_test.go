@@ -282,3 +282,22 @@ func ExampleServer_Client() {
 	// Output:
 	// Title - # Document from example.com
 }
+
+func TestOnTCPAtListensAtTheAddress(t *testing.T) {
+	t.Parallel()
+	first, err := reductotest.Start(reductotest.OnTCPAt("127.0.0.1:0"))
+	require.NoError(t, err)
+	defer first.Close()
+	addr := strings.TrimPrefix(first.URL(), "http://")
+
+	_, err = reductotest.Start(reductotest.OnTCPAt(addr))
+	require.ErrorContains(t, err, addr, "the address is in use")
+	first.Close()
+	second, err := reductotest.Start(reductotest.OnTCPAt(addr))
+	require.NoError(t, err)
+	defer second.Close()
+	assert.Equal(t, first.URL(), second.URL())
+
+	_, err = reductotest.Start(reductotest.OnTCPAt("8700"))
+	require.ErrorContains(t, err, "127.0.0.1:8700")
+}

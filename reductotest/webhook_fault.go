@@ -125,6 +125,14 @@ func (s *Server) WebhookFaultFor(jobID string, faults ...WebhookFault) {
 	s.update(jobID, func(j *job) { j.faults = append(j.faults, faults...) })
 }
 
+// SetWebhookFault applies a fault to the webhooks of all jobs that have no other fault,
+// until the next call. Combine several faults. The zero value ends it.
+func (s *Server) SetWebhookFault(f WebhookFault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lastingFault = f
+}
+
 // takeFault returns the fault for the webhook of a job that ends now. The caller holds
 // the mutex.
 func (s *Server) takeFault(j *job) WebhookFault {
@@ -132,7 +140,7 @@ func (s *Server) takeFault(j *job) WebhookFault {
 		return Combine(j.faults...)
 	}
 	if len(s.webhookFaults) == 0 {
-		return WebhookFault{}
+		return s.lastingFault
 	}
 	f := s.webhookFaults[0]
 	s.webhookFaults = s.webhookFaults[1:]

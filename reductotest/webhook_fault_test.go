@@ -195,3 +195,22 @@ func TestWebhookFaultForOverridesTheQueue(t *testing.T) {
 		assert.Len(t, srv.Deliveries(second), 4, "the other fault is still there for the next job")
 	})
 }
+
+func TestSetWebhookFaultAppliesUntilTheNextCall(t *testing.T) {
+	bubble(t, func(t *testing.T, srv *reductotest.Server) {
+		hook := srv.Mount("/webhook", http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+		deliveries := func() int {
+			id := submit(t, srv, "/parse_async", parse(hook, nil))
+			time.Sleep(time.Minute)
+			return len(srv.Deliveries(id))
+		}
+		srv.SetWebhookFault(reductotest.Duplicate(2))
+		assert.Equal(t, 3, deliveries())
+		assert.Equal(t, 3, deliveries())
+		srv.WebhookFault(reductotest.Duplicate(1))
+		assert.Equal(t, 2, deliveries(), "a fault of one job comes first")
+		assert.Equal(t, 3, deliveries())
+		srv.SetWebhookFault(reductotest.WebhookFault{})
+		assert.Equal(t, 1, deliveries())
+	})
+}

@@ -17,7 +17,8 @@ import (
 type Field struct {
 	// Path is where the value is in the result, by JSON names: lines[0].amount.
 	Path string
-	// Value is the value in JSON, without the quotes of a string. It is empty for null.
+	// Value is the value in JSON, without the quotes of a string. It is empty for null and
+	// for an empty list or map.
 	Value string
 	// Citations are the places in the document; empty if they are unknown.
 	Citations []reducto.Citation
@@ -27,7 +28,8 @@ type Field struct {
 
 // Fields returns the values of a struct that ExtractResult.Decode has filled, in the order
 // of its fields. Values in a reducto.Cited have its citations. Other values have none.
-// Each element of a slice, map or nested struct is a separate field.
+// Each element of a slice, map or nested struct is a separate field. An empty slice or
+// map is a field without a value.
 func Fields(v any) []Field {
 	w := walker{within: map[reference]bool{}}
 	w.walk(reflect.ValueOf(v), "", nil)
@@ -83,8 +85,13 @@ func (w *walker) walk(v reflect.Value, path string, cites []reducto.Citation) {
 	case t.Kind() == reflect.Pointer && v.IsNil():
 		w.add(path, "", cites)
 		return
-	case t.Implements(jsonMarshaler), t.Implements(textMarshaler), t == reflect.TypeFor[[]byte]():
+	case marshals(t), t == reflect.TypeFor[[]byte]():
 		w.add(path, text(v), cites)
+		return
+	case t.Kind() != reflect.Pointer && marshals(reflect.PointerTo(t)): // such as big.Int
+		p := reflect.New(t)
+		p.Elem().Set(v)
+		w.add(path, text(p), cites)
 		return
 	}
 	switch t.Kind() {
@@ -95,6 +102,10 @@ func (w *walker) walk(v reflect.Value, path string, cites []reducto.Citation) {
 		}
 		w.within[at] = true
 		defer delete(w.within, at)
+	}
+	if k := t.Kind(); (k == reflect.Map || k == reflect.Slice) && v.Len() == 0 && path != "" {
+		w.add(path, "", cites) // a person must see that nothing was found
+		return
 	}
 	switch t.Kind() {
 	case reflect.Pointer:
@@ -116,6 +127,10 @@ func (w *walker) walk(v reflect.Value, path string, cites []reducto.Citation) {
 	}
 }
 
+func marshals(t reflect.Type) bool {
+	return t.Implements(jsonMarshaler) || t.Implements(textMarshaler)
+}
+
 func (w *walker) members(v reflect.Value, path string, cites []reducto.Citation) {
 	for f, value := range v.Fields() {
 		tag := f.Tag.Get("json")
@@ -127,7 +142,10 @@ func (w *walker) members(v reflect.Value, path string, cites []reducto.Citation)
 		switch {
 		case tag == "-":
 		case f.Anonymous && name == "" && base.Kind() == reflect.Struct:
-			if f.Type.Kind() == reflect.Struct || f.IsExported() && !value.IsNil() {
+			switch {
+			case f.Type.Kind() == reflect.Struct:
+				w.members(value, path, cites) // also of a time.Time, as encoding/json does
+			case f.IsExported() && !value.IsNil():
 				w.walk(value, path, cites)
 			}
 		case f.IsExported():

@@ -3,6 +3,7 @@ package report_test
 import (
 	"encoding/json"
 	"math"
+	"math/big"
 	"net/netip"
 	"testing"
 	"time"
@@ -61,11 +62,34 @@ func TestFieldsHaveTheirPathsAndValues(t *testing.T) {
 	assert.Equal(t, []string{
 		"id=1", "Untagged=false", "renamed=1000000", `map["a"].id=3`, `map["b c"].id=2`, "grid[0][0]=1", "grid[1][0]=2", "grid[1][1]=3",
 		"tags[0]=a", "tags[1]=b", "pointer=5", "missing=", "time=1970-01-01T00:00:00Z", "addr=10.0.0.1", `raw={"a":"<b>"}`, "bytes=eA==",
-		`any["n"]=`, `any["s"]=<i>`, `keys["7"]=true`, "NaN=NaN",
+		`any["n"]=`, `any["s"]=<i>`, `keys["7"]=true`, "NaN=NaN", "Empty=",
 	}, flat)
 	assert.Equal(t, cited.Citations, got[9].Citations, "the elements have the citations of the list")
 	assert.Equal(t, reducto.ConfidenceHigh, got[9].Confidence)
 	assert.Empty(t, got[10].Confidence)
+}
+
+type created struct{ time.Time }
+
+type changed struct{ time.Time }
+
+func TestFieldsOfTypesThatMarshalByPointer(t *testing.T) {
+	t.Parallel()
+	got := report.Fields(struct {
+		Pieces big.Int
+		Total  reducto.Cited[big.Int]
+	}{*big.NewInt(7), reducto.Cited[big.Int]{Value: *big.NewInt(8)}})
+	assert.Equal(t, []report.Field{{Path: "Pieces", Value: "7"}, {Path: "Total", Value: "8"}}, got)
+}
+
+func TestFieldsOfUnexportedEmbeddedMarshalersDoNotPanic(t *testing.T) {
+	t.Parallel()
+	got := report.Fields(struct {
+		created
+		changed
+		Number int
+	}{Number: 7})
+	assert.Equal(t, []report.Field{{Path: "Number", Value: "7"}}, got, "as encoding/json writes it")
 }
 
 func TestFieldsTakesTheLowestConfidence(t *testing.T) {
@@ -82,7 +106,7 @@ func TestFieldsEndsInValuesThatContainThemselves(t *testing.T) {
 	self.List = []loop{{Name: "b", Next: self}}
 	m := map[string]any{}
 	m["m"] = m
-	assert.Len(t, report.Fields(self), 3, "Name, List[0].Name and List[0].Any")
+	assert.Len(t, report.Fields(self), 4, "Name, and the three others of List[0]")
 	assert.Empty(t, report.Fields(m))
 	assert.Len(t, report.Fields(nil), 1)
 }

@@ -35,7 +35,8 @@ const (
 // ParseResult.Blocks or Blocks. It leaves out pages without a link. The pictures are PNG
 // or JPEG. In the result, their longer side has at most 1600 pixels.
 //
-// The links expire within hours. Images sends no API key to them.
+// For a document of more than MaxPages pages, give only the blocks of the cited pages. The
+// links expire within hours. Images sends no API key to them.
 func Images(ctx context.Context, client *reducto.Client, blocks iter.Seq2[*reducto.Block, error]) ([]Page, error) {
 	links := map[int]reducto.Link{}
 	for b, err := range blocks {
@@ -45,7 +46,7 @@ func Images(ctx context.Context, client *reducto.Client, blocks iter.Seq2[*reduc
 		var link reducto.Link
 		// The form of the attributes is not documented. Another form is no link.
 		_ = json.Unmarshal(b.Attributes["page_image_url"], &link)
-		if link != "" && links[b.BBox.Page] == "" {
+		if link != "" && b.BBox.Page > 0 && links[b.BBox.Page] == "" {
 			links[b.BBox.Page] = link
 		}
 		if len(links) > MaxPages {
@@ -102,7 +103,7 @@ func checkSize(width, height int) error {
 }
 
 func tooManyPages() error {
-	return fmt.Errorf("report: there are more than %d pages: make several reports", MaxPages)
+	return fmt.Errorf("report: there are more than %d pages: give fewer, such as those with citations", MaxPages)
 }
 
 func (p Page) check() error {

@@ -290,7 +290,8 @@ func TestImagesDownloadsPictures(t *testing.T) {
 				}
 			}
 		}
-		yield(&reducto.Block{Attributes: reducto.Extra{"page_image_url": []byte(`{"other":"form"}`)}}, nil)
+		yield(&reducto.Block{BBox: reducto.BoundingBox{Page: 4}, Attributes: reducto.Extra{"page_image_url": []byte(`{"other":"form"}`)}}, nil)
+		yield(&reducto.Block{Attributes: reducto.Extra{"page_image_url": []byte(strconv.Quote(large))}}, nil) // without a page
 	})
 	require.NoError(t, err)
 	require.Len(t, pages, 2)

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // field is a field of a struct as encoding/json decodes it.
@@ -64,6 +65,9 @@ func collect(t reflect.Type, path string, outer field, within []reflect.Type) ([
 			continue
 		}
 		name, settings, _ := strings.Cut(tag, ",")
+		if !validName(name) {
+			return nil, refuse(at, "encoding/json ignores the name %q in the json tag: use letters, digits and common punctuation", name)
+		}
 		f.name, f.tagged = cmp.Or(name, f.Name), name != ""
 		for setting := range strings.SplitSeq(settings, ",") {
 			switch setting {
@@ -100,4 +104,11 @@ func collect(t reflect.Type, path string, outer field, within []reflect.Type) ([
 		all = append(all, inner...)
 	}
 	return all, nil
+}
+
+// validName reports whether encoding/json accepts a name in a tag.
+func validName(name string) bool {
+	return !strings.ContainsFunc(name, func(r rune) bool {
+		return !strings.ContainsRune("!#$%&()*+-./:;<=>?@[]^_{|}~ ", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r)
+	})
 }

@@ -244,6 +244,9 @@ func TestForReturnsRequestError(t *testing.T) {
 		{"option string", schema.For[struct {
 			A int `json:"a,string"`
 		}], "A", "option string"},
+		{"name that encoding/json ignores", schema.For[struct {
+			A int `json:"the \"a\""`
+		}], "A", "ignores the name"},
 		{"empty description", schema.For[struct {
 			A int `jsonschema:""`
 		}], "A", "is empty"},

@@ -23,6 +23,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"os/signal"
 	"path"
@@ -95,13 +96,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 1
 	}
 	defer closeClient()
-	invoice, pages, err := extract(ctx, client, flags.Arg(0))
+	invoice, parsed, err := extract(ctx, client, flags.Arg(0))
 	if err == nil {
 		err = show(stdout, invoice, *asJSON)
 	}
 	if err == nil && *file != "" {
-		err = writeReport(*file, report.Document{Title: titleOf(flags.Arg(0)), Pages: pages, Fields: report.Fields(invoice)})
-		if err == nil {
+		if err = writeReport(ctx, client, *file, titleOf(flags.Arg(0)), invoice, parsed); err == nil {
 			fmt.Fprintln(stderr, "extract: the report is in", *file)
 		}
 	}
@@ -128,7 +128,7 @@ func connect(stderr io.Writer) (*reducto.Client, func(), error) {
 
 // extract parses the document, and extracts from the parsed pages. The parse also makes
 // the pictures of the pages. Without a report, the extraction could take the document.
-func extract(ctx context.Context, client *reducto.Client, document string) (*Invoice, []report.Page, error) {
+func extract(ctx context.Context, client *reducto.Client, document string) (*Invoice, *reducto.ParseResult, error) {
 	input, err := inputOf(ctx, client, document)
 	if err != nil {
 		return nil, nil, err
@@ -144,10 +144,6 @@ func extract(ctx context.Context, client *reducto.Client, document string) (*Inv
 	if err != nil {
 		return nil, nil, err
 	}
-	pages, err := report.Images(ctx, client, parsed.Blocks(ctx))
-	if err != nil {
-		return nil, nil, err
-	}
 	job, err := schema.ExtractAsync[Invoice](ctx, client, reducto.FromJob(parse.JobID),
 		schema.WithRequest(func(r *reducto.ExtractRequest) {
 			r.Instructions.SystemPrompt = "The document is an invoice. Leave out what it does not say."
@@ -156,7 +152,7 @@ func extract(ctx context.Context, client *reducto.Client, document string) (*Inv
 		return nil, nil, err
 	}
 	invoice, err := job.Wait(ctx)
-	return &invoice, pages, err
+	return &invoice, parsed, err
 }
 
 // inputOf returns the input for a path or a URL. It uploads a file.
@@ -202,10 +198,33 @@ func titleOf(document string) string {
 	return path.Base(filepath.ToSlash(cmp.Or(document, "invoice.txt")))
 }
 
-func writeReport(file string, d report.Document) error {
+func writeReport(ctx context.Context, client *reducto.Client, file, title string, invoice *Invoice, parsed *reducto.ParseResult) error {
+	d := report.Document{Title: title, Fields: report.Fields(invoice)}
+	var err error
+	if d.Pages, err = report.Images(ctx, client, citedPages(parsed.Blocks(ctx), d.Fields)); err != nil {
+		return err
+	}
 	var html bytes.Buffer
 	if err := report.WriteHTML(&html, d); err != nil {
 		return err
 	}
 	return os.WriteFile(file, html.Bytes(), 0o600) // it has content of the document
+}
+
+// citedPages yields the blocks of pages with a citation. A report has a limited number of
+// pages, and the document may have more.
+func citedPages(blocks iter.Seq2[*reducto.Block, error], fields []report.Field) iter.Seq2[*reducto.Block, error] {
+	cited := map[int]bool{}
+	for _, f := range fields {
+		for _, c := range f.Citations {
+			cited[c.BBox.Page] = true
+		}
+	}
+	return func(yield func(*reducto.Block, error) bool) {
+		for b, err := range blocks {
+			if (err != nil || cited[b.BBox.Page]) && !yield(b, err) {
+				return
+			}
+		}
+	}
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/reducto-go/reducto"
 	"github.com/reducto-go/reducto/reductotest"
+	"github.com/reducto-go/reducto/report"
 )
 
 func TestWithoutAKey(t *testing.T) {
@@ -81,18 +82,22 @@ func TestWithAService(t *testing.T) {
 		link := srv.Mount("/page.png", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			_ = png.Encode(w, image.NewGray(image.Rect(0, 0, 85, 110)))
 		}))
+		var blocks []any // of more pages than a report may have
+		for page := range report.MaxPages + 1 {
+			blocks = append(blocks, map[string]any{
+				"type": "Text", "content": "x", "bbox": map[string]any{"left": 0, "top": 0, "width": 1, "height": 1, "page": page + 1},
+				"extra": map[string]any{"page_image_url": link},
+			})
+		}
 		srv.NextResult(map[string]any{
 			"response_type": "parse", "duration": 1, "usage": map[string]any{"num_pages": 1},
-			"result": map[string]any{"type": "full", "chunks": []any{map[string]any{"content": "", "embed": "", "blocks": []any{map[string]any{
-				"type": "Text", "content": "x", "bbox": map[string]any{"left": 0, "top": 0, "width": 1, "height": 1, "page": 1},
-				"extra": map[string]any{"page_image_url": link},
-			}}}}},
+			"result": map[string]any{"type": "full", "chunks": []any{map[string]any{"content": "", "embed": "", "blocks": blocks}}},
 		})
 		file := filepath.Join(t.TempDir(), "r.html")
 		extracted(t, "https://example.com/invoice.txt?signature=5a1e", "-report", file)
 		html, err := os.ReadFile(file)
 		require.NoError(t, err)
-		assert.Contains(t, string(html), `<image href="data:image/png;base64,`)
+		assert.Equal(t, 1, strings.Count(string(html), `<image href="data:image/png;base64,`), "the page with the citations")
 	})
 	assert.Empty(t, srv.UnknownFields())
 }

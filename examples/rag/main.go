@@ -8,7 +8,8 @@
 // any time. The next run goes on where it stopped. It skips complete documents, and waits
 // for jobs that it submitted. Its state is in the file OUT.state. If the program dies
 // while it writes, the next run removes what is incomplete. Do not use an output for two
-// runs at a time.
+// runs at a time. A complete document that changes later is not read again: use another
+// output.
 //
 // If the program dies during a submission, or its answer is lost, the next run submits
 // the document again, which can cost twice. See examples/batch for a program that asks
@@ -67,6 +68,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 0
 	case err != nil:
 		return 2
+	case flags.NArg() > 0:
+		return usage("unexpected argument %q: name the directory with -dir", flags.Arg(0))
 	case *concurrency < 1 || *tokens < 1:
 		return usage("-c and -tokens must be positive")
 	case *dir == "" && !fake:
@@ -131,10 +134,13 @@ func namesOf(documents fs.FS, dir, out string) ([]string, error) {
 		}
 		return err
 	})
-	if err == nil && len(names) == 0 {
-		err = fmt.Errorf("there are no documents in %s", dir)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	case len(names) == 0:
+		return nil, fmt.Errorf("there are no documents in %s", dir)
 	}
-	return names, err
+	return names, nil
 }
 
 // connect returns a client of the API, or of a Reducto in this process.

@@ -179,8 +179,10 @@ func TestFilesOfOthersAreRefused(t *testing.T) {
 		assert.Contains(t, stderr, c.want, name)
 		assert.Equal(t, c.out, readFile(t, out), name)
 	}
-	for _, args := range [][]string{{"-c", "0"}, {"-tokens", "0"}, {"-what"}} {
-		status, _, _ := runRAG(t, args...)
+	for _, args := range [][]string{{"-c", "0"}, {"-tokens", "0"}, {"-what"}, {"scans"}, {"-dir", "scans"}} {
+		status, stdout, stderr := runRAG(t, args...)
 		assert.Equal(t, 2, status)
+		assert.Empty(t, stdout)
+		assert.True(t, args[0] != "scans" && args[0] != "-dir" || strings.Contains(stderr, "scans"), stderr)
 	}
 }
