@@ -108,7 +108,7 @@ func (s *Store) Plans() map[string]Plan {
 		plans["claim"] = Plan{s.sql.claim, s.args(1)}
 		plans["claimAgain"] = Plan{s.sql.claimAgain, s.args(1)}
 		plans["lockRows"] = Plan{s.sql.lockRows, s.args(key)}
-		plans["claims"] = Plan{s.sql.claims, s.args(key)}
+		plans["readRows"] = Plan{s.sql.readRows, s.args(key)}
 		plans["removeRows"] = Plan{s.sql.removeRows, s.args(key)}
 		delete(plans, "addHistory")
 		plans["existing"] = Plan{s.sql.existing, s.args(key)}

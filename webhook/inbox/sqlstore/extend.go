@@ -13,8 +13,8 @@ import (
 // Extend implements inbox.Store. It may leave a lease as it is if it would have to wait.
 //
 // In PostgreSQL and MySQL, a record that a transaction of FinishTx has locked is held,
-// even if its lease has ended. In SQLite no other process can claim while such a transaction is
-// open.
+// even if its lease has ended. In SQLite no other process can claim while such a
+// transaction is open.
 func (s *Store) Extend(ctx context.Context, leases []inbox.Lease, d time.Duration) ([]bool, error) {
 	extend := s.extendPostgres
 	switch {
@@ -53,20 +53,21 @@ func (s *Store) extendMySQL(ctx context.Context, leases []inbox.Lease, d int64, 
 		keys = append(keys, idKey(l.Key))
 	}
 	return s.write(ctx, func(q querier) error {
-		tokens := map[string]int64{}
-		for _, part := range lists(keys) {
-			if err := readTokens(tokens)(q.QueryContext(ctx, s.sql.claims, s.args(part)...)); err != nil {
-				return err
-			}
-		}
-		free, now, err := s.lockRecords(ctx, q, keys) // a locked one is held, too
+		all, _, err := s.byKey(ctx, q, s.sql.readRows, keys) // a locked one is held, too
 		if err != nil {
 			return err
 		}
+		free, now, err := s.byKey(ctx, q, s.sql.lockRows, keys)
+		if err != nil {
+			return err
+		}
+		holds := func(r *record, token int64) bool {
+			return r != nil && r.State == inbox.StateClaimed && r.Token == token
+		}
 		var extended []*record
 		for i, l := range leases {
-			held[i] = tokens[keys[i]] == l.Token && l.Token != 0
-			if r := free[keys[i]]; r != nil && r.State == inbox.StateClaimed && r.Token == l.Token {
+			held[i] = holds(all[keys[i]], l.Token)
+			if r := free[keys[i]]; holds(r, l.Token) {
 				r.DueAt = now + d
 				extended = append(extended, r)
 				delete(free, keys[i])
@@ -74,25 +75,6 @@ func (s *Store) extendMySQL(ctx context.Context, leases []inbox.Lease, d int64, 
 		}
 		return s.putRecords(ctx, q, extended)
 	})
-}
-
-// readTokens reads rows of a key and a token.
-func readTokens(tokens map[string]int64) func(rows *sql.Rows, err error) error {
-	return func(rows *sql.Rows, err error) error {
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var key string
-			var token int64
-			if err := rows.Scan(&key, &token); err != nil {
-				return err
-			}
-			tokens[key] = token
-		}
-		return rows.Err()
-	}
 }
 
 // readNumbers reads rows of one number, and sets those elements of the list.

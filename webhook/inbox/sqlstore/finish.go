@@ -113,7 +113,7 @@ func (s *Store) finishMySQL(ctx context.Context, q querier, list []completion, h
 	for _, c := range list {
 		keys = append(keys, c.Key)
 	}
-	free, now, err := s.lockRecords(ctx, q, keys)
+	free, now, err := s.byKey(ctx, q, s.sql.lockRows, keys)
 	if err != nil {
 		return err
 	}

@@ -147,12 +147,7 @@ func (s *Store) forget(ctx context.Context, q querier, keys []string) error {
 		return nil
 	}
 	if s.dialect == MySQL {
-		for _, part := range lists(keys) {
-			if _, err := q.ExecContext(ctx, s.sql.forget, s.args(part)...); err != nil {
-				return err
-			}
-		}
-		return nil
+		return s.execLists(ctx, q, s.sql.forget, keys)
 	}
 	list, err := json.Marshal(keys)
 	if err != nil {

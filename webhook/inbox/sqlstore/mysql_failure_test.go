@@ -214,7 +214,6 @@ func TestMySQLReadOnlyServerFails(t *testing.T) {
 	t.Parallel()
 	config := mysqlDatabase(t)
 	store := open(t, mysqlPool(t, config), sqlstore.MySQL)
-	config.DialFunc = nil
 	connector, err := mysql.NewConnector(config)
 	require.NoError(t, err)
 	db := sql.OpenDB(readOnlyConnector{connector})

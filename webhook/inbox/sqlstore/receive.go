@@ -16,12 +16,13 @@ const (
 	batchBytes    = 8 << 20
 )
 
-// batch bounds the number of records in one commit.
-func (s *Store) batch() int {
+// batch returns the bounds for the database. A statement of MySQL must fit into a packet
+// of minPacket, also if the driver escapes every byte.
+func (s *Store) batch() (elements, bytes int) {
 	if s.dialect == MySQL {
-		return mysqlList
+		return mysqlList, minPacket / 4
 	}
-	return batchElements
+	return batchElements, batchBytes
 }
 
 // Receive implements inbox.Store. It needs one commit for a call. It needs two if some
@@ -29,9 +30,10 @@ func (s *Store) batch() int {
 // large call needs more commits.
 func (s *Store) Receive(ctx context.Context, list []inbox.Notification) ([]inbox.ReceiveResult, error) {
 	results := make([]inbox.ReceiveResult, len(list))
+	maxElements, maxBytes := s.batch()
 	for begin := 0; begin < len(list); {
 		end, size := begin, 0
-		for end < len(list) && end-begin < s.batch() && (size == 0 || size+len(list[end].Metadata) <= batchBytes) {
+		for end < len(list) && end-begin < maxElements && (size == 0 || size+len(list[end].Metadata) <= maxBytes) {
 			size += len(list[end].Metadata)
 			end++
 		}

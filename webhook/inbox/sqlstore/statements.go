@@ -44,9 +44,9 @@ type statements struct {
 
 	// MySQL writes a batch with a few statements in a transaction. Parameters are lists and
 	// rows: see expand. Its statement load has two lists, of keys and of jobs.
+	readRows   string // keys -> records
 	lockRows   string // keys -> records that were not locked
 	claimAgain string // number -> records whose lease has ended
-	claims     string // keys -> keys and tokens of those that are claimed
 	insertRows string // rows
 	updateRows string // rows, whose metadata is not written
 	updateAll  string // rows
