@@ -222,7 +222,7 @@ func (c *Client) jobCall(op, jobID string) (*call, *Job, error) {
 	}
 	job := new(Job)
 	return &call{
-		op: op, method: http.MethodGet, path: "/job/" + url.PathEscape(jobID),
+		op: op, job: jobID, method: http.MethodGet, path: "/job/" + url.PathEscape(jobID),
 		safe: true, timeout: c.cfg.timeout,
 		read: func(a *answer) error {
 			*job = Job{}
@@ -261,7 +261,7 @@ func (c *Client) CancelJob(ctx context.Context, jobID string) error {
 		return err
 	}
 	return c.do(ctx, &call{
-		op: "CancelJob", method: http.MethodPost, path: "/cancel/" + url.PathEscape(jobID),
+		op: "CancelJob", job: jobID, method: http.MethodPost, path: "/cancel/" + url.PathEscape(jobID),
 		safe: true, timeout: c.cfg.timeout, read: readJSON(nil),
 	})
 }
@@ -278,7 +278,7 @@ func (c *Client) DeleteJob(ctx context.Context, jobID string, includePersisted b
 		query.Set("include_persisted", "true")
 	}
 	return c.do(ctx, &call{
-		op: "DeleteJob", method: http.MethodDelete, path: "/job/" + url.PathEscape(jobID), query: query.Encode(),
+		op: "DeleteJob", job: jobID, method: http.MethodDelete, path: "/job/" + url.PathEscape(jobID), query: query.Encode(),
 		safe: true, timeout: c.cfg.timeout, read: readJSON(nil),
 	})
 }

@@ -80,6 +80,7 @@ type config struct {
 	userAgent      string
 	webhook        Webhook
 	hooks          []SubmitHook
+	tracer         Tracer // nil for none
 	maxMetadata    int
 	quietWebhook   bool
 	explicitKey    bool
@@ -279,6 +280,20 @@ func WithSubmitHook(hooks ...SubmitHook) Option {
 			}
 		}
 		c.hooks = append(c.hooks, hooks...)
+		return nil
+	}
+}
+
+// WithTracer sets the Tracer that observes the client's operations. Submissions with a
+// webhook carry the trace in the metadata, if that is an object or absent. The key
+// "traceparent" of the metadata is then reserved, and empty metadata comes back as none.
+// Default: none.
+func WithTracer(t Tracer) Option {
+	return func(c *config) error {
+		if t == nil {
+			return errors.New("WithTracer: the tracer is nil")
+		}
+		c.tracer = t
 		return nil
 	}
 }

@@ -24,6 +24,7 @@ import (
 // request that carries the API key is a call.
 type call struct {
 	op     string // the method that the user called
+	job    string // the job's id, for the Tracer; empty if there is none
 	method string
 	path   string // escaped, below the base URL
 	url    string // of storage, without its query; empty for a request to the API
@@ -85,8 +86,13 @@ type failure struct {
 }
 
 // do sends r until it succeeds, fails for good, or the context ends.
-func (c *Client) do(ctx context.Context, r *call) error {
-	_, err := c.send(ctx, r)
+func (c *Client) do(ctx context.Context, r *call) (err error) {
+	if c.cfg.tracer != nil {
+		var end func(error)
+		ctx, end = c.trace(ctx, &Operation{Name: r.op, JobID: r.job})
+		defer func() { end(err) }()
+	}
+	_, err = c.send(ctx, r)
 	return err
 }
 

@@ -26,8 +26,8 @@ type Async struct {
 	Webhook Webhook
 	// Metadata is any value that marshals to JSON. The webhook's body returns it
 	// unchanged. If a SubmitHook adds metadata, as a webhook secret does, the value must
-	// be nil or marshal to an object. The keys "secret" and "submission_id" are then
-	// reserved. The library never modifies the value.
+	// be nil or marshal to an object. The keys "secret", "submission_id" and
+	// "traceparent" are then reserved. The library never modifies the value.
 	Metadata any
 	// Priority asks for priority processing, if the account has a budget for it.
 	// Default: false.
@@ -114,6 +114,9 @@ type Submission struct {
 	Type JobType
 	// Webhook is the webhook in effect: the request's, or the client's default.
 	Webhook Webhook
+	// Traceparent is the span of the submission, as the client's Tracer returns it. It is
+	// empty without a Tracer.
+	Traceparent string
 
 	metadata []byte // the user's, as JSON; nil for none
 	added    []member
@@ -130,13 +133,15 @@ const (
 	MetadataSecret = "secret"
 	// MetadataSubmissionID carries the submission id.
 	MetadataSubmissionID = "submission_id"
+	// MetadataTraceparent carries the trace of the submission. See WithTracer.
+	MetadataTraceparent = "traceparent"
 )
 
 // secrets returns the strings that hooks added. Errors must not contain them.
 func (s *Submission) secrets() []string {
 	var out []string
 	for _, m := range s.added {
-		if m.key == MetadataSubmissionID {
+		if m.key == MetadataSubmissionID || m.key == MetadataTraceparent {
 			continue
 		}
 		if value, ok := text(m.value); ok {
@@ -166,7 +171,7 @@ func (s *Submission) AddMetadata(key string, value any) error {
 		if err := json.Unmarshal(s.metadata, &members); err != nil {
 			return &RequestError{Field: "Async.Metadata", Reason: "its JSON cannot be decoded", Err: err}
 		}
-		for _, reserved := range []string{key, MetadataSecret, MetadataSubmissionID} {
+		for _, reserved := range []string{key, MetadataSecret, MetadataSubmissionID, MetadataTraceparent} {
 			if _, ok := members[reserved]; ok {
 				return &RequestError{
 					Field:  "Async.Metadata",
@@ -329,6 +334,16 @@ func NewSubmissionID() string {
 }
 
 func (c *Client) submit(ctx context.Context, op, path string, s *Submission, req submission, priority bool, cfg submitConfig) (jobID string, err error) {
+	if c.cfg.tracer != nil {
+		o := &Operation{Name: op, SubmissionID: s.ID}
+		var end func(error)
+		ctx, end = c.trace(ctx, o)
+		s.Traceparent = c.cfg.tracer.Traceparent(ctx)
+		defer func() {
+			o.JobID = jobID
+			end(err)
+		}()
+	}
 	var result SubmitResult
 	var told int // the number of hooks to call AfterSubmit of
 	defer func() { c.tellHooks(ctx, s, told, result) }()
@@ -344,6 +359,11 @@ func (c *Client) submit(ctx context.Context, op, path string, s *Submission, req
 			return "", reject(&RequestError{Op: op, Reason: "a submit hook returned an error", Err: err})
 		}
 		told = i + 1
+	}
+	if s.Traceparent != "" && s.Webhook.Enabled() {
+		// It fails if the metadata is no object or has the key. That is no reason to refuse
+		// the submission.
+		_ = s.AddMetadata(MetadataTraceparent, s.Traceparent)
 	}
 	var sent struct { // one allocation for values that live as long as the request
 		call    call

@@ -90,6 +90,7 @@ func TestAddMetadataRefusesNonObjectsAndUsedKeys(t *testing.T) {
 		"its key":             {map[string]int{"k": 1}, "k", 1, `the key "k" is reserved`},
 		"its key, escaped":    {json.RawMessage(`{"\u006b":1}`), "k", 1, `the key "k" is reserved`},
 		"the secret":          {map[string]int{"secret": 1}, "k", 1, `the key "secret" is reserved`},
+		"the trace":           {map[string]any{"traceparent": nil}, "k", 1, `the key "traceparent" is reserved`},
 		"the submission id":   {map[string]any{"submission_id": nil}, "k", 1, `the key "submission_id" is reserved`},
 		"a function":          {nil, "k", func() {}, `metadata "k" does not marshal`},
 		"not a number":        {nil, "k", math.NaN(), `metadata "k" does not marshal`},

@@ -410,6 +410,7 @@ func TestBadSubmissionsAreRefusedBeforeSending(t *testing.T) {
 		{"metadata that does not marshal", client, with(reducto.Async{Metadata: make(chan int)}), "Async.Metadata"},
 		{"metadata that is no object, with a hook", marked, with(reducto.Async{Metadata: []int{1}}), "Async.Metadata"},
 		{"the reserved key secret, with a hook", marked, with(reducto.Async{Metadata: map[string]any{"secret": "x"}}), "Async.Metadata"},
+		{"the reserved key traceparent, with a hook", marked, with(reducto.Async{Metadata: map[string]any{"traceparent": "x"}}), "Async.Metadata"},
 		{"the reserved key submission_id, with a hook", marked, with(reducto.Async{Metadata: map[string]any{"submission_id": "x"}}), "Async.Metadata"},
 	}
 	for _, tt := range tests {

@@ -96,7 +96,12 @@ func (c *Client) Upload(ctx context.Context, name string, r io.Reader, o UploadO
 	return c.upload(ctx, "Upload", name, r, o)
 }
 
-func (c *Client) upload(ctx context.Context, op, name string, r io.Reader, o UploadOptions) (*Upload, error) {
+func (c *Client) upload(ctx context.Context, op, name string, r io.Reader, o UploadOptions) (_ *Upload, err error) {
+	if c.cfg.tracer != nil {
+		var end func(error)
+		ctx, end = c.trace(ctx, &Operation{Name: op})
+		defer func() { end(err) }()
+	}
 	switch {
 	case strings.TrimSpace(name) == "":
 		return nil, &RequestError{Op: op, Field: "name", Reason: "it is empty: give a file name with an extension, such as report.pdf"}
@@ -160,7 +165,7 @@ func (c *Client) uploadDirect(ctx context.Context, op, name string, src *uploadS
 	}
 	u := new(Upload)
 	r.read = readUpload(u, false)
-	if err := c.do(ctx, r); err != nil {
+	if _, err := c.send(ctx, r); err != nil {
 		return nil, err
 	}
 	return u, nil
@@ -182,7 +187,7 @@ func (c *Client) uploadPresigned(ctx context.Context, op, name string, src *uplo
 		if err := r.json(struct{}{}); err != nil {
 			return nil, err
 		}
-		if err := c.do(ctx, r); err != nil {
+		if _, err := c.send(ctx, r); err != nil {
 			return nil, err
 		}
 		err := c.put(ctx, u.PresignedURL, src)

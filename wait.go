@@ -87,9 +87,14 @@ func (c *Client) Wait(ctx context.Context, jobID string, opts ...WaitOption) (*J
 	return c.wait(ctx, jobID, time.Time{}, opts)
 }
 
-func (c *Client) wait(ctx context.Context, jobID string, submitted time.Time, opts []WaitOption) (*Job, error) {
+func (c *Client) wait(ctx context.Context, jobID string, submitted time.Time, opts []WaitOption) (_ *Job, err error) {
 	if err := checkJobID("Wait", jobID); err != nil {
 		return nil, err
+	}
+	if c.cfg.tracer != nil {
+		var end func(error)
+		ctx, end = c.trace(ctx, &Operation{Name: "Wait", JobID: jobID})
+		defer func() { end(err) }()
 	}
 	cfg := waiting(opts)
 	w := &waitedJob{id: jobID, submitted: submitted}
@@ -196,6 +201,12 @@ func (w *waitedJob) survives(f *failure) bool {
 // ends the wait.
 func (c *Client) WaitEach(ctx context.Context, jobIDs []string, opts ...WaitOption) iter.Seq2[*Job, error] {
 	return func(yield func(*Job, error) bool) {
+		ctx := ctx
+		if c.cfg.tracer != nil {
+			var end func(error)
+			ctx, end = c.trace(ctx, &Operation{Name: "WaitEach"})
+			defer end(nil) // the jobs have the errors
+		}
 		g := &waitGroup{client: c, cfg: waiting(opts)}
 		seen := make(map[string]bool, len(jobIDs))
 		for _, id := range jobIDs {

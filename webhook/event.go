@@ -24,12 +24,16 @@ type Event struct {
 	// Status is the job's status: Completed or Failed today. Other values are kept.
 	Status reducto.JobStatus
 	// Metadata is Async.Metadata of the submission, byte for byte, without the members
-	// "secret" and "submission_id" of this library. It is nil if nothing else was sent.
+	// "secret", "submission_id" and "traceparent" of this library. It is nil if nothing
+	// else was sent.
 	// DecodeMetadata reads it.
 	Metadata json.RawMessage
 	// SubmissionID is the submission that made the job, empty if unknown. All jobs of
 	// one submission count as one job.
 	SubmissionID string
+	// Traceparent is the span of the submission, in the form of the W3C header
+	// traceparent. It is empty unless reducto.WithTracer was used. See module otelreducto.
+	Traceparent string
 	// KeyID names the secret that the delivery carried: "current" or "previous-1" for a
 	// Secret and a Svix, the key's ID for a Signer. Remove an old secret when no delivery
 	// has carried it for a day.
@@ -51,6 +55,7 @@ func newEvent(m *body.Message, keyID string, submissionID []byte) (Event, error)
 		Status:       m.Status,
 		Metadata:     m.Metadata.Stripped(),
 		SubmissionID: ids[len(m.JobID)+1:],
+		Traceparent:  string(m.Metadata.Traceparent()),
 		KeyID:        keyID,
 		Extra:        extra,
 	}, nil

@@ -121,7 +121,19 @@ func (r *Receiver) receive(w http.ResponseWriter, req *http.Request, received ti
 		r.logRefused(req, "delivery refused: its ids are not accepted")
 		return r.invalid(http.StatusBadRequest, ErrMalformed)
 	}
+	if f, ok := req.Context().Value(verifiedKey{}).(func(Event)); ok {
+		f(event)
+	}
 	return event, 0, nil
+}
+
+type verifiedKey struct{}
+
+// OnVerified returns a context for a request to a Handler, a Receiver or an Inbox. The
+// receiver calls f with the event when it has verified the request, on the request's
+// goroutine. Use it in a middleware that traces deliveries, as module otelreducto does.
+func OnVerified(ctx context.Context, f func(Event)) context.Context {
+	return context.WithValue(ctx, verifiedKey{}, f)
 }
 
 var (

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -695,4 +696,33 @@ func TestReceiverAsABuildingBlock(t *testing.T) {
 		assert.Len(t, log.records(t, slog.LevelWarn, "no secret"), 1)
 		assert.Equal(t, "webhook.Receiver", fmt.Sprintf("%+v", r))
 	})
+}
+
+func TestOnVerifiedIsCalledForVerifiedDeliveriesOnly(t *testing.T) {
+	t.Parallel()
+	const traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+	secret, err := webhook.NewSecret("a secret for this test")
+	require.NoError(t, err)
+	signer, err := webhook.NewSigner([]webhook.Key{{ID: "k", Secret: []byte("a key for this test")}})
+	require.NoError(t, err)
+	svix, err := webhook.NewSvix("whsec_" + base64.StdEncoding.EncodeToString([]byte("a key for this test, too")))
+	require.NoError(t, err)
+	for _, verifier := range []webhook.Verifier{secret, signer, svix} {
+		receiver, err := webhook.NewReceiver(verifier)
+		require.NoError(t, err)
+		var events []webhook.Event
+		receive := func(as webhook.Verifier) (webhook.Event, error) {
+			r := webhook.NewTestRequest("/webhook", as, jobA, reducto.JobStatusCompleted, map[string]any{"user": 1, "traceparent": traceparent})
+			r = r.WithContext(webhook.OnVerified(r.Context(), func(e webhook.Event) { events = append(events, e) }))
+			return receiver.Receive(httptest.NewRecorder(), r)
+		}
+		_, err = receive(nil)
+		require.ErrorIs(t, err, webhook.ErrUnauthorized)
+		assert.Empty(t, events)
+		event, err := receive(verifier)
+		require.NoError(t, err)
+		assert.Equal(t, []webhook.Event{event}, events)
+		assert.Equal(t, traceparent, event.Traceparent)
+		assert.Equal(t, `{"user":1}`, string(event.Metadata))
+	}
 }

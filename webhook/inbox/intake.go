@@ -52,7 +52,7 @@ func (in *Inbox) take(r *http.Request, e *webhook.Event) (code int) {
 		SubmissionID: e.SubmissionID,
 		Status:       e.Status,
 		Outcome:      webhook.OutcomeOf(e.Status),
-		Metadata:     e.Metadata,
+		Metadata:     joinTrace(e.Metadata, e.Traceparent),
 		Source:       SourceWebhook,
 		Hold:         in.cfg.hold,
 	})

@@ -6,6 +6,7 @@ import (
 	"expvar"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -143,5 +144,69 @@ func TestShutdownReportsAnObserverThatBlocks(t *testing.T) {
 		assert.Zero(t, left.Remaining)
 		open()
 		require.NoError(t, p.Shutdown(t.Context()))
+	})
+}
+
+// tracer is a reducto.Tracer that keeps the operations that ended.
+type tracer struct {
+	mu    sync.Mutex
+	ended []reducto.Operation
+}
+
+const submitted = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+func (tr *tracer) Traceparent(context.Context) string { return submitted }
+
+func (tr *tracer) Start(ctx context.Context, op *reducto.Operation) (context.Context, func(error)) {
+	return ctx, func(error) {
+		tr.mu.Lock()
+		defer tr.mu.Unlock()
+		tr.ended = append(tr.ended, *op)
+	}
+}
+
+func TestTracerFollowsASubmissionThroughTheStore(t *testing.T) {
+	inBubble(t, func(t *testing.T, e *Env) {
+		tr := new(tracer)
+		e.Client = []reducto.Option{reducto.WithTracer(tr)}
+		p := e.Start(e.Work, inbox.WithTracer(tr))
+		e.Srv.WebhookFault(reductotest.Lose())
+		job, err := p.Client.ParseAsync(t.Context(), reducto.ParseRequest{
+			Input: reducto.URL("https://example.com/a.pdf"), Async: reducto.Async{Metadata: map[string]int{"user": 7}},
+		})
+		require.NoError(t, err)
+		pending, err := p.Get(t.Context(), job.JobID)
+		require.NoError(t, err)
+		assert.Equal(t, submitted, pending.Traceparent)
+		assert.Equal(t, `{"user":7}`, string(pending.Metadata))
+		rest(time.Hour)
+		d := e.Call()
+		assert.Equal(t, submitted, d.Traceparent)
+		assert.Equal(t, `{"user":7}`, string(d.Metadata))
+		of := reducto.Operation{JobID: job.JobID, SubmissionID: job.SubmissionID, Traceparent: submitted}
+		for _, name := range []string{"Reconciled", "Confirm"} {
+			of.Name = name
+			assert.Contains(t, tr.ended, of)
+		}
+		assert.Contains(t, tr.ended, reducto.Operation{Name: "Reconcile"})
+	})
+}
+
+// brokenTracer is a reducto.Tracer that panics.
+type brokenTracer struct{ tracer }
+
+func (*brokenTracer) Start(context.Context, *reducto.Operation) (context.Context, func(error)) {
+	panic("broken")
+}
+
+func TestTracerThatPanicsStopsNoWork(t *testing.T) {
+	inBubble(t, func(t *testing.T, e *Env) {
+		e.Client = []reducto.Option{reducto.WithTracer(&brokenTracer{})}
+		p := e.Start(e.Work, inbox.WithTracer(&brokenTracer{}))
+		e.Srv.WebhookFault(reductotest.Lose())
+		p.Submit(reducto.Async{})
+		rest(time.Hour)
+		e.Call()
+		assert.True(t, e.Log.Has("the tracer panicked"))
 	})
 }

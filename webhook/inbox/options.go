@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/reducto-go/reducto"
 	"github.com/reducto-go/reducto/webhook"
 )
 
@@ -50,6 +51,7 @@ type config struct {
 	maxBody  int64
 	logger   *slog.Logger
 	observer Observer
+	tracer   reducto.Tracer // nil for none
 	history  bool
 
 	refetch         bool
@@ -170,6 +172,20 @@ func WithObserver(o Observer) Option {
 			return errors.New("WithObserver: the observer is nil")
 		}
 		c.observer = o
+		return nil
+	}
+}
+
+// WithTracer sets the Tracer that observes the Inbox's own requests. "Reconcile" is a pass
+// of the reconciler that has jobs to poll, and "Reconciled" a job within it that has
+// ended. "Confirm" asks the API how a job ended, before the function is called. Default:
+// none.
+func WithTracer(t reducto.Tracer) Option {
+	return func(c *config) error {
+		if t == nil {
+			return errors.New("WithTracer: the tracer is nil")
+		}
+		c.tracer = t
 		return nil
 	}
 }

@@ -53,6 +53,7 @@ func TestNewRefusesWrongArguments(t *testing.T) {
 		"WithClaimInterval: 0s is not positive":             inbox.WithClaimInterval(0),
 		"WithShutdownTimeout: 0s is not positive":           inbox.WithShutdownTimeout(0),
 		"WithFuncTimeout: 0s is not positive":               inbox.WithFuncTimeout(0),
+		"WithTracer: the tracer is nil":                     inbox.WithTracer(nil),
 		"WithObserver: the observer is nil":                 inbox.WithObserver(nil),
 		"WithLogger: the logger is nil":                     inbox.WithLogger(nil),
 		"WithMaxBodyBytes: 0 is not positive":               inbox.WithMaxBodyBytes(0),

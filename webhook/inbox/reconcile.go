@@ -112,7 +112,11 @@ func (p *reconciler) reconcile(ctx context.Context) error {
 		return err
 	}
 	p.failures, p.trouble = 0, nil
-	err = p.poll(ctx, overdue)
+	if len(overdue) > 0 {
+		tracing, end := p.in.trace(ctx, &reducto.Operation{Name: "Reconcile"})
+		err = p.poll(tracing, overdue)
+		end(err)
+	}
 	p.in.health.reconciled(err == nil || isKeyRefused(err) || errors.Is(err, reducto.ErrRateLimited))
 	if err == nil {
 		err = p.trouble
@@ -442,7 +446,12 @@ func (p *reconciler) receive(ctx context.Context, ends []ending) error {
 		if result.Kind != Accepted {
 			continue
 		}
-		if r := ends[i].record; r.Webhook {
+		r := ends[i].record
+		_, end := p.in.trace(ctx, &reducto.Operation{
+			Name: "Reconciled", JobID: list[i].JobID, SubmissionID: r.SubmissionID, Traceparent: r.Traceparent,
+		})
+		end(nil)
+		if r.Webhook {
 			p.in.measure.count(MetricReconciled, "", 1)
 			p.in.logRecord(ctx, slog.LevelWarn, "inbox: no delivery came; the reconciler found the job's end", r,
 				slog.String("found", list[i].JobID), slog.String("found_outcome", string(list[i].Outcome)))

@@ -61,6 +61,9 @@ type Record struct {
 	Source  Source
 	// Metadata is the submission's, or the notification's if the submission had none.
 	Metadata json.RawMessage
+	// Traceparent is the span of the submission, as webhook.Event has it. Stores keep it
+	// within the metadata, and leave the field empty.
+	Traceparent string
 	// Webhook says whether a delivery is expected.
 	Webhook bool
 	// Attempt counts the claims, from 1.

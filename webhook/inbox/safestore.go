@@ -10,7 +10,7 @@ import (
 )
 
 // safeStore turns the panics of a store into errors. A panic on a goroutine of the
-// Inbox would end the process.
+// Inbox would end the process. It also moves the trace of records out of the metadata.
 type safeStore struct{ Store }
 
 var errStorePanicked = errors.New("inbox: the store panicked")
@@ -39,7 +39,9 @@ func (s safeStore) Receive(ctx context.Context, list []Notification) (results []
 
 func (s safeStore) Claim(ctx context.Context, n int, lease time.Duration) (records []Record, next time.Duration, err error) {
 	defer contained(&err)
-	return s.Store.Claim(ctx, n, lease)
+	records, next, err = s.Store.Claim(ctx, n, lease)
+	splitTraces(records)
+	return records, next, err
 }
 
 func (s safeStore) Extend(ctx context.Context, leases []Lease, d time.Duration) (held []bool, err error) {
@@ -54,12 +56,16 @@ func (s safeStore) Finish(ctx context.Context, list []Completion) (held []bool, 
 
 func (s safeStore) Overdue(ctx context.Context, n int, next func(*Record) time.Duration) (records []Record, err error) {
 	defer contained(&err)
-	return s.Store.Overdue(ctx, n, next)
+	records, err = s.Store.Overdue(ctx, n, next)
+	splitTraces(records)
+	return records, err
 }
 
 func (s safeStore) List(ctx context.Context, f Filter) (records []Record, err error) {
 	defer contained(&err)
-	return s.Store.List(ctx, f)
+	records, err = s.Store.List(ctx, f)
+	splitTraces(records)
+	return records, err
 }
 
 func (s safeStore) Stats(ctx context.Context) (stats StoreStats, err error) {

@@ -119,7 +119,8 @@ type Submission struct {
 	JobID string
 	// Type is the kind of job, empty if unknown.
 	Type reducto.JobType
-	// Metadata is the user's, without the secret. It is nil if there is none.
+	// Metadata is the user's, without the secret. It is nil if there is none. Its last
+	// member may be the trace of the submission.
 	Metadata json.RawMessage
 	// Webhook says whether a delivery is expected.
 	Webhook bool
@@ -151,8 +152,7 @@ type Notification struct {
 	// Status is the job's status as it was announced, and Outcome its meaning.
 	Status  reducto.JobStatus
 	Outcome webhook.Outcome
-	// Metadata is the user's, without the secret. A record that has metadata from
-	// Submit keeps that.
+	// Metadata is as in Submission. A record that has metadata from Submit keeps that.
 	Metadata json.RawMessage
 	// Source says where it came from.
 	Source Source

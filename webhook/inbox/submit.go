@@ -37,7 +37,7 @@ func (in *Inbox) BeforeSubmit(ctx context.Context, s *reducto.Submission) error 
 		after = pollSchedule[0]
 	}
 	err := in.store.Submit(ctx, Submission{
-		ID: s.ID, Type: s.Type, Metadata: s.Metadata(), Webhook: s.Webhook.Enabled(), PollAfter: after,
+		ID: s.ID, Type: s.Type, Metadata: joinTrace(s.Metadata(), s.Traceparent), Webhook: s.Webhook.Enabled(), PollAfter: after,
 	})
 	in.health.wrote(ctx, err)
 	if err != nil {

@@ -51,7 +51,7 @@ func (in *Inbox) work(c *claim, get fetch.GetJob) {
 func (in *Inbox) delivery(c *claim) *webhook.Delivery {
 	r := &c.record
 	d := webhook.NewDelivery(webhook.Event{
-		JobID: r.JobID, Status: r.Status, Metadata: r.Metadata, SubmissionID: r.SubmissionID,
+		JobID: r.JobID, Status: r.Status, Metadata: r.Metadata, SubmissionID: r.SubmissionID, Traceparent: r.Traceparent,
 	}, r.Outcome, &source{inbox: in, claim: c})
 	d.Attempt, d.ReceivedAt = r.Attempt, r.ReceivedAt
 	return d
@@ -101,7 +101,11 @@ func (in *Inbox) prepare(c *claim, d *webhook.Delivery, get fetch.GetJob) *Compl
 	ctx, cancel := context.WithCancel(c.ctx)
 	defer cancel()
 	defer context.AfterFunc(in.drain, cancel)() // Shutdown does not wait for the API
+	ctx, end := in.trace(ctx, &reducto.Operation{
+		Name: "Confirm", JobID: r.JobID, SubmissionID: r.SubmissionID, Traceparent: r.Traceparent,
+	})
 	job, err := get.Fetch(ctx, r.JobID)
+	end(err)
 	switch {
 	case err == nil && job.Status.Terminal():
 		if contradicts(job.Status, r.Status) {

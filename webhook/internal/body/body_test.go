@@ -18,6 +18,7 @@ import (
 
 const (
 	seedJob    = "204a39e4-dd10-4c83-a978-0cee4af8cde2"
+	seedTrace  = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 	seedSecret = "canary-seed-0123456789abcdef"
 )
 
@@ -36,7 +37,12 @@ func seeds() []string {
 		`{"\u0073ecret":"` + seedSecret + `","n":1}`,
 		`{"secret":"\u0063` + seedSecret[1:] + `"}`,
 		`{"secret":` + strings.Repeat("[", 70) + strings.Repeat("]", 70) + `}`,
-		`{"secret":17,"submission_id":{}}`,
+		`{"secret":17,"submission_id":{},"traceparent":[]}`,
+		`{"secret":"` + seedSecret + `","submission_id":"s","traceparent":"` + seedTrace + `"}`,
+		`{"a":1,"secret":"` + seedSecret + `","traceparent":"` + seedTrace + `","b":2}`,
+		`{"traceparent":"` + seedTrace + `"}`,
+		`{"traceparent":"` + seedTrace + `
+"}`,
 		`{"ключ":"значение","secret":"` + seedSecret + `"}`,
 		"{\"\xff\":1,\"\xfe\":2,\"secret\":\"" + seedSecret + "\"}",
 		`{"s":"\"\\\/\b\f\n\r\t\u20ac\ud83d\ude00","secret":"` + seedSecret + `"}`,
@@ -171,6 +177,7 @@ func checkParse(t testing.TB, body []byte) {
 	}
 	require.Equal(t, string(wantMetadata), string(m.Metadata.raw))
 	submission, stripped := bytes.Clone(m.Metadata.SubmissionID()), m.Metadata.Stripped()
+	trace := bytes.Clone(m.Metadata.Traceparent())
 	slow := Message{body: bytes.TrimPrefix(bytes.Clone(body), byteOrderMark)}
 	require.NoError(t, slow.decode())
 
@@ -182,11 +189,13 @@ func checkParse(t testing.TB, body []byte) {
 
 	// Both ways find the same in the metadata, and strip the same of it.
 	assert.Equal(t, string(slow.Metadata.SubmissionID()), string(submission))
+	assert.Equal(t, string(slow.Metadata.Traceparent()), string(trace))
 	assert.Equal(t, loosely(t, slow.Metadata.Stripped()), loosely(t, stripped), "%q", original)
 	left, isObject := loosely(t, wantMetadata).(map[string]any)
 	before := len(left)
 	delete(left, reducto.MetadataSecret)
 	delete(left, reducto.MetadataSubmissionID)
+	delete(left, reducto.MetadataTraceparent)
 	switch {
 	case !isObject, len(left) == before:
 		assert.Equal(t, string(wantMetadata), string(stripped), "nothing to strip")
@@ -229,7 +238,7 @@ func TestParseScansUsualBodies(t *testing.T) {
 		`{"status":"Completed","job_id":"a","metadata":{},"new":1}`,
 		`{"status":"Completed","job_id":"\u0061","metadata":{}}`,
 		`{"status":"Completed","job_id":"a","metadata":{"\u0061":1}}`,
-		`{"status":"Completed","job_id":"a","metadata":{"secret":1,"secret":2,"secret":3}}`,
+		`{"status":"Completed","job_id":"a","metadata":{"secret":1,"secret":2,"secret":3,"secret":4}}`,
 		`{"status":"Completed","job_id":"a","metadata":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `}`,
 	} {
 		m := Message{body: []byte(body)}
@@ -246,18 +255,20 @@ func TestStrippedRemovesReservedMembers(t *testing.T) {
 		`[ ]`:            `[ ]`,
 		`"x"`:            `"x"`,
 		`{"secret":"x"}`: "",
-		`{ "submission_id" : "s" , "secret":"x" }`:       "",
-		`{"a":1,"secret":"x"}`:                           `{"a":1}`,
-		`{"secret":"x","a":1}`:                           `{"a":1}`,
-		`{"a":1,"secret":"x","b":2}`:                     `{"a":1,"b":2}`,
-		`{"secret":"x","a":1,"submission_id":"s"}`:       `{"a":1}`,
-		`{ "a" : 1 , "secret" : "x" , "b" : "," }`:       `{"a" : 1,"b" : ","}`,
-		`{"a":{"secret":"kept"},"secret":"x"}`:           `{"a":{"secret":"kept"}}`,
-		`{"a":1.50,"a":2,"secret":"x"}`:                  `{"a":1.50,"a":2}`,
-		`{"secret":"x","secret":"y","secret":"z","a":1}`: `{"a":1}`,
-		`{"\u0073ecret":"x","\u0061":1}`:                 `{"a":1}`,
-		`{"secret":"x","<&>":"<&>","\u0000":1}`:          `{"\u003c\u0026\u003e":"<&>","\u0000":1}`,
-		`{"secret":"x","<&>":1}`:                         `{"<&>":1}`,
+		`{ "submission_id" : "s" , "secret":"x" }`:                   "",
+		`{"a":1,"secret":"x"}`:                                       `{"a":1}`,
+		`{"secret":"x","a":1}`:                                       `{"a":1}`,
+		`{"a":1,"secret":"x","b":2}`:                                 `{"a":1,"b":2}`,
+		`{"a":1,"secret":"x","submission_id":"s","traceparent":"t"}`: `{"a":1}`,
+		`{"traceparent":"t"}`:                                        "",
+		`{"secret":"x","a":1,"submission_id":"s"}`:                   `{"a":1}`,
+		`{ "a" : 1 , "secret" : "x" , "b" : "," }`:                   `{"a" : 1,"b" : ","}`,
+		`{"a":{"secret":"kept"},"secret":"x"}`:                       `{"a":{"secret":"kept"}}`,
+		`{"a":1.50,"a":2,"secret":"x"}`:                              `{"a":1.50,"a":2}`,
+		`{"secret":"x","secret":"y","secret":"z","a":1}`:             `{"a":1}`,
+		`{"\u0073ecret":"x","\u0061":1}`:                             `{"a":1}`,
+		`{"secret":"x","<&>":"<&>","\u0000":1}`:                      `{"\u003c\u0026\u003e":"<&>","\u0000":1}`,
+		`{"secret":"x","<&>":1}`:                                     `{"<&>":1}`,
 	} {
 		var m Message
 		require.NoError(t, m.Parse([]byte(`{"job_id":"a","status":"Failed","metadata":`+in+`}`)))
@@ -290,6 +301,25 @@ func TestSubmissionIDMustBeLegal(t *testing.T) {
 		var m Message
 		require.NoError(t, m.Parse([]byte(`{"job_id":"a","status":"Failed","metadata":{"submission_id":`+in+`}}`)))
 		assert.Equal(t, want, string(m.Metadata.SubmissionID()), in)
+	}
+}
+
+func TestTraceparentMustBeLegal(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		`"` + seedTrace + `"`:                               seedTrace,
+		`"\u0030` + seedTrace[1:] + `"`:                     seedTrace,
+		`"` + seedTrace + `0"`:                              "",
+		`"` + seedTrace[1:] + `"`:                           "",
+		`"01` + seedTrace[2:] + `"`:                         "",
+		`"` + strings.ToUpper(seedTrace) + `"`:              "",
+		`"` + strings.ReplaceAll(seedTrace, "-", "0") + `"`: "",
+		`""`: "", `1`: "", `null`: "",
+		`"` + seedTrace + `","traceparent":"` + seedTrace + `"`: "",
+	} {
+		var m Message
+		require.NoError(t, m.Parse([]byte(`{"job_id":"a","status":"Failed","metadata":{"traceparent":`+in+`}}`)))
+		assert.Equal(t, want, string(m.Metadata.Traceparent()), in)
 	}
 }
 

@@ -10,15 +10,16 @@ import (
 	"github.com/reducto-go/reducto/internal/wireid"
 )
 
-// Metadata is the metadata of a body. Two of its members are reserved for this
-// library: the secret and the submission's id.
+// Metadata is the metadata of a body. Three of its members are reserved for this
+// library: the secret, the submission's id and its trace.
 type Metadata struct {
 	raw        []byte // the bytes of the body; nil if absent or null
 	secret     reserved
 	submission reserved
+	trace      reserved
 
 	// spans are the positions of the reserved members, unless decoded is set.
-	spans   [2]span
+	spans   [3]span
 	count   int
 	decoded bool
 }
@@ -51,8 +52,20 @@ func (m *Metadata) reserved(name []byte) *reserved {
 		return &m.secret
 	case reducto.MetadataSubmissionID:
 		return &m.submission
+	case reducto.MetadataTraceparent:
+		return &m.trace
 	}
 	return nil
+}
+
+// ReadMetadata reads metadata that stands alone, such as that of a record. Metadata that
+// is not valid JSON has no reserved members.
+func ReadMetadata(raw []byte) *Metadata {
+	m := &Metadata{raw: raw}
+	if json.Valid(raw) {
+		m.decode(raw)
+	}
+	return m
 }
 
 // scan reads metadata of the usual form. It returns false for any other form.
@@ -119,6 +132,33 @@ func (m *Metadata) SubmissionID() []byte {
 		return nil
 	}
 	return text
+}
+
+// Traceparent returns the trace, or nil if there is no legal one.
+func (m *Metadata) Traceparent() []byte {
+	text, ok := m.trace.text()
+	if !ok || !IsTraceparent(text) {
+		return nil
+	}
+	return text
+}
+
+// IsTraceparent reports whether text has the form of a W3C traceparent of version 00.
+// Its ids may be zero.
+func IsTraceparent[T string | []byte](text T) bool {
+	const form = "00-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx-xxxxxxxxxxxxxxxx-xx"
+	if len(text) != len(form) {
+		return false
+	}
+	for i := range len(form) {
+		switch c := text[i]; {
+		case form[i] != 'x' && c != form[i]:
+			return false
+		case form[i] == 'x' && !('0' <= c && c <= '9' || 'a' <= c && c <= 'f'):
+			return false
+		}
+	}
+	return true
 }
 
 // Stripped returns a copy of the metadata without the reserved members, or nil if
