@@ -7,13 +7,12 @@ import (
 	"github.com/reducto-go/reducto/webhook/inbox"
 )
 
-// Overdue implements inbox.Store. One call returns up to 1000 records, 400 of MySQL.
+// Overdue implements inbox.Store. One call returns up to 1000 records.
 func (s *Store) Overdue(ctx context.Context, n int, next func(*inbox.Record) time.Duration) ([]inbox.Record, error) {
-	most, _ := s.batch()
 	var overdue []*record
 	var now int64
 	err := s.read(ctx, func(q querier) (err error) {
-		overdue, now, err = readRecords(q.QueryContext(ctx, s.sql.overdue, s.args(min(max(n, 0), most))...))
+		overdue, now, err = readRecords(q.QueryContext(ctx, s.sql.overdue, s.args(min(max(n, 0), batchElements))...))
 		return err
 	})
 	if err != nil {
