@@ -253,6 +253,39 @@ func TestMySQLLockWaitTimeoutIsRepeated(t *testing.T) {
 	assert.Equal(t, []bool{true}, held)
 }
 
+// Heartbeats change the record after a transaction has taken its snapshot. From version
+// 11.6 on, MariaDB then refuses the change at REPEATABLE READ.
+func TestMySQLSnapshotIsolation(t *testing.T) {
+	t.Parallel()
+	store, db := openMySQL(t)
+	if _, err := db.Exec(`SELECT @@innodb_snapshot_isolation`); err != nil {
+		return // MySQL
+	}
+	receive(t, store, "a", "b")
+	for i, r := range claim(t, store, 2) {
+		level := []sql.IsolationLevel{sql.LevelRepeatableRead, sql.LevelReadCommitted}[i]
+		conn, err := db.Conn(t.Context())
+		require.NoError(t, err)
+		defer conn.Close()
+		_, err = conn.ExecContext(t.Context(), `SET innodb_snapshot_isolation = 1`)
+		require.NoError(t, err)
+		tx, err := conn.BeginTx(t.Context(), &sql.TxOptions{Isolation: level})
+		require.NoError(t, err)
+		var n int
+		require.NoError(t, tx.QueryRow(`SELECT count(*) FROM reducto_records`).Scan(&n))
+		_, err = store.Extend(t.Context(), []inbox.Lease{leaseOf(r)}, 2*time.Hour)
+		require.NoError(t, err)
+		held, err := store.FinishTx(t.Context(), tx, done(r))
+		if level == sql.LevelRepeatableRead {
+			assert.ErrorContains(t, err, "1020")
+		} else {
+			require.NoError(t, err)
+			assert.True(t, held)
+		}
+		require.NoError(t, tx.Rollback())
+	}
+}
+
 // Names of tables have the database, because a transaction can use another one.
 func TestMySQLFinishTxAfterUse(t *testing.T) {
 	t.Parallel()
