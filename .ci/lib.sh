@@ -23,6 +23,7 @@ export GOWORK=off GOFLAGS=-buildvcs=false
 # Tests that need a database, or the published OpenAPI document, skip without these,
 # and skipping fails here.
 export TEST_POSTGRES_URL=${TEST_POSTGRES_URL:-postgres://postgres@127.0.0.1:5432/test?sslmode=disable}
+export TEST_MYSQL_URL=${TEST_MYSQL_URL:-root@tcp(127.0.0.1:3306)/test}
 export TEST_OPENAPI=${TEST_OPENAPI:-$root/../shared/openapi/reducto-v1.11.57-53.json}
 
 current=start

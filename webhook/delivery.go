@@ -88,8 +88,9 @@ type Execer interface {
 // It is ErrTxUnsupported for a Handler and for a store without transactions.
 //
 // The record stays locked until the transaction ends, even if its lease ends earlier. A
-// REPEATABLE READ transaction of PostgreSQL can fail with SQLSTATE 40001: roll back and
-// try again. SQLite has a single writer, so keep the transaction short.
+// REPEATABLE READ transaction of PostgreSQL can fail with SQLSTATE 40001, and one of MySQL
+// after a deadlock: roll back and try again. SQLite has a single writer, so keep the
+// transaction short.
 //
 // If the function returns nil without a commit, it is called again.
 func (d *Delivery) CompleteTx(ctx context.Context, tx Execer) error {

@@ -63,7 +63,7 @@ func serve(ctx context.Context, addr string, db *sql.DB, dialect sqlstore.Dialec
 	if err != nil {
 		return err
 	}
-	store, err := sqlstore.Open(ctx, db, dialect) // sqlstore.SQLite or sqlstore.PostgreSQL
+	store, err := sqlstore.Open(ctx, db, dialect) // sqlstore.SQLite, PostgreSQL or MySQL
 	if err != nil {
 		return err
 	}

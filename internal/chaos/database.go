@@ -23,6 +23,7 @@ import (
 const (
 	onSQLite   = "sqlite"
 	onPostgres = "postgres"
+	onMySQL    = "mysql"
 )
 
 // address is the address of a database. Children get it in their configuration.
@@ -33,8 +34,16 @@ type address struct {
 
 // open opens the database. PostgreSQL shows the name for its connections.
 func (a address) open(name string) (*sql.DB, error) {
-	if a.Kind == onSQLite {
+	switch a.Kind {
+	case onSQLite:
 		db, err := sql.Open("sqlite", a.DSN)
+		return db, err
+	case onMySQL:
+		db, err := sql.Open("mysql", a.DSN)
+		if err == nil {
+			db.SetMaxOpenConns(8)
+			db.SetMaxIdleConns(8)
+		}
 		return db, err
 	}
 	u, err := url.Parse(a.DSN)
@@ -54,8 +63,11 @@ func (a address) open(name string) (*sql.DB, error) {
 }
 
 func (a address) dialect() sqlstore.Dialect {
-	if a.Kind == onSQLite {
+	switch a.Kind {
+	case onSQLite:
 		return sqlstore.SQLite
+	case onMySQL:
+		return sqlstore.MySQL
 	}
 	return sqlstore.PostgreSQL
 }
@@ -65,19 +77,24 @@ type database struct {
 	address
 	db     *sql.DB
 	store  *sqlstore.Store
-	schema string  // PostgreSQL's, empty in SQLite. Its owner is a role of the same name.
-	server *sql.DB // PostgreSQL's, as the user of the server's address
+	schema string  // of PostgreSQL, and its owner; of MySQL the database, and its user; empty in SQLite
+	server *sql.DB // as the user of the server's address
 }
 
 // newDatabase makes a database for one run: a file in dir, or a schema.
 func newDatabase(ctx context.Context, kind, dir string) (*database, error) {
 	d := &database{address: address{Kind: kind}}
-	if kind == onSQLite {
+	switch kind {
+	case onSQLite:
 		d.DSN = "file:" + filepath.ToSlash(filepath.Join(dir, "inbox.db")) +
 			"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(10000)&_txlock=immediate"
-	} else {
+	default:
 		d.schema = "chaos_" + strings.ToLower(rand.Text()[:12])
-		if err := d.makeSchema(ctx); err != nil {
+		makeSchema := d.makeSchema
+		if kind == onMySQL {
+			makeSchema = d.makeMySQL
+		}
+		if err := makeSchema(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -170,6 +187,9 @@ func (d *database) close() error {
 	defer d.server.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
+	if d.Kind == onMySQL {
+		return d.dropMySQL(ctx)
+	}
 	if _, err := d.server.ExecContext(ctx, "DROP SCHEMA IF EXISTS "+d.schema+" CASCADE"); err != nil {
 		return err
 	}
@@ -177,13 +197,20 @@ func (d *database) close() error {
 	return err
 }
 
-// drop terminates the backends of a child, and returns their number.
+// drop terminates the backends of a child, and returns their number. In MySQL it
+// terminates those of all children.
 func (d *database) drop(ctx context.Context, slot int) (int, error) {
+	if d.Kind == onMySQL {
+		return d.dropAll(ctx)
+	}
 	return d.terminate(ctx, d.application(slot))
 }
 
 // dropAll terminates the backends of all children, as a restart of the server does.
 func (d *database) dropAll(ctx context.Context) (int, error) {
+	if d.Kind == onMySQL {
+		return d.killMySQL(ctx)
+	}
 	return d.terminate(ctx, d.schema+`\_%`)
 }
 
@@ -198,12 +225,18 @@ func (d *database) terminate(ctx context.Context, pattern string) (n int, err er
 // standby. Then only new sessions can write. It returns the number of sessions that it
 // ended.
 func (d *database) failOver(ctx context.Context, length time.Duration) (n int, err error) {
-	if _, err := d.server.ExecContext(ctx, "ALTER ROLE "+d.schema+" SET default_transaction_read_only = on"); err != nil {
+	begin := "ALTER ROLE " + d.schema + " SET default_transaction_read_only = on"
+	end := "ALTER ROLE " + d.schema + " RESET default_transaction_read_only"
+	if d.Kind == onMySQL {
+		// It holds for new sessions of all users without SUPER.
+		begin, end = "SET GLOBAL init_connect = 'SET SESSION TRANSACTION READ ONLY'", "SET GLOBAL init_connect = ''"
+	}
+	if _, err := d.server.ExecContext(ctx, begin); err != nil {
 		return 0, err
 	}
 	n, err = d.dropAll(ctx)
 	sleep(ctx, length)
-	_, resetErr := d.server.ExecContext(context.WithoutCancel(ctx), "ALTER ROLE "+d.schema+" RESET default_transaction_read_only")
+	_, resetErr := d.server.ExecContext(context.WithoutCancel(ctx), end)
 	return n, errors.Join(err, resetErr)
 }
 
@@ -220,10 +253,13 @@ type execer interface {
 }
 
 // write writes the effect to the database.
-func (e *effect) write(ctx context.Context, to execer) error {
-	// Both databases number parameters in this way.
+func (e *effect) write(ctx context.Context, to execer, kind string) error {
+	parameters := `$1, $2, $3, $4, $5, $6`
+	if kind == onMySQL {
+		parameters = `?, ?, ?, ?, ?, ?`
+	}
 	_, err := to.ExecContext(ctx, `INSERT INTO chaos_effects (submission, job, outcome, n, attempt, child)
-		VALUES ($1, $2, $3, $4, $5, $6)`, e.Submission, e.Job, e.Outcome, e.N, e.Attempt, e.Child)
+		VALUES (`+parameters+`)`, e.Submission, e.Job, e.Outcome, e.N, e.Attempt, e.Child)
 	return err
 }
 

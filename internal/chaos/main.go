@@ -6,7 +6,7 @@
 //   - It answers requests to the API with errors, late, or not at all.
 //   - It kills processes, pauses them for longer than their leases, and breaks their
 //     connections to the database.
-//   - It terminates all sessions of PostgreSQL, as a restart does, and makes it read-only
+//   - It terminates all sessions of a server, as a restart does, and makes it read-only
 //     for a time, as a failover does. Deliveries must be taken in again within a second
 //     of its return.
 //
@@ -15,6 +15,7 @@
 // hold. If they do not, the exit code is 1 and the logs are kept.
 //
 //	chaos -store sqlite -tx            one run
+//	chaos -store mysql                 one run on MySQL or MariaDB, which has no other runs
 //	chaos -ci                          all four configurations, within -budget
 //	chaos -long                        the same, with 2,000 jobs and 100 kills each
 //
@@ -36,6 +37,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -63,7 +65,7 @@ func main() {
 func command(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("chaos", flag.ContinueOnError)
 	flags.SetOutput(out)
-	store := flags.String("store", onSQLite, "`database` of a single run: sqlite, or postgres (see TEST_POSTGRES_URL)")
+	store := flags.String("store", onSQLite, "`database` of a single run: sqlite, postgres (see TEST_POSTGRES_URL), or mysql (see TEST_MYSQL_URL)")
 	tx := flags.Bool("tx", false, "complete with CompleteTx")
 	jobs := flags.Int("jobs", 300, "submissions")
 	kills := flags.Int("kills", 15, "kills")
@@ -77,7 +79,7 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	if *store != onSQLite && *store != onPostgres || flags.NArg() > 0 || *ci && *long || *jobs < 1 || *kills < 0 || *parallel < 1 {
+	if !slices.Contains([]string{onSQLite, onPostgres, onMySQL}, *store) || flags.NArg() > 0 || *ci && *long || *jobs < 1 || *kills < 0 || *parallel < 1 {
 		flags.Usage()
 		return flag.ErrHelp
 	}

@@ -65,7 +65,7 @@ const leastWindow = 10 * time.Second
 // claim is paused, so that every run exercises fencing.
 func profileFor(store string, jobs, kills int, window time.Duration) profile {
 	p := profile{Jobs: jobs, Children: 1, Kills: kills, Pauses: max(1, kills/6), Window: window}
-	if store == onPostgres {
+	if store != onSQLite {
 		p.Children, p.Drops = 3, kills/4
 		p.Restarts, p.Failovers = max(1, kills/20), max(1, kills/20)
 	}

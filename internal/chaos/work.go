@@ -105,7 +105,7 @@ func (w *work) process(ctx context.Context, d *webhook.Delivery) error {
 
 // apart writes the effect first. The Inbox completes the record afterwards.
 func (w *work) apart(ctx context.Context, e *effect, behavior string) error {
-	if err := e.write(ctx, w.db); err != nil {
+	if err := e.write(ctx, w.db, w.cfg.Database.Kind); err != nil {
 		return err
 	}
 	if err := w.reach(pointEffect); err != nil {
@@ -127,7 +127,7 @@ func (w *work) together(ctx context.Context, d *webhook.Delivery, e *effect, beh
 		return err
 	}
 	defer func() { _ = tx.Rollback() }() // no effect after Commit
-	if err := e.write(ctx, tx); err != nil {
+	if err := e.write(ctx, tx, w.cfg.Database.Kind); err != nil {
 		return err
 	}
 	if err := d.CompleteTx(ctx, tx); err != nil {

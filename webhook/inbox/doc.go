@@ -3,7 +3,7 @@
 // function succeeds. If a delivery does not arrive, it polls the API for the job.
 //
 //	secret, err := webhook.NewSecret(os.Getenv("WEBHOOK_SECRET"))
-//	store, err := sqlstore.Open(ctx, db, sqlstore.PostgreSQL) // or sqlstore.SQLite
+//	store, err := sqlstore.Open(ctx, db, sqlstore.PostgreSQL) // or MySQL, SQLite
 //	in, err := inbox.New(secret, store, process)
 //	client, err := reducto.NewClient(
 //		reducto.WithWebhook(reducto.DirectWebhook("https://your-app.com/webhook")),

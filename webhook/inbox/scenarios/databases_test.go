@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-sql-driver/mysql"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/stretchr/testify/assert"
@@ -27,7 +28,7 @@ import (
 )
 
 func init() {
-	backends = append(backends, backend{"SQLite", openSQLite}, backend{"PostgreSQL", openPostgreSQL})
+	backends = append(backends, backend{"SQLite", openSQLite}, backend{"PostgreSQL", openPostgreSQL}, backend{"MySQL", openMySQL})
 }
 
 // age makes everything in the store older, which is the same as that time passes.
@@ -188,6 +189,101 @@ func openPostgreSQL(t *testing.T) inboxtest.Backend {
 		CREATE TRIGGER full_jobs BEFORE INSERT ON reducto_jobs FOR EACH ROW EXECUTE FUNCTION full_disk();
 		CREATE TRIGGER full_records BEFORE UPDATE ON reducto_records FOR EACH ROW EXECUTE FUNCTION full_disk()`, `
 		DROP TRIGGER full_jobs ON reducto_jobs; DROP TRIGGER full_records ON reducto_records; DROP FUNCTION full_disk()`})
+}
+
+// mysqlServer connects to the server that the tests use.
+var mysqlServer = sync.OnceValues(func() (*mysql.Config, error) {
+	config, err := mysql.ParseDSN(cmp.Or(os.Getenv("TEST_MYSQL_URL"), "root@tcp(127.0.0.1:3306)/test"))
+	if err != nil {
+		return nil, err
+	}
+	config.InterpolateParams, config.Logger = true, &mysql.NopLogger{}
+	db, err := openMySQLConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	defer db.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	return config, db.PingContext(ctx)
+})
+
+func openMySQLConfig(config *mysql.Config) (*sql.DB, error) {
+	connector, err := mysql.NewConnector(config.Clone())
+	if err != nil {
+		return nil, err
+	}
+	db := sql.OpenDB(connector)
+	db.SetMaxOpenConns(2) // many tests run at once
+	return db, nil
+}
+
+// openMySQL makes a database for one test. Without a server the test is skipped, but in CI
+// it fails.
+func openMySQL(t *testing.T) inboxtest.Backend {
+	config, err := mysqlServer()
+	if err != nil {
+		text := "no MySQL or MariaDB: start one, or name it in TEST_MYSQL_URL: " + err.Error()
+		if os.Getenv("CI") != "" || os.Getenv("REDUCTO_CI") != "" {
+			t.Fatal(text)
+		}
+		t.Skip(text)
+	}
+	config = config.Clone()
+	pool := func(config *mysql.Config) *sql.DB {
+		db, err := openMySQLConfig(config)
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = db.Close() })
+		return db
+	}
+	server := pool(config)
+	config.DBName = fmt.Sprintf("reducto_scenario_%d_%x", os.Getpid(), rand.Uint64())
+	_, err = server.Exec("CREATE DATABASE " + config.DBName)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		_, err := server.Exec("DROP DATABASE " + config.DBName)
+		require.NoError(t, err)
+	})
+	network := &network{}
+	cuttable := config.Clone()
+	cuttable.DialFunc = network.dial
+	config.MultiStatements = true // for the statements here
+	admin := pool(config)
+	require.NoError(t, sqlstore.Migrate(t.Context(), admin, sqlstore.MySQL))
+	b := inboxtest.Backend{
+		Open: func() inbox.Store { return open(t, pool(cuttable), sqlstore.MySQL) },
+		Cut:  network.cut,
+		Dump: func() string {
+			var text strings.Builder
+			for _, table := range []string{"reducto_records", "reducto_jobs", "reducto_locks"} {
+				rows, err := admin.Query(`SELECT * FROM ` + table)
+				require.NoError(t, err)
+				defer rows.Close()
+				columns, err := rows.Columns()
+				require.NoError(t, err)
+				row := make([]any, len(columns))
+				for i := range row {
+					row[i] = new(string)
+				}
+				for rows.Next() {
+					require.NoError(t, rows.Scan(row...))
+					for _, value := range row {
+						text.WriteString(*value.(*string) + " ")
+					}
+				}
+				require.NoError(t, rows.Err())
+			}
+			return text.String()
+		},
+	}
+	// All rows and the gaps between them are locked.
+	const lock = `SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; BEGIN; SELECT count(*) FROM reducto_records FOR UPDATE`
+	return databaseBackend(t, b, admin, lock, [2]string{`
+		CREATE TRIGGER full_jobs BEFORE INSERT ON reducto_jobs FOR EACH ROW
+			SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'The table is full';
+		CREATE TRIGGER full_records BEFORE UPDATE ON reducto_records FOR EACH ROW
+			SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'The table is full'`, `
+		DROP TRIGGER full_jobs; DROP TRIGGER full_records`})
 }
 
 // network can be cut.

@@ -1,5 +1,5 @@
 // Package scenarios has the scenarios of the receiving side, as tests. Each tells one
-// story with an Inbox, over memory in virtual time, and over SQLite and PostgreSQL in
+// story with an Inbox, over memory in virtual time, and over SQLite, PostgreSQL and MySQL in
 // real time, by the same code.
 //
 //	go test -run TestScenarios/.*/memory

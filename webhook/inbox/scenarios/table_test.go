@@ -28,7 +28,7 @@ var others = []struct {
 	{31, "../../../internal/chaos", []string{"TestStopPastLeaseThenFailureIsFenced"}, ""},
 	{32, "../../../internal/chaos", []string{"TestKillBetweenEffectAndCompletion"}, ""},
 	{32, "..", []string{"TestCompleteTx"}, ""},
-	{39, "", nil, "no store is on Redis; SQLite and PostgreSQL commit before they answer"},
+	{39, "", nil, "no store is on Redis; SQLite, PostgreSQL and MySQL commit before they answer"},
 	{40, "../sqlstore", []string{
 		"TestScenario40_OlderSchemaIsMigrated", "TestScenario40_NewerCompatibleSchemaIsUsed", "TestScenario40_NewerIncompatibleSchemaIsRefused",
 	}, "it is about opening a database"},
@@ -64,7 +64,7 @@ func TestEveryScenarioHasATest(t *testing.T) {
 		assert.True(t, held[number], "scenario %d has no test", number)
 	}
 	assert.Len(t, held, 64)
-	for _, name := range []string{"memory", "SQLite", "PostgreSQL"} {
+	for _, name := range []string{"memory", "SQLite", "PostgreSQL", "MySQL"} {
 		assert.Contains(t, fmt.Sprint(backends), name)
 	}
 }

@@ -24,7 +24,7 @@ const benchBatch = 64
 // jobs that the API has named, and duplicates.
 func BenchmarkStore(b *testing.B) {
 	for name, open := range map[string]func(testing.TB, ...sqlstore.Option) (*sqlstore.Store, *sql.DB){
-		"PostgreSQL": openPostgres, "SQLite": openSQLite,
+		"PostgreSQL": openPostgres, "SQLite": openSQLite, "MySQL": openMySQL,
 	} {
 		for _, known := range []bool{false, true} {
 			b.Run(fmt.Sprintf("Receive/%s/known=%v", name, known), func(b *testing.B) {

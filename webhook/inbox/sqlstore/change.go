@@ -70,20 +70,32 @@ const tries = 50
 const patientTries = 6
 
 func (s *Store) load(ctx context.Context, refs []reference) (*snapshot, error) {
-	list, err := json.Marshal(refs)
+	args, err := s.loadArgs(refs)
 	if err != nil {
 		return nil, err
 	}
 	var records []*record
 	var now int64
 	err = s.read(ctx, func(q querier) error {
-		records, now, err = readRecords(q.QueryContext(ctx, s.sql.load, s.args(string(list))...))
+		records, now, err = readRecords(q.QueryContext(ctx, s.sql.load, args...))
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	return newSnapshot(records, now, func() int64 { return s.order.stamp(now, 1) }), nil
+}
+
+func (s *Store) loadArgs(refs []reference) ([]any, error) {
+	if s.dialect == MySQL {
+		var keys, jobs values
+		for _, r := range refs {
+			keys, jobs = append(keys, r.Key, r.Job), append(jobs, r.Job)
+		}
+		return s.args(keys, jobs), nil
+	}
+	list, err := json.Marshal(refs)
+	return s.args(string(list)), err
 }
 
 // errJobTaken says that another process has just given a job to another record.
@@ -97,14 +109,17 @@ func (s *Store) save(ctx context.Context, snap *snapshot) (lost map[string]bool,
 		return nil, nil
 	}
 	var saved map[string]bool
-	if s.dialect == SQLite {
+	switch s.dialect {
+	case SQLite:
 		err = s.write(ctx, func(q querier) error {
 			if saved, err = s.saveSQLite(ctx, q, snap); err != nil {
 				return err
 			}
 			return s.forget(ctx, q, snap.removed(saved))
 		})
-	} else {
+	case MySQL:
+		saved, err = s.saveMySQL(ctx, snap)
+	default:
 		saved, err = s.savePostgres(ctx, snap)
 		if gone := snap.removed(saved); err == nil && len(gone) > 0 {
 			// The records are gone, so this failure is none of the caller's: see forgetOld.
@@ -146,11 +161,11 @@ func (s *Store) savePostgres(ctx context.Context, snap *snapshot) (saved map[str
 		}
 		args = append(args, string(text))
 	}
-	err = s.run(ctx, !snap.once, func(q querier) error {
+	err = s.writeServer(ctx, !snap.once, func(q querier) error {
 		saved, err = readKeys(q.QueryContext(ctx, s.sql.save, args...))
 		return err
 	})
-	if sqlState(err) == stateUniqueViolation {
+	if uniqueViolation(err) {
 		err = errJobTaken
 	}
 	return saved, err

@@ -10,7 +10,7 @@ import (
 	"github.com/reducto-go/reducto/webhook/inbox"
 )
 
-// maxClaim bounds how many records one statement claims.
+// maxClaim bounds how many records one commit claims.
 const maxClaim = 1000
 
 // lockedRetry is the time until the next claim if the records that are due are locked by
@@ -51,12 +51,42 @@ func (s *Store) Claim(ctx context.Context, n int, lease time.Duration) ([]inbox.
 
 func (s *Store) claim(ctx context.Context, n int, lease time.Duration) (claimed []inbox.Record, err error) {
 	err = s.write(ctx, func(q querier) error {
+		if s.dialect == MySQL {
+			claimed, err = s.claimMySQL(ctx, q, n, micros(lease))
+			return err
+		}
 		records, now, err := readRecords(q.QueryContext(ctx, s.sql.claim, s.args(n, micros(lease))...))
 		slices.SortFunc(records, func(a, b *record) int { return cmp.Compare(a.ReceivedAt, b.ReceivedAt) })
 		claimed = views(records, now)
 		return err
 	})
 	return claimed, err
+}
+
+// claimMySQL locks up to n records of either state that can be claimed, and claims those
+// that were received first.
+func (s *Store) claimMySQL(ctx context.Context, q querier, n int, lease int64) ([]inbox.Record, error) {
+	list, began, err := readRecords(q.QueryContext(ctx, s.sql.claimAgain, s.args(n)...))
+	if err != nil {
+		return nil, err
+	}
+	received, now, err := readRecords(q.QueryContext(ctx, s.sql.claim, s.args(n)...))
+	if err != nil {
+		return nil, err
+	}
+	now = max(now, began) // it is zero without a record
+	list = append(list, received...)
+	slices.SortFunc(list, func(a, b *record) int { return cmp.Compare(a.ReceivedAt, b.ReceivedAt) })
+	list = list[:min(n, len(list))]
+	for _, r := range list {
+		r.State, r.DueAt, r.Hold = inbox.StateClaimed, now+lease, false
+		r.Attempt++
+		if r.Token++; r.Token == 1 {
+			r.Token = randomNumber()
+		}
+	}
+	records := views(list, now)
+	return records, s.putRecords(ctx, q, list)
 }
 
 // next returns the time until a record is due, negative if no record waits.

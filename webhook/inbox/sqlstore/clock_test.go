@@ -16,7 +16,7 @@ import (
 
 // A lease that is longer than the jump survives it, and so does a lock.
 func TestClockJumpsWithinALease(t *testing.T) {
-	both(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		var clock clock
 		store := open(t, db, d, sqlstore.WithAhead(clock.ahead))
 		receive(t, store, "a", "b")
@@ -54,7 +54,7 @@ func TestClockJumpsWithinALease(t *testing.T) {
 // given to nobody else. Only the last token of a record counts. Each record is finished
 // once.
 func TestClockIsSetForwardAndBack(t *testing.T) {
-	both(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		const (
 			lease   = 10 * time.Minute
 			records = 20

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/go-sql-driver/mysql"
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
@@ -57,6 +58,51 @@ func sqliteHarness(t *testing.T, opts ...sqlstore.Option) storetest.Harness {
 			return n
 		},
 		Features: storetest.Features{OneWriter: true},
+	}
+}
+
+// All stores of the suite are in the same tables, each in its own namespace, with
+// its own time.
+func TestMySQL(t *testing.T) {
+	t.Parallel()
+	runMySQL(t)
+}
+
+func runMySQL(t *testing.T, opts ...sqlstore.Option) {
+	config := mysqlDatabase(t)
+	db := mysqlPool(t, config)
+	require.NoError(t, sqlstore.Migrate(t.Context(), db, sqlstore.MySQL))
+	_, err := db.Exec(`CREATE TABLE test_effects (namespace varchar(64) NOT NULL)`)
+	require.NoError(t, err)
+	storetest.Run(t, func(t *testing.T) storetest.Harness { return mysqlHarness(t, config, opts...) })
+}
+
+func mysqlHarness(t *testing.T, config *mysql.Config, opts ...sqlstore.Option) storetest.Harness {
+	namespace := fmt.Sprintf("ns-%x", rand.Uint64())
+	network := &network{}
+	config = config.Clone()
+	config.DialFunc = network.dial
+	db := mysqlPool(t, config)
+	var clock clock
+	open := func(db *sql.DB) *sqlstore.Store {
+		return open(t, db, sqlstore.MySQL, append(opts, sqlstore.WithNamespace(namespace),
+			sqlstore.WithoutMigrate(), sqlstore.WithAhead(clock.ahead))...)
+	}
+	return storetest.Harness{
+		Store:   open(db),
+		Advance: clock.advance,
+		Reopen:  func() inbox.Store { return open(mysqlPool(t, config)) },
+		Break:   network.cut,
+		Begin: func() storetest.Tx {
+			tx, err := db.BeginTx(t.Context(), &sql.TxOptions{Isolation: sql.LevelReadCommitted})
+			require.NoError(t, err)
+			return storetest.Tx{Execer: tx, Commit: tx.Commit, Rollback: tx.Rollback}
+		},
+		Effect: `INSERT INTO test_effects VALUES ('` + namespace + `')`,
+		Effects: func() (n int) {
+			require.NoError(t, db.QueryRow(`SELECT count(*) FROM test_effects WHERE namespace = ?`, namespace).Scan(&n))
+			return n
+		},
 	}
 }
 

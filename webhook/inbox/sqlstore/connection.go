@@ -113,8 +113,11 @@ const lockPatience = 30 * time.Second
 // read runs statements that read. It repeats them if they failed because of another
 // process, or because the connection had failed.
 func (s *Store) read(ctx context.Context, read func(q querier) error) error {
-	if s.dialect == PostgreSQL {
-		return s.run(ctx, true, read)
+	switch s.dialect {
+	case PostgreSQL:
+		return s.run(ctx, true, func(conn *sql.Conn) error { return read(conn) })
+	case MySQL:
+		return s.run(ctx, true, func(conn *sql.Conn) error { return read(mysqlQuerier{conn}) })
 	}
 	for attempt := 0; ; attempt++ {
 		if err := pause(ctx, attempt); err != nil {
@@ -128,20 +131,31 @@ func (s *Store) read(ctx context.Context, read func(q querier) error) error {
 }
 
 // write runs statements that write, with one commit. For PostgreSQL it is a single
-// statement, which must be safe to repeat after it was committed. write repeats it as
-// read does.
+// statement. For servers it must be safe to repeat after it was committed. write repeats
+// it as read does.
 func (s *Store) write(ctx context.Context, write func(q querier) error) error {
 	if s.dialect == SQLite {
 		return s.writeWithin(ctx, lockPatience, write)
 	}
-	return s.run(ctx, true, write)
+	return s.writeServer(ctx, true, write)
 }
 
-// run runs a statement on a connection to PostgreSQL. It repeats the statement after a
+// writeServer is write for PostgreSQL and MySQL. A statement that is not idempotent is not
+// repeated if the server may have committed it.
+func (s *Store) writeServer(ctx context.Context, idempotent bool, write func(q querier) error) error {
+	return s.run(ctx, idempotent, func(conn *sql.Conn) error {
+		if s.dialect == MySQL {
+			return inTransaction(ctx, conn, write)
+		}
+		return write(conn)
+	})
+}
+
+// run runs a statement on a connection to PostgreSQL or MySQL. It repeats the statement after a
 // conflict with another process. If a pooled connection has failed or has become
 // read-only, run discards it and repeats the statement on another one. A statement that
 // is not idempotent is not repeated if the server may have committed it.
-func (s *Store) run(ctx context.Context, idempotent bool, do func(q querier) error) error {
+func (s *Store) run(ctx context.Context, idempotent bool, do func(conn *sql.Conn) error) error {
 	conflicts, stale, left := 0, false, 0
 	for {
 		sent, err := s.runOnce(ctx, do)
@@ -179,7 +193,7 @@ const connectPause = 8
 
 // runOnce runs do on one connection of the pool. It discards the connection if it is of
 // no more use. sent reports whether the server may have got the statement.
-func (s *Store) runOnce(ctx context.Context, do func(q querier) error) (sent bool, err error) {
+func (s *Store) runOnce(ctx context.Context, do func(conn *sql.Conn) error) (sent bool, err error) {
 	conn, err := s.db.Conn(ctx)
 	if err != nil {
 		return false, err

@@ -1,10 +1,16 @@
-// Package sqlstore keeps the records of an inbox.Inbox in a database. PostgreSQL is for
-// any number of processes, SQLite for processes on one machine. The package uses
-// database/sql, and you choose the driver.
+// Package sqlstore keeps the records of an inbox.Inbox in a database. PostgreSQL
+// and MySQL are for any number of processes, SQLite for processes on one machine. MySQL
+// includes MariaDB. The package uses database/sql, and you choose the driver.
 //
 //	db, err := sql.Open("pgx", os.Getenv("DATABASE_URL"))
 //	store, err := sqlstore.Open(ctx, db, sqlstore.PostgreSQL)
 //	in, err := inbox.New(secret, store, process)
+//
+// With MySQL and github.com/go-sql-driver/mysql, add interpolateParams=true. Otherwise
+// the driver prepares each statement anew, which takes another round trip:
+//
+//	db, err := sql.Open("mysql", "app:password@tcp(db1:3306)/app?interpolateParams=true")
+//	store, err := sqlstore.Open(ctx, db, sqlstore.MySQL)
 //
 // With SQLite, put the settings of each connection into the data source name. Open
 // refuses other settings. For modernc.org/sqlite the name is
@@ -24,23 +30,25 @@
 // # Guarantees
 //
 // When a method returns without an error, its changes are committed and on disk. Open
-// refuses PostgreSQL with synchronous_commit off, and SQLite below FULL. Receive needs
-// one commit for a batch. It needs a second one if a notification is neither for a new
-// job nor for the only job of a submission. Very large batches need more.
+// refuses PostgreSQL with synchronous_commit off, SQLite below FULL, and MySQL unless
+// innodb_flush_log_at_trx_commit is 1, and sync_binlog too if there is a binary log.
+// Receive needs one commit for a batch. Except in MySQL, it needs a second one if a
+// notification is neither for a new job nor for the only job of a submission. Very
+// large batches need more.
 //
-// With PostgreSQL, the store uses the clock of the server. With SQLite, it uses the
-// clock of the process, also in a testing/synctest bubble. Open and close the database
-// within the bubble.
+// With PostgreSQL and MySQL, the store uses the clock of the server. With SQLite, it
+// uses the clock of the process, also in a testing/synctest bubble. Open and close the
+// database within the bubble.
 //
 // FinishTx ends a claim in your transaction: a *sql.Tx, or an adapter for the
-// transaction of another driver. In PostgreSQL the transaction locks the row, so claims
-// and heartbeats skip it. READ COMMITTED is enough. A stricter transaction can fail
-// with SQLSTATE 40001, because heartbeats change the record. Repeat it then. In SQLite
-// your transaction is the only writer, and deliveries wait for it. Keep it short, and
+// transaction of another driver. In PostgreSQL and MySQL the transaction locks the row,
+// so claims and heartbeats skip it. READ COMMITTED is enough. A stricter transaction can
+// fail, because heartbeats change the record: with SQLSTATE 40001, or with the error 1020
+// of MariaDB. Repeat it then, and after a deadlock (error 1213). In SQLite your transaction is the only writer, and deliveries wait for it. Keep it short, and
 // begin it with BEGIN IMMEDIATE (_txlock=immediate).
 //
-// The store repeats deadlocks, serialization failures and SQLITE_BUSY within the
-// context, a limited number of times.
+// The store repeats deadlocks, serialization failures, lock wait timeouts and
+// SQLITE_BUSY within the context, a limited number of times.
 //
 // # Pools
 //
@@ -62,7 +70,7 @@
 //
 // Open makes or upgrades the tables. With WithoutMigrate, Migrate does it. In PostgreSQL
 // it makes them in the first schema of the search path, unless another schema of the
-// path has them already.
+// path has them already. In MySQL they are in the database that the connection selects.
 //
 //	reducto_records   a row for each record
 //	reducto_jobs      the record that has a job
@@ -70,28 +78,29 @@
 //	reducto_schema    the version of the tables
 //
 // The files in the directory migrations explain the columns. Times are microseconds
-// since 1970: to_timestamp(due_at / 1e6), datetime(due_at / 1000000, 'unixepoch'). You
-// may read the tables. Only this package may write to them. A row needs about 600 bytes
+// since 1970: to_timestamp(due_at / 1e6), from_unixtime(due_at / 1e6), datetime(due_at /
+// 1000000, 'unixepoch'). You may read the tables. Only this package may write to them. A row needs about 600 bytes
 // including its indexes, plus its metadata.
 //
 // After a migration, programs of the previous release still work, so you can deploy
 // step by step. Older programs fail with a *SchemaError, and so do programs that need
 // newer tables. If several processes start together, one of them migrates and the
-// others wait.
+// others wait. MySQL commits each change of a table by itself, so a migration that
+// failed begins again at the next start.
 //
 // # Administration
 //
 // The program's role needs SELECT, INSERT, UPDATE and DELETE on the tables. Unless you
 // use WithoutMigrate, it also needs CREATE on the schema and the ownership of the
-// tables. The store uses no extension, function or trigger.
+// tables; in MySQL CREATE, ALTER and INDEX on the database. The store uses no extension, function or trigger.
 //
 // A record is updated three to five times and then deleted. In PostgreSQL, leave
 // autovacuum on, and let it run more often if there are many records:
 //
 //	ALTER TABLE reducto_records SET (autovacuum_vacuum_scale_factor = 0.02)
 //
-// If any transaction in the database is open for hours, PostgreSQL cannot remove dead
-// rows, and claims become slower. A replication slot without a reader has the same
+// If any transaction in the database is open for hours, PostgreSQL and MySQL cannot
+// remove dead rows, and claims become slower. In PostgreSQL a replication slot without a reader has the same
 // effect. The column state has no statistics on purpose. With statistics, the planner
 // would rely on an old length of the queue.
 //

@@ -8,6 +8,8 @@ import (
 	"io"
 	"net"
 	"os"
+	"regexp"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -45,13 +47,48 @@ func sqlState(err error) string {
 	return ""
 }
 
-const stateUniqueViolation = "23505"
+// mysqlNumber finds the number in the text of an error of MySQL. Drivers have no method
+// in common, but all of them print it.
+var mysqlNumber = regexp.MustCompile(`(?i)\b(?:error|errno) (\d{4})\b`)
 
-// again reports whether PostgreSQL undid a transaction because of another one: after
-// a serialization failure or a deadlock it can be repeated.
+// mysqlCode returns the number of an error of MySQL or MariaDB, zero if it has none.
+func mysqlCode(err error) int {
+	if err == nil || sqlState(err) != "" {
+		return 0
+	}
+	found := mysqlNumber.FindStringSubmatch(err.Error())
+	if found == nil {
+		return 0
+	}
+	code, _ := strconv.Atoi(found[1])
+	return code
+}
+
+// uniqueViolation reports whether another row has the same key.
+func uniqueViolation(err error) bool { return sqlState(err) == "23505" || mysqlCode(err) == 1062 }
+
+// alreadyThere reports whether a migration of MySQL had made a table, a column or an index
+// before it failed.
+func alreadyThere(err error) bool {
+	code := mysqlCode(err)
+	return code == 1050 || code == 1060 || code == 1061
+}
+
+// again reports whether a server undid a transaction because of another one, so that it
+// can be repeated: a serialization failure, a deadlock, a row that was locked for long.
 func again(err error) bool {
-	state := sqlState(err)
-	return state == "40001" || state == "40P01"
+	switch sqlState(err) {
+	case "40001", "40P01":
+		return true
+	}
+	switch mysqlCode(err) {
+	case 1020, // ER_CHECKREAD: the row has changed since it was read
+		1205, // ER_LOCK_WAIT_TIMEOUT
+		1213, // ER_LOCK_DEADLOCK
+		3101: // ER_TRANSACTION_ROLLBACK_DURING_COMMIT, of a group
+		return true
+	}
+	return false
 }
 
 // unprepared reports whether the session does not have a prepared statement that the
@@ -62,12 +99,20 @@ func unprepared(err error) bool {
 	return state == "26000" || state == "42P05"
 }
 
-// readOnly reports whether PostgreSQL refused a write because the session or the server
+// readOnly reports whether a server refused a write because the session or the server
 // is read-only. After a failover, pooled connections can lead to a server that has
 // become a standby.
-func readOnly(err error) bool { return sqlState(err) == "25006" }
+func readOnly(err error) bool {
+	switch mysqlCode(err) {
+	case 1290, // ER_OPTION_PREVENTS_STATEMENT: read_only, super_read_only
+		1792, // ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION
+		1836: // ER_READ_ONLY_MODE
+		return true
+	}
+	return sqlState(err) == "25006"
+}
 
-// disconnected reports whether an established connection to PostgreSQL failed, or the
+// disconnected reports whether an established connection to a server failed, or the
 // server ended it or could not accept it: it was restarted, or an administrator or a
 // timeout ended the session. It is false if nothing listens at the address.
 func disconnected(err error) bool {
@@ -80,6 +125,19 @@ func disconnected(err error) bool {
 		return strings.HasPrefix(state, "08") // connection exceptions; poolers send them too
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return false // drivers set deadlines when contexts end
+	}
+	switch mysqlCode(err) {
+	case 1053, // ER_SERVER_SHUTDOWN
+		1152, 1158, 1159, 1160, 1161, // ER_ABORTING_CONNECTION, ER_NET_...
+		1927, // ER_CONNECTION_KILLED
+		2006, // CR_SERVER_GONE_ERROR
+		2013, // CR_SERVER_LOST
+		3169, // ER_SESSION_WAS_KILLED
+		4031: // ER_CLIENT_INTERACTION_TIMEOUT
+		return true
+	}
+	if err.Error() == "invalid connection" || strings.HasSuffix(err.Error(), ": invalid connection") {
+		return true // of github.com/go-sql-driver/mysql
 	}
 	if e, ok := errors.AsType[*net.OpError](err); ok {
 		return e.Op != "dial"

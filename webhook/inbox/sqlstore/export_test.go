@@ -38,7 +38,7 @@ func (s *Store) SleepInSave(d time.Duration) {
 }
 
 // WithRelease has a program be of a later release of this package, whose schema
-// has another version, with what it takes to get there in both dialects.
+// has another version, with what it takes to get there in all dialects.
 func WithRelease(compatibleFrom int, statements string) Option {
 	return func(c *config) error {
 		files := fstest.MapFS{}
@@ -50,7 +50,7 @@ func WithRelease(compatibleFrom int, statements string) Option {
 			files[path] = &fstest.MapFile{Data: data}
 			return err
 		})
-		for _, dir := range []string{"postgres", "sqlite"} {
+		for _, dir := range []string{"postgres", "sqlite", "mysql"} {
 			files["migrations/"+dir+"/later.sql"] = &fstest.MapFile{Data: []byte(statements)}
 		}
 		later := migration{version: c.schema.version() + 1, file: "later.sql", compatibleFrom: compatibleFrom}
@@ -65,10 +65,23 @@ var (
 	Micros        = micros
 	VersionNumber = versionNumber
 	Again         = again
+	Expand        = expand
+	MySQLCode     = mysqlCode
+	ReadOnly      = readOnly
 	Disconnected  = disconnected
 	Busy          = busy
 	AppendString  = appendString
 )
+
+// Parameters of Expand, and settings of MySQL.
+type (
+	Values        = values
+	Rows          = rows
+	MySQLSettings = mysqlSettings
+)
+
+// Check checks settings.
+func (s *mysqlSettings) Check() error { return s.check() }
 
 // Stamp returns a new clock of receipts.
 func Stamp() func(now int64, n int) int64 { return new(order).stamp }
@@ -89,6 +102,25 @@ func (s *Store) Plans() map[string]Plan {
 	plans["forget"] = Plan{s.sql.forget, s.args("[]")}
 	plans["forgetOld"] = Plan{s.sql.forgetOld, s.args(1)}
 	plans["listDead"] = Plan{s.sql.list + " AND r.state = 'dead' ORDER BY r.key LIMIT 5", s.args()}
+	if s.dialect == MySQL {
+		key := values{"k"}
+		plans["load"] = Plan{s.sql.load, s.args(key, key)}
+		plans["claim"] = Plan{s.sql.claim, s.args(1)}
+		plans["claimAgain"] = Plan{s.sql.claimAgain, s.args(1)}
+		plans["lockRows"] = Plan{s.sql.lockRows, s.args(key)}
+		plans["readRows"] = Plan{s.sql.readRows, s.args(key)}
+		plans["removeRows"] = Plan{s.sql.removeRows, s.args(key)}
+		delete(plans, "addHistory")
+		plans["existing"] = Plan{s.sql.existing, s.args(key)}
+		plans["trimHistory"] = Plan{s.sql.trimHistory, s.args(key, 1, 1)}
+		plans["forget"] = Plan{s.sql.forget, s.args(key)}
+		plans["freeRows"] = Plan{s.sql.freeRows, s.args(key, key)}
+		for name, plan := range plans {
+			plan.Statement, plan.Args = expand(plan.Statement, plan.Args)
+			plans[name] = plan
+		}
+		return plans
+	}
 	if s.dialect == PostgreSQL {
 		plans["save"] = Plan{s.sql.save, s.args("[]", "[]", "[]")}
 		plans["receive"] = Plan{s.sql.receive, s.args("[]")}

@@ -12,9 +12,9 @@ import (
 
 // Extend implements inbox.Store. It may leave a lease as it is if it would have to wait.
 //
-// In PostgreSQL, a record that a transaction of FinishTx has locked is held, even if
-// its lease has ended. In SQLite no other process can claim while such a transaction is
-// open.
+// In PostgreSQL and MySQL, a record that a transaction of FinishTx has locked is held,
+// even if its lease has ended. In SQLite no other process can claim while such a
+// transaction is open.
 func (s *Store) Extend(ctx context.Context, leases []inbox.Lease, d time.Duration) ([]bool, error) {
 	extend := s.extendPostgres
 	switch {
@@ -22,6 +22,8 @@ func (s *Store) Extend(ctx context.Context, leases []inbox.Lease, d time.Duratio
 		return nil, nil
 	case s.dialect == SQLite:
 		extend = s.extendSQLite
+	case s.dialect == MySQL:
+		extend = s.extendMySQL
 	}
 	held := make([]bool, len(leases))
 	if err := extend(ctx, leases, micros(d), held); err != nil {
@@ -42,6 +44,36 @@ func (s *Store) extendPostgres(ctx context.Context, leases []inbox.Lease, d int6
 	return s.write(ctx, func(q querier) error {
 		clear(held) // a former attempt may have set some
 		return readNumbers(held)(q.QueryContext(ctx, s.sql.extend, s.args(string(text), d)...))
+	})
+}
+
+func (s *Store) extendMySQL(ctx context.Context, leases []inbox.Lease, d int64, held []bool) error {
+	keys := make([]string, 0, len(leases))
+	for _, l := range leases {
+		keys = append(keys, idKey(l.Key))
+	}
+	return s.write(ctx, func(q querier) error {
+		all, _, err := s.byKey(ctx, q, s.sql.readRows, keys) // a locked one is held, too
+		if err != nil {
+			return err
+		}
+		free, now, err := s.byKey(ctx, q, s.sql.lockRows, keys)
+		if err != nil {
+			return err
+		}
+		holds := func(r *record, token int64) bool {
+			return r != nil && r.State == inbox.StateClaimed && r.Token == token
+		}
+		var extended []*record
+		for i, l := range leases {
+			held[i] = holds(all[keys[i]], l.Token)
+			if r := free[keys[i]]; holds(r, l.Token) {
+				r.DueAt = now + d
+				extended = append(extended, r)
+				delete(free, keys[i])
+			}
+		}
+		return s.putRecords(ctx, q, extended)
 	})
 }
 

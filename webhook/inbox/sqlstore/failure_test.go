@@ -21,7 +21,7 @@ import (
 
 // No method holds a connection while it waits for another.
 func TestPoolOfOneConnection(t *testing.T) {
-	both(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		db.SetMaxOpenConns(1)
 		store := open(t, db, d)
 		live(t, store, db, "s")
@@ -244,7 +244,7 @@ func TestSQLiteCannotBeWritten(t *testing.T) {
 }
 
 func TestContextEnds(t *testing.T) {
-	both(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		store := open(t, db, d)
 		db.SetMaxOpenConns(1)
 		conn, err := db.Conn(t.Context()) // nobody else gets one

@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -38,8 +39,8 @@ func (s *Store) finishArgs(c completion) []any {
 }
 
 // Finish implements inbox.Store. It fails, and changes nothing, if the State of a
-// completion is not allowed. In PostgreSQL it waits for a transaction of FinishTx on
-// the same record, after it has ended the other claims.
+// completion is not allowed. In PostgreSQL and MySQL it waits for a transaction of
+// FinishTx on the same record, after it has ended the other claims.
 func (s *Store) Finish(ctx context.Context, list []inbox.Completion) ([]bool, error) {
 	held := make([]bool, len(list))
 	todo := make([]completion, 0, len(list))
@@ -65,7 +66,7 @@ func (s *Store) Finish(ctx context.Context, list []inbox.Completion) ([]bool, er
 				keys[c.Key], batch = true, append(batch, c)
 			}
 		}
-		if err := s.finishPostgres(ctx, batch, held); err != nil {
+		if err := s.finishBatch(ctx, batch, held); err != nil {
 			return nil, failed(ctx, "finish", err)
 		}
 		todo = rest
@@ -82,9 +83,9 @@ func (s *Store) finishEach(ctx context.Context, q querier, list []completion, he
 	return nil
 }
 
-// finishPostgres ends the claims on records that are not locked with one statement,
-// and the others one by one, so that nothing is locked while it waits.
-func (s *Store) finishPostgres(ctx context.Context, list []completion, held []bool) error {
+// finishBatch ends the claims on records that are not locked with one commit, and the
+// others one by one, so that nothing is locked while it waits.
+func (s *Store) finishBatch(ctx context.Context, list []completion, held []bool) error {
 	text, err := json.Marshal(list)
 	if err != nil {
 		return err
@@ -92,6 +93,9 @@ func (s *Store) finishPostgres(ctx context.Context, list []completion, held []bo
 	err = s.write(ctx, func(q querier) error {
 		for _, c := range list {
 			held[c.N] = false // a former attempt may have set it
+		}
+		if s.dialect == MySQL {
+			return s.finishMySQL(ctx, q, list, held)
 		}
 		return readNumbers(held)(q.QueryContext(ctx, s.sql.finishAll, s.args(string(text))...))
 	})
@@ -103,11 +107,36 @@ func (s *Store) finishPostgres(ctx context.Context, list []completion, held []bo
 	return err
 }
 
+// finishMySQL ends the claims on records that are not locked.
+func (s *Store) finishMySQL(ctx context.Context, q querier, list []completion, held []bool) error {
+	keys := make([]string, 0, len(list))
+	for _, c := range list {
+		keys = append(keys, c.Key)
+	}
+	free, now, err := s.byKey(ctx, q, s.sql.lockRows, keys)
+	if err != nil {
+		return err
+	}
+	var finished []*record
+	for _, c := range list {
+		r := free[c.Key]
+		if r == nil || r.Token != c.Token ||
+			r.State != inbox.StateClaimed && (r.State != inbox.StateDead || c.State != inbox.StateReceived) {
+			continue
+		}
+		r.State, r.DueAt, r.Attempt, r.Outcome, r.Error = c.State, now+c.After, c.Attempt, cmp.Or(c.Outcome, r.Outcome), c.Error
+		held[c.N] = true
+		finished = append(finished, r)
+	}
+	return s.putRecords(ctx, q, finished)
+}
+
 // FinishTx implements inbox.TxStore. It runs one statement on tx, which is a
 // transaction on the store's database.
 //
-// In PostgreSQL the transaction may be READ COMMITTED. A stricter one can fail with
-// SQLSTATE 40001, because heartbeats change the record: repeat it then. In SQLite the
+// In PostgreSQL and MySQL the transaction may be READ COMMITTED. A stricter one can fail
+// with SQLSTATE 40001, or with the error 1020 of MariaDB, because heartbeats change the
+// record: repeat it then. Also repeat it after a deadlock. In SQLite the
 // transaction is the only writer until it ends, so keep it short. Begin it with
 // BEGIN IMMEDIATE (_txlock=immediate). Otherwise it can fail with SQLITE_BUSY after it
 // has read something.
@@ -116,7 +145,11 @@ func (s *Store) FinishTx(ctx context.Context, tx webhook.Execer, c inbox.Complet
 	if err != nil {
 		return false, failed(ctx, "finish in a transaction", err)
 	}
-	result, err := tx.ExecContext(ctx, s.sql.finish, s.finishArgs(p)...)
+	query, args := s.sql.finish, s.finishArgs(p)
+	if s.dialect == MySQL {
+		query, args = expand(query, args)
+	}
+	result, err := tx.ExecContext(ctx, query, args...)
 	if err != nil {
 		return false, failed(ctx, "finish in a transaction", err)
 	}

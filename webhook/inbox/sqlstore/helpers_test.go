@@ -15,16 +15,35 @@ import (
 	"github.com/reducto-go/reducto/webhook/inbox/sqlstore"
 )
 
-// both runs a test on an empty database of either kind.
-func both(t *testing.T, test func(t *testing.T, db *sql.DB, d sqlstore.Dialect)) {
+// each runs a test on an empty database of each kind.
+func each(t *testing.T, test func(t *testing.T, db *sql.DB, d sqlstore.Dialect)) {
 	t.Parallel()
 	t.Run("PostgreSQL", func(t *testing.T) {
 		t.Parallel()
 		test(t, postgresPool(t, postgresSchema(t)), sqlstore.PostgreSQL)
 	})
+	t.Run("MySQL", func(t *testing.T) {
+		t.Parallel()
+		test(t, mysqlPool(t, mysqlDatabase(t)), sqlstore.MySQL)
+	})
 	t.Run("SQLite", func(t *testing.T) {
 		t.Parallel()
 		test(t, sqlitePool(t, sqliteDSN(t.TempDir()+"/inbox.db")), sqlstore.SQLite)
+	})
+}
+
+// onServers runs a test on an empty database of each kind that is a server.
+func onServers(t *testing.T, test func(t *testing.T, store *sqlstore.Store, db *sql.DB)) {
+	t.Parallel()
+	t.Run("PostgreSQL", func(t *testing.T) {
+		t.Parallel()
+		store, db := openPostgres(t)
+		test(t, store, db)
+	})
+	t.Run("MySQL", func(t *testing.T) {
+		t.Parallel()
+		store, db := openMySQL(t)
+		test(t, store, db)
 	})
 }
 

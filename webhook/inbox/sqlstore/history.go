@@ -44,6 +44,9 @@ func (s *Store) AppendHistory(ctx context.Context, list []inbox.HistoryEntry) er
 	if err != nil {
 		return failed(ctx, "append history", err)
 	}
+	if s.dialect == MySQL {
+		return failed(ctx, "append history", s.appendMySQL(ctx, entries, slices.Compact(keys)))
+	}
 	if s.dialect == SQLite {
 		err = s.write(ctx, func(q querier) error {
 			if _, err := q.ExecContext(ctx, s.sql.addHistory, s.args(string(added))...); err != nil {
@@ -54,7 +57,7 @@ func (s *Store) AppendHistory(ctx context.Context, list []inbox.HistoryEntry) er
 		})
 		return failed(ctx, "append history", err)
 	}
-	err = s.run(ctx, false, func(q querier) error { // repeated, it would add the entries twice
+	err = s.writeServer(ctx, false, func(q querier) error { // repeated, it would add the entries twice
 		_, err := q.ExecContext(ctx, s.sql.addHistory, s.args(string(added))...)
 		return err
 	})
@@ -62,6 +65,34 @@ func (s *Store) AppendHistory(ctx context.Context, list []inbox.HistoryEntry) er
 		err = s.exec(ctx, s.sql.trimHistory, string(touched), inbox.HistoryFirst, inbox.HistoryLatest)
 	}
 	return failed(ctx, "append history", err)
+}
+
+// appendMySQL adds entries of records that exist.
+func (s *Store) appendMySQL(ctx context.Context, entries []historyEntry, keys []string) error {
+	return s.writeServer(ctx, false, func(q querier) error {
+		for _, part := range lists(keys) {
+			exist, err := readKeys(q.QueryContext(ctx, s.sql.existing, s.args(part)...))
+			if err != nil {
+				return err
+			}
+			var added rows
+			for _, e := range entries {
+				if exist[e.Key] {
+					added = append(added, values{s.namespace, e.Key, e.At, string(e.Kind), e.Job, e.Code, e.Attempt, e.Detail})
+				}
+			}
+			if len(added) == 0 {
+				continue
+			}
+			if _, err := q.ExecContext(ctx, s.sql.addHistory, s.args(added)...); err != nil {
+				return err
+			}
+			if _, err := q.ExecContext(ctx, s.sql.trimHistory, s.args(part, inbox.HistoryFirst, inbox.HistoryLatest)...); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // exec runs a statement with one commit.
@@ -114,6 +145,9 @@ func (s *snapshot) removed(saved map[string]bool) (keys []string) {
 func (s *Store) forget(ctx context.Context, q querier, keys []string) error {
 	if len(keys) == 0 {
 		return nil
+	}
+	if s.dialect == MySQL {
+		return s.execLists(ctx, q, s.sql.forget, keys)
 	}
 	list, err := json.Marshal(keys)
 	if err != nil {

@@ -27,12 +27,12 @@ func (s *Store) List(ctx context.Context, f inbox.Filter) ([]inbox.Record, error
 	}
 	// Sorting by an expression keeps the database from reading all records in the order of
 	// their keys. It is right if an index finds the few that there are.
-	const few = "(r.key || '')"
+	few := s.sql.anyKey
 	states, args := sortedStates(f.States)
 	in := "AND r.state IN ({}" + strings.Repeat(", {}", max(len(states)-1, 0)) + ")"
 	switch {
 	case len(states) == 0:
-	case slices.Equal(states, []inbox.State{inbox.StateDead}):
+	case s.dialect != MySQL && slices.Equal(states, []inbox.State{inbox.StateDead}):
 		q.add("AND r.state = 'dead'") // as the index by key has it
 	case len(f.Keys) > 0 || f.JobID != "":
 		q.add(in, args...)
@@ -61,11 +61,13 @@ func (s *Store) List(ctx context.Context, f inbox.Filter) ([]inbox.Record, error
 	if f.After != "" {
 		q.add("AND "+key+" "+after+" {}", idKey(f.After))
 	}
-	if len(f.Keys) > 0 {
-		keys := make([]string, 0, len(f.Keys))
-		for _, key := range f.Keys {
-			keys = append(keys, idKey(key))
-		}
+	keys := make([]any, 0, len(f.Keys))
+	for _, key := range f.Keys {
+		keys = append(keys, idKey(key))
+	}
+	if len(keys) > 0 && s.dialect == MySQL {
+		q.add("AND r.key IN ({}"+strings.Repeat(", {}", len(keys)-1)+")", keys...)
+	} else if len(keys) > 0 {
 		text, err := json.Marshal(keys)
 		if err != nil {
 			return nil, failed(ctx, "list", err)
@@ -133,7 +135,10 @@ func (q *query) add(text string, args ...any) {
 
 // statement returns the text with the numbers of its parameters.
 func (q *query) statement(d Dialect) string {
-	mark := map[Dialect]string{PostgreSQL: "$", SQLite: "?"}[d]
+	mark := "$"
+	if d == SQLite {
+		mark = "?"
+	}
 	parts := strings.Split(q.text.String(), "{}")
 	text := parts[0]
 	for i, part := range parts[1:] {

@@ -16,7 +16,7 @@ var migrationFiles embed.FS
 
 // schema is the tables that a release of this package needs, and how to make them.
 type schema struct {
-	files      fs.FS // migrations/postgres and migrations/sqlite
+	files      fs.FS // migrations/postgres, migrations/sqlite and migrations/mysql
 	migrations []migration
 }
 
@@ -42,7 +42,7 @@ func currentSchema() *schema {
 func (s *schema) version() int { return s.migrations[len(s.migrations)-1].version }
 
 func (s *schema) statements(m migration, d Dialect) ([]string, error) {
-	dir := map[Dialect]string{PostgreSQL: "postgres", SQLite: "sqlite"}[d]
+	dir := map[Dialect]string{PostgreSQL: "postgres", SQLite: "sqlite", MySQL: "mysql"}[d]
 	text, err := fs.ReadFile(s.files, "migrations/"+dir+"/"+m.file)
 	if err != nil {
 		return nil, err
@@ -89,13 +89,17 @@ func Migrate(ctx context.Context, db *sql.DB, d Dialect) error {
 	return failed(ctx, "migrate", err)
 }
 
-// prepare checks the version of the tables, and migrates them if it may. For PostgreSQL
-// it returns the schema that they are in, quoted.
+// prepare checks the version of the tables, and migrates them if it may. For servers
+// it returns the schema or the database that they are in, quoted.
 func (s *schema) prepare(ctx context.Context, db *sql.DB, d Dialect, migrate bool) (place string, err error) {
-	if d == PostgreSQL {
-		if place, err = postgresPlace(ctx, db); err != nil {
-			return "", err
-		}
+	switch d {
+	case PostgreSQL:
+		place, err = postgresPlace(ctx, db)
+	case MySQL:
+		place, err = mysqlPlace(ctx, db)
+	}
+	if err != nil {
+		return "", err
 	}
 	state, err := readState(ctx, db, d, place)
 	if err == nil {
@@ -135,6 +139,18 @@ func postgresPlace(ctx context.Context, q rower) (string, error) {
 	return quoted(place.String), nil
 }
 
+// mysqlPlace returns the database that has the tables, or that will have them.
+func mysqlPlace(ctx context.Context, q rower) (string, error) {
+	var name sql.NullString
+	if err := q.QueryRowContext(ctx, `SELECT database()`).Scan(&name); err != nil {
+		return "", err
+	}
+	if !name.Valid {
+		return "", errors.New("no database is selected: name one in the data source name")
+	}
+	return "`" + strings.ReplaceAll(name.String, "`", "``") + "`", nil
+}
+
 type rower interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
@@ -142,7 +158,10 @@ type rower interface {
 func readState(ctx context.Context, q rower, d Dialect, place string) (state, error) {
 	var have state
 	exists, table := `SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'reducto_schema'`, "reducto_schema"
-	if d == PostgreSQL {
+	switch d {
+	case MySQL:
+		exists = `SELECT count(*) FROM information_schema.tables WHERE table_schema = database() AND table_name = 'reducto_schema'`
+	case PostgreSQL:
 		table = place + "." + table
 		exists = `SELECT CASE WHEN to_regclass('` + strings.ReplaceAll(table, `'`, `''`) + `') IS NULL THEN 0 ELSE 1 END`
 	}
@@ -158,7 +177,8 @@ func readState(ctx context.Context, q rower, d Dialect, place string) (state, er
 	return have, err
 }
 
-// upgrade applies the missing migrations in one transaction. One process at a time can.
+// upgrade applies the missing migrations, one process at a time. PostgreSQL and SQLite do
+// it in one transaction.
 func (s *schema) upgrade(ctx context.Context, db *sql.DB, d Dialect, place string) error {
 	conn, err := db.Conn(ctx)
 	if err != nil {
@@ -169,6 +189,9 @@ func (s *schema) upgrade(ctx context.Context, db *sql.DB, d Dialect, place strin
 		waiting, cancel := context.WithTimeoutCause(ctx, lockPatience, errLocked)
 		defer cancel()
 		return writeAlone(ctx, waiting, conn, func(tx *sql.Tx) error { return s.applyMissing(ctx, tx, d, place) })
+	}
+	if d == MySQL {
+		return s.upgradeMySQL(ctx, conn, place)
 	}
 	// Each statement sees what was committed while this one waited for the lock.
 	tx, err := conn.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
@@ -189,10 +212,37 @@ func (s *schema) upgrade(ctx context.Context, db *sql.DB, d Dialect, place strin
 	return tx.Commit()
 }
 
-func (s *schema) applyMissing(ctx context.Context, tx *sql.Tx, d Dialect, place string) error {
+// upgradeMySQL applies the missing migrations. MySQL commits each change of a table by
+// itself. A migration that failed begins again.
+func (s *schema) upgradeMySQL(ctx context.Context, conn *sql.Conn, place string) error {
+	// A lock belongs to the server and not to the database, and to this session.
+	const lock = `concat('reducto-', md5(database()))`
+	for locked := 0; locked == 0; {
+		if err := conn.QueryRowContext(ctx, `SELECT coalesce(get_lock(`+lock+`, 5), 0)`).Scan(&locked); err != nil {
+			return err
+		}
+	}
+	defer func() {
+		if _, err := conn.ExecContext(context.WithoutCancel(ctx), `DO release_lock(`+lock+`)`); err != nil {
+			discard(conn)
+		}
+	}()
+	return s.applyMissing(ctx, conn, MySQL, place)
+}
+
+// executor is a transaction or a connection.
+type executor interface {
+	rower
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
+func (s *schema) applyMissing(ctx context.Context, tx executor, d Dialect, place string) error {
 	integer, now := "bigint", "timestamptz NOT NULL DEFAULT now()"
-	if d == SQLite {
+	switch d {
+	case SQLite:
 		integer, now = "integer", "text NOT NULL DEFAULT CURRENT_TIMESTAMP"
+	case MySQL:
+		now = "timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP"
 	}
 	_, err := tx.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS reducto_schema (
   version         `+integer+` PRIMARY KEY,
@@ -218,13 +268,13 @@ func (s *schema) applyMissing(ctx context.Context, tx *sql.Tx, d Dialect, place 
 	return s.check(have)
 }
 
-func (s *schema) apply(ctx context.Context, tx *sql.Tx, d Dialect, m migration) error {
+func (s *schema) apply(ctx context.Context, tx executor, d Dialect, m migration) error {
 	statements, err := s.statements(m, d)
 	if err != nil {
 		return err
 	}
 	for _, statement := range statements {
-		if _, err := tx.ExecContext(ctx, statement); err != nil {
+		if _, err := tx.ExecContext(ctx, statement); err != nil && !alreadyThere(err) {
 			return err
 		}
 	}

@@ -19,6 +19,8 @@ const (
 	PostgreSQL Dialect = iota + 1
 	// SQLite is SQLite, from version 3.38.
 	SQLite
+	// MySQL is MySQL, from version 8.0, or MariaDB, from version 10.6.
+	MySQL
 )
 
 // String returns the name of the database.
@@ -28,6 +30,8 @@ func (d Dialect) String() string {
 		return "PostgreSQL"
 	case SQLite:
 		return "SQLite"
+	case MySQL:
+		return "MySQL"
 	}
 	return fmt.Sprintf("Dialect(%d)", int(d))
 }
@@ -101,8 +105,11 @@ func Open(ctx context.Context, db *sql.DB, d Dialect, opts ...Option) (*Store, e
 		db: db, dialect: d, namespace: c.namespace, writer: make(chan struct{}, 1),
 		ahead: c.ahead, careful: c.careful, sql: sqliteStatements(),
 	}
-	if d == PostgreSQL {
+	switch d {
+	case PostgreSQL:
 		s.sql = postgresStatements(place)
+	case MySQL:
+		s.sql = mysqlStatements(place)
 	}
 	if err := s.prepare(ctx); err != nil {
 		return nil, failed(ctx, "open", err)
@@ -114,8 +121,8 @@ func checkDatabase(db *sql.DB, d Dialect) error {
 	if db == nil {
 		return errors.New("the database is nil")
 	}
-	if d != PostgreSQL && d != SQLite {
-		return fmt.Errorf("%v is no dialect: use PostgreSQL or SQLite", d)
+	if d != PostgreSQL && d != SQLite && d != MySQL {
+		return fmt.Errorf("%v is no dialect: use PostgreSQL, MySQL or SQLite", d)
 	}
 	return nil
 }

@@ -16,14 +16,24 @@ const (
 	batchBytes    = 8 << 20
 )
 
+// batch returns the bounds for the database. A statement of MySQL must fit into a packet
+// of minPacket, also if the driver escapes every byte.
+func (s *Store) batch() (elements, bytes int) {
+	if s.dialect == MySQL {
+		return mysqlList, minPacket / 4
+	}
+	return batchElements, batchBytes
+}
+
 // Receive implements inbox.Store. It needs one commit for a call. It needs two if some
 // notifications are neither for a new job nor for the only job of a submission. A very
 // large call needs more commits.
 func (s *Store) Receive(ctx context.Context, list []inbox.Notification) ([]inbox.ReceiveResult, error) {
 	results := make([]inbox.ReceiveResult, len(list))
+	maxElements, maxBytes := s.batch()
 	for begin := 0; begin < len(list); {
 		end, size := begin, 0
-		for end < len(list) && end-begin < batchElements && (size == 0 || size+len(list[end].Metadata) <= batchBytes) {
+		for end < len(list) && end-begin < maxElements && (size == 0 || size+len(list[end].Metadata) <= maxBytes) {
 			size += len(list[end].Metadata)
 			end++
 		}
@@ -65,12 +75,14 @@ type received struct {
 //   - No record has the job, and no record has the key that this one would have.
 //   - The record of that key is pending, and the API has named the job, and no other.
 //
+// MySQL has no such way: its statements do not return the rows that they have changed.
+//
 // The statements check that. The rules of snapshot.receive come to the same in both
 // cases. Notifications that share a submission or a job with an earlier one of the
 // batch are left to the rules, and so are all if one has no job: it may be for the
 // record of another one.
 func (s *Store) receiveFast(ctx context.Context, batch []inbox.Notification, results []inbox.ReceiveResult) error {
-	if s.careful {
+	if s.careful || s.dialect == MySQL {
 		return nil
 	}
 	list := make([]received, 0, len(batch))
@@ -102,7 +114,7 @@ func (s *Store) receiveFast(ctx context.Context, batch []inbox.Notification, res
 		keys, err = readKeys(q.QueryContext(ctx, s.sql.receive, s.args(text)...))
 		return err
 	})
-	if sqlState(err) == stateUniqueViolation {
+	if uniqueViolation(err) {
 		return nil // another process has just got a job: the rules know what follows
 	}
 	for i := range list {

@@ -28,7 +28,10 @@ func notice(submission, job string) inbox.Notification {
 }
 
 func TestReceiveFastReadsNothing(t *testing.T) {
-	both(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+		if d == sqlstore.MySQL {
+			return // it has no fast way
+		}
 		store := open(t, db, d)
 		submit := func(id string, jobs ...string) {
 			require.NoError(t, store.Submit(t.Context(), inbox.Submission{ID: id}))
@@ -115,7 +118,7 @@ func timeless(records []inbox.Record) []inbox.Record {
 func TestStoreAgreesWithMemoryStore(t *testing.T) {
 	const upper = "0F8FAD5B-D9CB-469F-A165-70867728950E"
 	const odd = "\t<j> & \"\\'\" \u00fc\u2028😀" // JSON, SQL or a database has to escape these
-	both(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		for round := range 60 {
 			seed := rand.Uint64()
 			random := rand.New(rand.NewPCG(seed, 0))
@@ -196,7 +199,7 @@ func TestStoreAgreesWithMemoryStore(t *testing.T) {
 
 // Receipts have the order of the calls, in both ways of Receive.
 func TestOrderOfReceipts(t *testing.T) {
-	both(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		store := open(t, db, d)
 		var want []string
 		for i := range 20 {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -67,8 +68,11 @@ func checkPooler(ctx context.Context, db *sql.DB) error {
 }
 
 func checkSettings(ctx context.Context, db *sql.DB, d Dialect) error {
-	if d == PostgreSQL {
+	switch d {
+	case PostgreSQL:
 		return checkPostgres(ctx, db)
+	case MySQL:
+		return checkMySQL(ctx, db)
 	}
 	return checkSQLite(ctx, db)
 }
@@ -102,6 +106,60 @@ func checkPostgres(ctx context.Context, db *sql.DB) error {
 			"for the role that this pool uses. Your transactions may begin with another level"}
 	}
 	return checkPooler(ctx, db)
+}
+
+// The first versions that have SKIP LOCKED, and the least size of a packet: a batch with
+// its metadata, in which a driver may have escaped every byte.
+const (
+	minMySQL   = 8_000_001
+	minMariaDB = 10_006_000
+	minPacket  = 16 << 20
+)
+
+// mysqlSettings are settings of a server and of a session.
+type mysqlSettings struct {
+	Version, Flush, Binlog, SyncBinlog, ReadOnly, Autocommit, Charset, Mode string
+	Packet                                                                  int64
+}
+
+func checkMySQL(ctx context.Context, db *sql.DB) error {
+	var s mysqlSettings
+	err := db.QueryRowContext(ctx, `SELECT version(), @@global.innodb_flush_log_at_trx_commit, @@global.log_bin, @@global.sync_binlog,
+		@@global.read_only, @@autocommit, @@character_set_client, @@sql_mode, @@max_allowed_packet`).
+		Scan(&s.Version, &s.Flush, &s.Binlog, &s.SyncBinlog, &s.ReadOnly, &s.Autocommit, &s.Charset, &s.Mode, &s.Packet)
+	if err != nil {
+		return err
+	}
+	return s.check()
+}
+
+func (s *mysqlSettings) check() error {
+	least := minMySQL
+	if strings.Contains(s.Version, "MariaDB") {
+		least = minMariaDB
+	}
+	const lost = "a crash of the server's machine would lose deliveries that were answered: set it to 1"
+	switch {
+	case versionNumber(s.Version) < least:
+		return &SettingError{"version", s.Version, "MySQL 8.0 or MariaDB 10.6 or later is needed"}
+	case s.Flush != "1" && (s.Flush != "3" || least != minMariaDB): // 3 syncs more often than 1
+		return &SettingError{"innodb_flush_log_at_trx_commit", s.Flush, lost}
+	case s.Binlog == "1" && s.SyncBinlog != "1":
+		return &SettingError{"sync_binlog", s.SyncBinlog, lost + ", or turn the binary log off"}
+	case s.ReadOnly != "0" && s.ReadOnly != "OFF":
+		return &SettingError{"read_only", s.ReadOnly, "connect to a server that accepts writes"}
+	case s.Autocommit != "1":
+		return &SettingError{"autocommit", s.Autocommit, "set it to 1 for the sessions of this pool"}
+	case s.Charset != "utf8mb4":
+		return &SettingError{"character_set_client", s.Charset, "deliveries are Unicode: " +
+			"set it to utf8mb4, with charset=utf8mb4 in the data source name of github.com/go-sql-driver/mysql"}
+	case !strings.Contains(s.Mode, "STRICT_TRANS_TABLES") && !strings.Contains(s.Mode, "STRICT_ALL_TABLES"):
+		return &SettingError{"sql_mode", s.Mode, "long values would be cut off: add STRICT_TRANS_TABLES"}
+	case s.Packet < minPacket:
+		return &SettingError{"max_allowed_packet", strconv.FormatInt(s.Packet, 10),
+			fmt.Sprintf("set it to %d or more on the server, and in the driver if it has such a setting", minPacket)}
+	}
+	return nil
 }
 
 // sqliteDSN are examples of data source names.

@@ -17,6 +17,7 @@ type statements struct {
 	count     string // -> number of records; conditions and a limit follow
 	elements  string // the condition that a key is in the JSON array {}
 	owner     string // a subquery of the key of the record that has the job {}
+	anyKey    string // the key of a record r, as an expression that no index has
 	stats     string
 	lock      string // name, owner, time
 	unlock    string // name, owner
@@ -40,9 +41,23 @@ type statements struct {
 	receivePending, receiveNew string // see receiveArgs
 	extendOne                  string // key, token, time
 	left                       string // key, token -> what is left of the lease
+
+	// MySQL writes a batch with a few statements in a transaction. Parameters are lists and
+	// rows: see expand. Its statement load has two lists, of keys and of jobs.
+	readRows   string // keys -> records
+	lockRows   string // keys -> records that were not locked
+	claimAgain string // number -> records whose lease has ended
+	insertRows string // rows
+	updateRows string // rows, whose metadata is not written
+	updateAll  string // rows
+	removeRows string // keys
+	takeRows   string // rows
+	freeRows   string // jobs, keys
+	existing   string // keys -> keys of those that exist; addHistory has rows
+	locked     string // name, owner -> 1 if the owner has the lock
 }
 
-// newStatements makes the statements that both dialects have. It also returns the
+// newStatements makes the statements that the dialects share. It also returns the
 // function that completes a text of the dialect.
 //
 // The texts are in the syntax of PostgreSQL. Conditions that always hold say which
@@ -60,16 +75,28 @@ func newStatements(d Dialect, schema string) (s statements, text func(string) st
 		"{{columns}}", strings.Join(list, ", "),
 		"{{metadata}}", "CASE WHEN given <> '' THEN given ELSE metadata END",
 	}
-	if d == PostgreSQL {
+	anyKey := "(r.key || '')"
+	switch d {
+	case PostgreSQL:
 		words = append(words, "{{now}}", postgresNow, "{{random}}", "(1 + random() * 1e12)::bigint",
 			"{{place}}", "ctid", "{{skip locked}}", "FOR UPDATE SKIP LOCKED")
-	} else {
+	case MySQL:
+		anyKey = "concat(r.key, '')"
+		words = append(words, "{{now}}", mysqlNow, "::text", "", "::bigint", "")
+	default:
 		words = append(words, "{{now}}", "?2", "{{random}}", "(1 + (random() & 0xffffffffff))",
 			"{{place}}", "rowid", "{{skip locked}}", "", "$", "?", "::text", "", "::bigint", "")
 	}
 	names := strings.NewReplacer(words...)
-	text = func(t string) string { return strings.TrimSpace(names.Replace(t)) }
+	text = func(t string) string {
+		if t = strings.TrimSpace(names.Replace(t)); d == MySQL {
+			t = mysqlKey.ReplaceAllString(t, "`key`")
+		}
+		return t
+	}
 	return statements{
+		anyKey: anyKey,
+
 		// A token begins with a random number: the record may have been removed and made
 		// again while a worker still has a token of the former one.
 		claim: text(`
@@ -120,7 +147,7 @@ SELECT state, count(*), 0, NULL::bigint, NULL::bigint FROM {{records}}
 WHERE namespace = $1::text AND state IN ('done', 'dead') AND state <> 'pending' AND due_at > 0
 GROUP BY state
 UNION ALL
-SELECT state, count(*), count(*) FILTER (WHERE due_at <= {{now}}),
+SELECT state, count(*), count(CASE WHEN due_at <= {{now}} THEN 1 END),
   {{now}} - min(due_at), {{now}} - min(CASE WHEN submitted_at > 0 THEN submitted_at ELSE received_at END)
 FROM {{records}}
 WHERE namespace = $1::text AND state IN ('received', 'claimed') AND state <> 'pending' AND due_at > 0

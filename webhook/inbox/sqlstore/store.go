@@ -32,15 +32,15 @@ var (
 	_ inbox.HistoryStore = (*Store)(nil)
 )
 
-// Capabilities implements inbox.Capable. PostgreSQL can receive two batches at the same
-// time. SQLite has one writer.
+// Capabilities implements inbox.Capable. PostgreSQL and MySQL can receive two batches at
+// the same time. SQLite has one writer.
 func (s *Store) Capabilities() inbox.Capabilities {
-	return inbox.Capabilities{Concurrent: s.dialect == PostgreSQL}
+	return inbox.Capabilities{Concurrent: s.dialect != SQLite}
 }
 
 // args returns the parameters of a statement. The first two are the namespace and the
 // clock. SQLite runs in this process, so its clock is the process's, also in a
-// testing/synctest bubble. PostgreSQL has a clock, to which the parameter is added.
+// testing/synctest bubble. Servers have a clock, to which the parameter is added.
 // It is called when the statement can run, and not before it waits for a lock.
 func (s *Store) args(list ...any) []any {
 	clock := int64(0)
@@ -110,6 +110,9 @@ func (s *Store) Lock(ctx context.Context, name, owner string, d time.Duration) (
 	}
 	err = s.write(ctx, func(q querier) error {
 		locked, err = execOne(ctx, q, statement, s.args(args...)...)
+		if err == nil && s.sql.locked != "" && d > 0 {
+			err = queryRow(ctx, q, &locked, s.sql.locked, s.args(args[:2]...)...)
+		}
 		return err
 	})
 	if err != nil {

@@ -3,6 +3,7 @@ package sqlstore_test
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"testing"
 	"time"
 
@@ -30,110 +31,112 @@ func finishTx(t testing.TB, store *sqlstore.Store, tx *sql.Tx, r inbox.Record) {
 	require.True(t, held)
 }
 
-func TestPostgresHeartbeatsDuringTransaction(t *testing.T) {
-	t.Parallel()
-	store, db := openPostgres(t)
-	receive(t, store, "a", "b")
-	claimed := claim(t, store, 2)
-	tx := begin(t, db, sql.LevelReadCommitted)
-	finishTx(t, store, tx, claimed[0])
-	for range 3 {
-		held, err := store.Extend(within(t, 2*time.Second), []inbox.Lease{leaseOf(claimed[0]), leaseOf(claimed[1])}, 3*time.Hour)
-		require.NoError(t, err)
-		assert.Equal(t, []bool{true, true}, held)
-	}
-	records, err := store.List(t.Context(), inbox.Filter{Keys: []string{claimed[1].Key}})
-	require.NoError(t, err)
-	assert.InDelta(t, 3*time.Hour, records[0].DueAt.Sub(records[0].ReadAt), float64(time.Minute))
-
-	// Deliveries of what is held are answered at once, too.
-	results, err := store.Receive(within(t, 2*time.Second), []inbox.Notification{completed("a"), completed("c")})
-	require.NoError(t, err)
-	assert.Equal(t, inbox.Duplicate, results[0].Kind)
-	assert.Equal(t, inbox.Accepted, results[1].Kind)
-	require.NoError(t, tx.Commit())
-	held, err := store.Extend(t.Context(), []inbox.Lease{leaseOf(claimed[0])}, time.Hour)
-	require.NoError(t, err)
-	assert.Equal(t, []bool{false}, held)
-}
-
-// Another job of the submission is heard of while the first one's transaction is
-// open.
-func TestPostgresReceiveDuringTransaction(t *testing.T) {
-	t.Parallel()
-	store, db := openPostgres(t)
-	require.NoError(t, store.Submit(t.Context(), inbox.Submission{ID: "s"}))
-	require.NoError(t, store.Bind(t.Context(), inbox.Answer{SubmissionID: "s", Jobs: 2}))
-	first, second := completed("first"), completed("second")
-	first.SubmissionID, second.SubmissionID = "s", "s"
-	_, err := store.Receive(t.Context(), []inbox.Notification{first})
-	require.NoError(t, err)
-	tx := begin(t, db, sql.LevelReadCommitted)
-	finishTx(t, store, tx, claim(t, store, 1)[0])
-	for range 2 { // it is not noted, and not lost
-		results, err := store.Receive(within(t, 2*time.Second), []inbox.Notification{second, completed("other")})
-		require.NoError(t, err)
-		assert.Equal(t, inbox.ReceiveResult{Kind: inbox.Duplicate, State: inbox.StateClaimed, Key: "s"}, results[0])
-		assert.Equal(t, "other", results[1].Key)
-	}
-	require.NoError(t, tx.Commit())
-	_, err = store.Receive(t.Context(), []inbox.Notification{second})
-	require.NoError(t, err)
-	records, err := store.List(t.Context(), inbox.Filter{Keys: []string{"s"}})
-	require.NoError(t, err)
-	assert.Equal(t, []string{"first", "second"}, records[0].JobIDs)
-	assert.Equal(t, inbox.StateDone, records[0].State)
-}
-
-// Finish is for the record, too, that a transaction holds: the others are ended at
-// once, and that one when the transaction has ended.
-func TestPostgresFinishWaitsForTransaction(t *testing.T) {
-	t.Parallel()
-	for _, commit := range []bool{true, false} {
-		store, db := openPostgres(t)
+func TestServerHeartbeatsDuringTransaction(t *testing.T) {
+	onServers(t, func(t *testing.T, store *sqlstore.Store, db *sql.DB) {
 		receive(t, store, "a", "b")
 		claimed := claim(t, store, 2)
 		tx := begin(t, db, sql.LevelReadCommitted)
 		finishTx(t, store, tx, claimed[0])
-		answers := make(chan []bool, 1)
-		go func() {
-			held, err := store.Finish(within(t, 10*time.Second), []inbox.Completion{
-				{Lease: leaseOf(claimed[0]), State: inbox.StateReceived}, done(claimed[1]),
+		for range 3 {
+			held, err := store.Extend(within(t, 2*time.Second), []inbox.Lease{leaseOf(claimed[0]), leaseOf(claimed[1])}, 3*time.Hour)
+			require.NoError(t, err)
+			assert.Equal(t, []bool{true, true}, held)
+		}
+		records, err := store.List(t.Context(), inbox.Filter{Keys: []string{claimed[1].Key}})
+		require.NoError(t, err)
+		assert.InDelta(t, 3*time.Hour, records[0].DueAt.Sub(records[0].ReadAt), float64(time.Minute))
+
+		// Deliveries of what is held are answered at once, too.
+		results, err := store.Receive(within(t, 2*time.Second), []inbox.Notification{completed("a"), completed("c")})
+		require.NoError(t, err)
+		assert.Equal(t, inbox.Duplicate, results[0].Kind)
+		assert.Equal(t, inbox.Accepted, results[1].Kind)
+		require.NoError(t, tx.Commit())
+		held, err := store.Extend(t.Context(), []inbox.Lease{leaseOf(claimed[0])}, time.Hour)
+		require.NoError(t, err)
+		assert.Equal(t, []bool{false}, held)
+	})
+}
+
+// Another job of the submission is heard of while the first one's transaction is
+// open.
+func TestServerReceiveDuringTransaction(t *testing.T) {
+	onServers(t, func(t *testing.T, store *sqlstore.Store, db *sql.DB) {
+		require.NoError(t, store.Submit(t.Context(), inbox.Submission{ID: "s"}))
+		require.NoError(t, store.Bind(t.Context(), inbox.Answer{SubmissionID: "s", Jobs: 2}))
+		first, second := completed("first"), completed("second")
+		first.SubmissionID, second.SubmissionID = "s", "s"
+		_, err := store.Receive(t.Context(), []inbox.Notification{first})
+		require.NoError(t, err)
+		tx := begin(t, db, sql.LevelReadCommitted)
+		finishTx(t, store, tx, claim(t, store, 1)[0])
+		for range 2 { // it is not noted, and not lost
+			results, err := store.Receive(within(t, 2*time.Second), []inbox.Notification{second, completed("other")})
+			require.NoError(t, err)
+			assert.Equal(t, inbox.ReceiveResult{Kind: inbox.Duplicate, State: inbox.StateClaimed, Key: "s"}, results[0])
+			assert.Equal(t, "other", results[1].Key)
+		}
+		require.NoError(t, tx.Commit())
+		_, err = store.Receive(t.Context(), []inbox.Notification{second})
+		require.NoError(t, err)
+		records, err := store.List(t.Context(), inbox.Filter{Keys: []string{"s"}})
+		require.NoError(t, err)
+		assert.Equal(t, []string{"first", "second"}, records[0].JobIDs)
+		assert.Equal(t, inbox.StateDone, records[0].State)
+	})
+}
+
+// Finish is for the record, too, that a transaction holds: the others are ended at
+// once, and that one when the transaction has ended.
+func TestServerFinishWaitsForTransaction(t *testing.T) {
+	for _, commit := range []bool{true, false} {
+		t.Run(fmt.Sprint("commit=", commit), func(t *testing.T) {
+			onServers(t, func(t *testing.T, store *sqlstore.Store, db *sql.DB) {
+				receive(t, store, "a", "b")
+				claimed := claim(t, store, 2)
+				tx := begin(t, db, sql.LevelReadCommitted)
+				finishTx(t, store, tx, claimed[0])
+				answers := make(chan []bool, 1)
+				go func() {
+					held, err := store.Finish(within(t, 10*time.Second), []inbox.Completion{
+						{Lease: leaseOf(claimed[0]), State: inbox.StateReceived}, done(claimed[1]),
+					})
+					assert.NoError(t, err)
+					answers <- held
+				}()
+				require.Eventually(t, func() bool { return stateOf(t, store, "b") == inbox.StateDone }, 5*time.Second, 10*time.Millisecond)
+				select {
+				case held := <-answers:
+					t.Fatal("did not wait:", held)
+				case <-time.After(100 * time.Millisecond):
+				}
+				want, state := []bool{true, true}, inbox.StateReceived
+				if commit {
+					want[0], state = false, inbox.StateDone
+					require.NoError(t, tx.Commit())
+				} else {
+					require.NoError(t, tx.Rollback())
+				}
+				assert.Equal(t, want, <-answers)
+				assert.Equal(t, state, stateOf(t, store, "a"))
 			})
-			assert.NoError(t, err)
-			answers <- held
-		}()
-		require.Eventually(t, func() bool { return stateOf(t, store, "b") == inbox.StateDone }, 5*time.Second, 10*time.Millisecond)
-		select {
-		case held := <-answers:
-			t.Fatal("did not wait:", held)
-		case <-time.After(100 * time.Millisecond):
-		}
-		want, state := []bool{true, true}, inbox.StateReceived
-		if commit {
-			want[0], state = false, inbox.StateDone
-			require.NoError(t, tx.Commit())
-		} else {
-			require.NoError(t, tx.Rollback())
-		}
-		assert.Equal(t, want, <-answers)
-		assert.Equal(t, state, stateOf(t, store, "a"))
+		})
 	}
 }
 
 // Somebody changes the record while it is being ended, and leaves the claim alone.
-func TestPostgresFinishAfterAnotherChange(t *testing.T) {
-	t.Parallel()
-	store, db := openPostgres(t)
-	receive(t, store, "job")
-	r := claim(t, store, 1)[0]
-	tx := begin(t, db, sql.LevelReadCommitted)
-	_, err := tx.Exec(`UPDATE reducto_records SET version = version + 1`)
-	require.NoError(t, err)
-	time.AfterFunc(200*time.Millisecond, func() { _ = tx.Commit() })
-	held, err := store.Finish(within(t, 10*time.Second), []inbox.Completion{done(r)})
-	require.NoError(t, err)
-	assert.Equal(t, []bool{true}, held)
+func TestServerFinishAfterAnotherChange(t *testing.T) {
+	onServers(t, func(t *testing.T, store *sqlstore.Store, db *sql.DB) {
+		receive(t, store, "job")
+		r := claim(t, store, 1)[0]
+		tx := begin(t, db, sql.LevelReadCommitted)
+		_, err := tx.Exec(`UPDATE reducto_records SET version = version + 1`)
+		require.NoError(t, err)
+		time.AfterFunc(200*time.Millisecond, func() { _ = tx.Commit() })
+		held, err := store.Finish(within(t, 10*time.Second), []inbox.Completion{done(r)})
+		require.NoError(t, err)
+		assert.Equal(t, []bool{true}, held)
+	})
 }
 
 // Heartbeats change the record after a transaction has taken its snapshot.
@@ -185,7 +188,7 @@ func TestSQLiteHeartbeatsDuringTransaction(t *testing.T) {
 }
 
 func TestFinishTxTakesOnlyEndsOfClaims(t *testing.T) {
-	both(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		store := open(t, db, d)
 		receive(t, store, "job")
 		r := claim(t, store, 1)[0]

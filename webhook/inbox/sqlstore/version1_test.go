@@ -156,7 +156,7 @@ func continueVersion1(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 // A rolling deploy: a program of version 1 goes on to remove records, but not their
 // histories.
 func TestHistoryOfRecordsThatVersion1RemovedIsRemoved(t *testing.T) {
-	both(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
+	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		var clock clock
 		store := open(t, db, d, sqlstore.WithAhead(clock.ahead))
 		receive(t, store, "gone", "kept")
@@ -164,7 +164,7 @@ func TestHistoryOfRecordsThatVersion1RemovedIsRemoved(t *testing.T) {
 		require.NoError(t, store.AppendHistory(t.Context(), []inbox.HistoryEntry{
 			{Key: "gone", At: at, Kind: inbox.HistoryDone}, {Key: "kept", At: at, Kind: inbox.HistoryDone},
 		}))
-		_, err := db.ExecContext(t.Context(), `DELETE FROM reducto_records WHERE key = 'gone'`)
+		_, err := db.ExecContext(t.Context(), `DELETE FROM reducto_records WHERE reducto_records.key = 'gone'`)
 		require.NoError(t, err)
 		left := func() (n int) {
 			_, err := store.Purge(t.Context(), time.Hour, 2*time.Hour, 10)
