@@ -10,7 +10,7 @@
 //
 // The dashboard never shows secrets or the content of documents. It shows metadata only
 // with Options.Metadata. It shows the errors that your function returned, so do not put
-// secrets into them.
+// secrets into them. URLs in errors stand without their passwords and queries.
 //
 // The records are those of all processes on the store. Counters and rates are those of
 // the process that serves the dashboard. Give the Inbox the option inbox.WithHistory:
