@@ -55,7 +55,8 @@ func (a *devApp) handler() (_ http.Handler, stop func(), err error) {
 	return secured(http.NewCrossOriginProtection().Handler(mux)), dash.Close, nil
 }
 
-// secured forbids pages to load anything that is not the app's.
+// secured forbids pages to load anything that is not the app's. It refuses requests of
+// sites whose name resolves to this machine, as the dashboard does.
 func secured(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()
@@ -63,6 +64,10 @@ func secured(h http.Handler) http.Handler {
 		header.Set("X-Content-Type-Options", "nosniff")
 		header.Set("Referrer-Policy", "same-origin")
 		header.Set("Cache-Control", "no-store")
+		if dashboard.Public(r) != nil {
+			http.Error(w, "use the address that the command prints, or localhost", http.StatusForbidden)
+			return
+		}
 		h.ServeHTTP(w, r)
 	})
 }

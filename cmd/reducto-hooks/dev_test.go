@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -243,6 +244,33 @@ func TestDevRefusesOtherSitesAndWrongForms(t *testing.T) {
 	require.NoError(t, err)
 	defer resp.Body.Close()
 	assert.Contains(t, resp.Header.Get("Content-Security-Policy"), "default-src 'none'")
+}
+
+// A web page can let its own name resolve to 127.0.0.1. It could then read documents, and
+// let the local Reducto send requests.
+func TestDevRefusesSitesThatResolveToThisMachine(t *testing.T) {
+	t.Parallel()
+	d := startDev(t)
+	for _, url := range []string{d.place["app"] + "/", d.place["app"] + "/dashboard/", d.place["REDUCTO_BASE_URL"] + "/jobs"} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+		require.NoError(t, err)
+		r.Header.Set("Authorization", "Bearer "+devKey)
+		code, _ := d.do(r)
+		assert.Equal(t, 200, code, url)
+		r.Host = "attacker.example:8701"
+		code, _ = d.do(r)
+		assert.Equal(t, 403, code, url)
+	}
+}
+
+// The user closes the terminal.
+func TestDevRemovesItsDirectoryAfterAHangup(t *testing.T) {
+	t.Parallel()
+	d := startDev(t)
+	require.FileExists(t, d.place["DATABASE_URL"])
+	require.NoError(t, d.cmd.Process.Signal(syscall.SIGHUP))
+	require.NoError(t, d.cmd.Wait())
+	assert.NoDirExists(t, filepath.Dir(d.place["DATABASE_URL"]))
 }
 
 func TestDevPrintsJSON(t *testing.T) {
