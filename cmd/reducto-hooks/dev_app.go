@@ -49,7 +49,7 @@ func (a *devApp) handler() (_ http.Handler, stop func(), err error) {
 	mux.HandleFunc("POST /webhook", func(w http.ResponseWriter, r *http.Request) {
 		s := &statusWriter{ResponseWriter: w, code: http.StatusOK}
 		a.in.ServeHTTP(s, r)
-		a.event("webhook", "", fmt.Sprintf("%d %s", s.code, http.StatusText(s.code)))
+		a.event("webhook", "", fmt.Sprintf("the app answered %d %s", s.code, http.StatusText(s.code)))
 	})
 	// Other sites cannot post here from the user's browser.
 	return secured(http.NewCrossOriginProtection().Handler(mux)), dash.Close, nil
@@ -118,9 +118,10 @@ func (a *devApp) home(w http.ResponseWriter, r *http.Request) {
 	}
 	slices.Reverse(jobs)
 	text := "reducto-hooks dev: a local Reducto, and an app that receives its webhooks.\n\n" +
-		strings.Join(a.exports(), "\n") + "\n\n" + a.parseCommand() + "\n" + a.uploadCommand() + "\n"
+		strings.Join(a.exports(), "\n") + "\n\n" + programNote + "\n\n" +
+		a.parseCommand() + "\n" + a.uploadCommand() + "\n" + a.recordsCommand() + "\n"
 	a.show(w, r, "home.html", map[string]any{
-		"Place": a.place, "Exports": strings.Join(a.exports(), "\n"), "Commands": a.parseCommand() + "\n" + a.uploadCommand(),
+		"Place": a.place, "Exports": strings.Join(a.exports(), "\n"), "Note": programNote, "Commands": a.parseCommand() + "\n" + a.uploadCommand(), "Records": a.recordsCommand(),
 		"Faults": a.currentFaults(), "DelaySeconds": int(a.currentFaults().Delay.Seconds()), "Jobs": jobs,
 	}, text)
 }
@@ -164,7 +165,6 @@ func (a *devApp) submit(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadGateway)
 		return
 	}
-	a.event("submit", id, part.FileName())
 	http.Redirect(w, r, "/documents/"+id, http.StatusSeeOther)
 }
 
@@ -227,7 +227,7 @@ func (a *devApp) document(w http.ResponseWriter, r *http.Request) {
 		Ended  bool
 	}{a.place, job, job.FailureReason(), record, text, ended}
 	a.show(w, r, "document.html", data,
-		fmt.Sprintf("job: %s\nstatus: %s\nrecord: %s\n\n%s\n", job.JobID, job.Status, record.State, text))
+		fmt.Sprintf("job: %s\nstatus: %s\nrecord: %s\npage: %s/documents/%s\n\n%s\n", job.JobID, job.Status, record.State, a.App, job.JobID, text))
 }
 
 // resultText returns the beginning of a result as text.

@@ -196,6 +196,8 @@ func TestPagesShowRecordsWithoutMetadata(t *testing.T) {
 	assert.Contains(t, page, "job-dead")
 	assert.Contains(t, page, "Run is not running")
 	assert.Contains(t, page, "<svg")
+	assert.Contains(t, page, `"card dead"`)
+	assert.Contains(t, page, `"card received zero"`, "zero has no colour")
 
 	page = s.get("/inbox/records", 200)
 	assert.Contains(t, page, "job-pending")
