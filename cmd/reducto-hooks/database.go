@@ -45,7 +45,7 @@ func (d database) open(ctx context.Context) (_ *inbox.Inbox, closeDB func(), err
 	} else {
 		if info, err := os.Stat(d.DB); err != nil || info.IsDir() {
 			// Opening it would make one. The text can be a data source name with a password.
-			return nil, nil, usageError("there is no such database: use a file of SQLite that exists, or a postgres:// URL")
+			return nil, nil, usageError("there is no database file of this name: use a file of SQLite, or a postgres:// URL")
 		}
 		dsn = dataSource(d.DB)
 	}

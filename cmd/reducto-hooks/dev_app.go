@@ -161,8 +161,12 @@ func (a *devApp) submit(w http.ResponseWriter, r *http.Request) {
 	}
 	id, err := a.parse(r.Context(), part)
 	if err != nil {
-		a.event("submit", "", "failed: "+err.Error())
-		http.Error(w, err.Error(), http.StatusBadGateway)
+		code, text := http.StatusBadGateway, err.Error()
+		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+			code, text = http.StatusRequestEntityTooLarge, fmt.Sprintf("the document is larger than %d MiB: choose a smaller one", maxDocument>>20)
+		}
+		a.event("submit", "", "failed: "+text)
+		http.Error(w, text, code)
 		return
 	}
 	http.Redirect(w, r, "/documents/"+id, http.StatusSeeOther)

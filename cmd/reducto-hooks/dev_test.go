@@ -294,6 +294,8 @@ func TestDevRefusesOtherSitesAndWrongForms(t *testing.T) {
 	assert.Equal(t, 400, post("/faults", form, strings.Repeat("a", 5<<10)))
 	assert.Equal(t, 400, post("/documents", form, "document=x"))
 	assert.Equal(t, 400, post("/documents", "multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; name=other\r\n\r\nx\r\n--b--"))
+	part := "--b\r\nContent-Disposition: form-data; name=document; filename=a.pdf\r\n\r\n" + strings.Repeat("x", maxDocument)
+	assert.Equal(t, 413, post("/documents", "multipart/form-data; boundary=b", part))
 	_, home := d.get("/")
 	assert.NotContains(t, home, "checked")
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, d.place["app"], nil)
