@@ -215,7 +215,8 @@ func WithGzip() Option {
 
 // OnTCP makes the server also listen on ports of 127.0.0.1, for other programs and for
 // clients with their own transport. URL, links and the URLs of Mount then use these
-// ports, and webhooks can go to any loopback address.
+// ports, and webhooks can go to any loopback address. The API answers 403 to a request
+// whose host is neither localhost nor an IP address, so that web pages cannot reach it.
 //
 // Do not use it inside testing/synctest. A goroutine that waits for a socket stops the
 // clock of the bubble.

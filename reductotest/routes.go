@@ -1,9 +1,12 @@
 package reductotest
 
 import (
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/reducto-go/reducto/internal/loopback"
 )
 
 // version is the response of GET /version.
@@ -13,6 +16,10 @@ const version = "v1.12.12-reductotest"
 func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 	// Ids are escaped in paths: "reducto://" has slashes.
 	path := r.URL.EscapedPath()
+	if at, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr); ok && at.IP.IsLoopback() && !loopback.Allowed(r) {
+		writeHTML(w, http.StatusForbidden) // a web page whose name resolves to this machine
+		return
+	}
 	if path == "/version" {
 		s.only(http.MethodGet, w, r, func() { writeJSON(w, http.StatusOK, version) })
 		return

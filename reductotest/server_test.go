@@ -183,6 +183,22 @@ func TestHandlersPanicIsLogged(t *testing.T) {
 	assert.Contains(t, strings.Join(fake.logged, "\n"), "boom")
 }
 
+// A web page can let its own name resolve to 127.0.0.1.
+func TestOnTCPRefusesSitesThatResolveToThisMachine(t *testing.T) {
+	t.Parallel()
+	srv := reductotest.NewServer(t, reductotest.OnTCP())
+	for host, want := range map[string]int{"": 200, "localhost:8700": 200, "attacker.example:8700": 403} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, srv.URL()+"/jobs", nil)
+		require.NoError(t, err)
+		r.Header.Set("Authorization", "Bearer "+srv.APIKey())
+		r.Host = host
+		resp, err := http.DefaultClient.Do(r)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		assert.Equal(t, want, resp.StatusCode, host)
+	}
+}
+
 func TestOnTCPServesOtherPrograms(t *testing.T) {
 	t.Parallel()
 	srv := reductotest.NewServer(t, reductotest.OnTCP())

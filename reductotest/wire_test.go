@@ -72,6 +72,9 @@ func TestPackageUsesNoWireTypesOfTheClient(t *testing.T) {
 				imported = true
 				continue
 			}
+			if path == root+"/internal/loopback" {
+				continue // has no types
+			}
 			assert.False(t, strings.HasPrefix(path, root), "%s imports %s", e.Name(), path)
 		}
 		ast.Inspect(file, func(n ast.Node) bool {

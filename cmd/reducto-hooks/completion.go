@@ -91,8 +91,9 @@ func complete(node *kong.Node, words []string) []candidate {
 	var pending *kong.Flag // its value is expected
 	for _, w := range words[:len(words)-1] {
 		switch {
-		case pending != nil:
+		case pending != nil && w != "=": // bash splits --state=d in three
 			pending = nil
+		case pending != nil:
 		case strings.HasPrefix(w, "-"):
 			if f := flagOf(node, w); f != nil && !f.IsBool() && !strings.Contains(w, "=") {
 				pending = f
@@ -111,10 +112,16 @@ func complete(node *kong.Node, words []string) []candidate {
 			list = append(list, candidate{word, help})
 		}
 	}
+	before := "" // what stands before the value, in a word such as --state=d
+	if name, _, ok := strings.Cut(current, "="); ok && pending == nil {
+		pending, before = flagOf(node, current), name+"="
+	} else if current == "=" {
+		current = ""
+	}
 	switch {
 	case pending != nil:
 		for _, value := range enumOf(pending.Value) {
-			offer(value, pending.Help)
+			offer(before+value, pending.Help)
 		}
 	case strings.HasPrefix(current, "-"):
 		for _, level := range node.AllFlags(true) {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 	_ "modernc.org/sqlite"             // the driver "sqlite"
@@ -43,7 +44,8 @@ func (d database) open(ctx context.Context) (_ *inbox.Inbox, closeDB func(), err
 		}
 	} else {
 		if info, err := os.Stat(d.DB); err != nil || info.IsDir() {
-			return nil, nil, usageError("there is no database file %s", d.DB) // opening it would make one
+			// Opening it would make one. The text can be a data source name with a password.
+			return nil, nil, usageError("there is no database file of this name: use a file of SQLite, or a postgres:// URL")
 		}
 		dsn = dataSource(d.DB)
 	}
@@ -68,12 +70,20 @@ func (d database) open(ctx context.Context) (_ *inbox.Inbox, closeDB func(), err
 	}
 	in, err := inbox.New(secret, store, func(context.Context, *webhook.Delivery) error {
 		return errors.New("reducto-hooks does not run the function")
-	})
+	}, inbox.WithHistory()) // which replay writes
 	if err != nil {
 		return fail(err)
 	}
-	return in, func() { _ = db.Close() }, nil
+	return in, func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), historyTimeout)
+		defer cancel()
+		_ = in.Shutdown(ctx)
+		_ = db.Close()
+	}, nil
 }
+
+// historyTimeout is how long the end of a command waits for the history's last entries.
+const historyTimeout = 5 * time.Second
 
 // dataSource returns the data source name of a file, with the settings that sqlstore
 // needs.

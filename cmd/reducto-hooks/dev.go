@@ -51,7 +51,8 @@ SQLite. Open the app in a browser, drop a document on it, and see its webhook an
 result. The page also switches faults.
 
 Your own programs can use the local Reducto too. The command prints what to export for
-them. The local Reducto forgets all jobs when it ends.
+them, and logs their submissions and webhooks. The local Reducto forgets all jobs when it
+ends. It downloads no URLs: upload documents to it. It reads text.
 
 Examples:
 
@@ -125,6 +126,11 @@ func (c *devCmd) Run(ctx context.Context, u *ui) (err error) {
 	if err := a.welcome(); err != nil {
 		return err
 	}
+	var logging sync.WaitGroup
+	defer logging.Wait()
+	logCtx, endLog := context.WithCancel(ctx)
+	defer endLog()
+	logging.Go(func() { a.logReducto(logCtx) })
 	server := &http.Server{
 		Handler: handler, ReadHeaderTimeout: 10 * time.Second,
 		BaseContext: func(net.Listener) context.Context { return ctx }, // pages that follow events end with ctx
@@ -235,17 +241,26 @@ func (p place) parseCommand() string {
 }
 
 func (p place) uploadCommand() string {
-	return fmt.Sprintf("curl -sSL -F document=@README.md %s/documents", p.App)
+	return fmt.Sprintf("curl -sSL -F 'document=Total: 12;filename=note.txt' %s/documents", p.App)
 }
+
+// recordsCommand is the command that lists the records of the app's Inbox. The database is
+// not among the exports, as a program with an Inbox would then take the app's jobs.
+func (p place) recordsCommand() string {
+	return "reducto-hooks inbox list --db '" + strings.ReplaceAll(p.DB, "'", `'\''`) + "'"
+}
+
+// programNote says where the exported WEBHOOK_URL leads. It is no comment of the shell, as
+// an interactive zsh has none.
+const programNote = "WEBHOOK_URL leads to your program, here on port 8080 as in the README. It must receive the webhooks."
 
 // exports are the settings for a program in another shell.
 func (p place) exports() []string {
 	return []string{
 		"export REDUCTO_BASE_URL=" + p.API,
 		"export REDUCTO_API_KEY=" + p.Key,
-		"export WEBHOOK_URL=" + p.Webhook,
+		"export WEBHOOK_URL=http://127.0.0.1:8080/webhook",
 		"export WEBHOOK_SECRET=" + p.Secret,
-		"export DATABASE_URL='" + strings.ReplaceAll(p.DB, "'", `'\''`) + "'",
 	}
 }
 
@@ -265,8 +280,13 @@ func (a *devApp) welcome() error {
 %s
   %s
 
+  %s
+
 %s
   %s
+  %s
+
+%s
   %s
 
 %s
@@ -275,8 +295,9 @@ func (a *devApp) welcome() error {
 		heading.Render("Running, until Ctrl-C"),
 		link.Render(a.App), link.Render(a.Dashboard), link.Render(a.API), a.Key, a.DB,
 		heading.Render("Settings for your program, in another shell"),
-		strings.Join(a.exports(), "\n  "),
-		heading.Render("Submit a document from there"), a.parseCommand(), a.uploadCommand(),
+		strings.Join(a.exports(), "\n  "), programNote,
+		heading.Render("Submit a document to the app"), a.parseCommand(), a.uploadCommand(),
+		heading.Render("Look at the app's records"), a.recordsCommand(),
 		heading.Render("What happens"))
 	return err
 }

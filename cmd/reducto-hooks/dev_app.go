@@ -49,13 +49,14 @@ func (a *devApp) handler() (_ http.Handler, stop func(), err error) {
 	mux.HandleFunc("POST /webhook", func(w http.ResponseWriter, r *http.Request) {
 		s := &statusWriter{ResponseWriter: w, code: http.StatusOK}
 		a.in.ServeHTTP(s, r)
-		a.event("webhook", "", fmt.Sprintf("%d %s", s.code, http.StatusText(s.code)))
+		a.event("webhook", "", fmt.Sprintf("the app answered %d %s", s.code, http.StatusText(s.code)))
 	})
 	// Other sites cannot post here from the user's browser.
 	return secured(http.NewCrossOriginProtection().Handler(mux)), dash.Close, nil
 }
 
-// secured forbids pages to load anything that is not the app's.
+// secured forbids pages to load anything that is not the app's. It refuses requests of
+// sites whose name resolves to this machine, as the dashboard does.
 func secured(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()
@@ -63,6 +64,10 @@ func secured(h http.Handler) http.Handler {
 		header.Set("X-Content-Type-Options", "nosniff")
 		header.Set("Referrer-Policy", "same-origin")
 		header.Set("Cache-Control", "no-store")
+		if dashboard.Public(r) != nil {
+			http.Error(w, "use the address that the command prints, or localhost", http.StatusForbidden)
+			return
+		}
 		h.ServeHTTP(w, r)
 	})
 }
@@ -113,9 +118,10 @@ func (a *devApp) home(w http.ResponseWriter, r *http.Request) {
 	}
 	slices.Reverse(jobs)
 	text := "reducto-hooks dev: a local Reducto, and an app that receives its webhooks.\n\n" +
-		strings.Join(a.exports(), "\n") + "\n\n" + a.parseCommand() + "\n" + a.uploadCommand() + "\n"
+		strings.Join(a.exports(), "\n") + "\n\n" + programNote + "\n\n" +
+		a.parseCommand() + "\n" + a.uploadCommand() + "\n" + a.recordsCommand() + "\n"
 	a.show(w, r, "home.html", map[string]any{
-		"Place": a.place, "Exports": strings.Join(a.exports(), "\n"), "Commands": a.parseCommand() + "\n" + a.uploadCommand(),
+		"Place": a.place, "Exports": strings.Join(a.exports(), "\n"), "Note": programNote, "Commands": a.parseCommand() + "\n" + a.uploadCommand(), "Records": a.recordsCommand(),
 		"Faults": a.currentFaults(), "DelaySeconds": int(a.currentFaults().Delay.Seconds()), "Jobs": jobs,
 	}, text)
 }
@@ -155,11 +161,14 @@ func (a *devApp) submit(w http.ResponseWriter, r *http.Request) {
 	}
 	id, err := a.parse(r.Context(), part)
 	if err != nil {
-		a.event("submit", "", "failed: "+err.Error())
-		http.Error(w, err.Error(), http.StatusBadGateway)
+		code, text := http.StatusBadGateway, err.Error()
+		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+			code, text = http.StatusRequestEntityTooLarge, fmt.Sprintf("the document is larger than %d MiB: choose a smaller one", maxDocument>>20)
+		}
+		a.event("submit", "", "failed: "+text)
+		http.Error(w, text, code)
 		return
 	}
-	a.event("submit", id, part.FileName())
 	http.Redirect(w, r, "/documents/"+id, http.StatusSeeOther)
 }
 
@@ -222,7 +231,7 @@ func (a *devApp) document(w http.ResponseWriter, r *http.Request) {
 		Ended  bool
 	}{a.place, job, job.FailureReason(), record, text, ended}
 	a.show(w, r, "document.html", data,
-		fmt.Sprintf("job: %s\nstatus: %s\nrecord: %s\n\n%s\n", job.JobID, job.Status, record.State, text))
+		fmt.Sprintf("job: %s\nstatus: %s\nrecord: %s\npage: %s/documents/%s\n\n%s\n", job.JobID, job.Status, record.State, a.App, job.JobID, text))
 }
 
 // resultText returns the beginning of a result as text.

@@ -6,16 +6,22 @@ import (
 	"mime/multipart"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/reducto-go/reducto"
+	"github.com/reducto-go/reducto/webhook"
 )
 
 // dev is a running reducto-hooks dev.
@@ -31,7 +37,10 @@ func startDev(t *testing.T, args ...string) *dev {
 	t.Helper()
 	s := newShell(t, "REDUCTO_API_KEY=a-key-that-dev-does-not-use")
 	d := &dev{t: t, started: s.start(append([]string{"dev", "--addr", "127.0.0.1:0", "--app-addr", "127.0.0.1:0", "--job-time", "200ms"}, args...)...)}
-	t.Cleanup(func() { _ = d.cmd.Process.Kill() })
+	t.Cleanup(func() {
+		_ = d.cmd.Process.Kill()
+		_ = d.cmd.Wait()
+	})
 	d.await(t, "What happens")
 	d.place = map[string]string{}
 	d.shell = newShell(t)
@@ -43,6 +52,9 @@ func startDev(t *testing.T, args ...string) *dev {
 		}
 	}
 	d.place["app"] = d.await(t, `app +(http://\S+)`)
+	require.NotContains(t, d.place, "DATABASE_URL", "an Inbox of the user would share the app's")
+	d.place["DATABASE_URL"] = d.await(t, `--db '(.*)'`)
+	d.shell.env = append(d.shell.env, "DATABASE_URL="+d.place["DATABASE_URL"])
 	return d
 }
 
@@ -150,8 +162,6 @@ func TestDevShowsTheResultOfADocument(t *testing.T) {
 func TestDevPrintsCommandsThatWork(t *testing.T) {
 	t.Parallel()
 	d := startDev(t)
-	dir := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "README.md"), []byte("# Read me"), 0o600))
 	n := 0
 	for line := range strings.Lines(d.output.String()) {
 		if line = strings.TrimSpace(line); !strings.HasPrefix(line, "curl ") {
@@ -159,10 +169,16 @@ func TestDevPrintsCommandsThatWork(t *testing.T) {
 		}
 		n++
 		cmd := exec.CommandContext(t.Context(), "sh", "-c", line)
-		cmd.Dir = dir
+		cmd.Dir = t.TempDir()
 		out, err := cmd.CombinedOutput()
 		require.NoError(t, err, "%s\n%s", line, out)
-		assert.Regexp(t, `job(_id":"|: )[0-9a-f-]{36}`, string(out))
+		id := regexp.MustCompile(`job(?:_id":"|: )([0-9a-f-]{36})`).FindSubmatch(out)
+		require.NotNil(t, id, string(out))
+		if strings.Contains(line, "/documents") {
+			assert.Contains(t, string(out), "page: "+d.place["app"]+"/documents/"+string(id[1])+"\n")
+		}
+		d.await(t, "submit    "+string(id[1])+"  Parse, webhook "+d.place["app"]+"/webhook\n")
+		d.await(t, "delivery  "+string(id[1])+"  attempt 1 of 4 to "+d.place["app"]+"/webhook: 200 OK\n")
 	}
 	require.Equal(t, 2, n)
 	list := ids(t, d.shell.ok("jobs", "list", "--json"))
@@ -170,8 +186,8 @@ func TestDevPrintsCommandsThatWork(t *testing.T) {
 	for _, id := range list {
 		d.awaitState(id, "done")
 	}
-	d.shell.ok("trigger", "completed", d.place["WEBHOOK_URL"], "--job", list[0])
-	d.shell.ok("trigger", "forged", d.place["WEBHOOK_URL"])
+	d.shell.ok("trigger", "completed", d.place["app"]+"/webhook", "--job", list[0])
+	d.shell.ok("trigger", "forged", d.place["app"]+"/webhook")
 
 	resp, err := http.Get(d.place["app"])
 	require.NoError(t, err)
@@ -180,6 +196,49 @@ func TestDevPrintsCommandsThatWork(t *testing.T) {
 	require.NoError(t, err)
 	assert.Contains(t, string(text), "curl -sS", "as text for curl")
 	assert.NotContains(t, string(text), "<html")
+}
+
+// The README's first program submits and receives on port 8080.
+func TestDevExportsLeadToTheUsersProgram(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "reducto-hooks.md"))
+	require.NoError(t, err)
+	exports := strings.Join(place{API: "http://127.0.0.1:8700", Key: devKey, Secret: devSecret}.exports(), "\n")
+	assert.Contains(t, string(page), "```sh\n"+exports+"\n```\n")
+	assert.Contains(t, exports, "WEBHOOK_URL=http://127.0.0.1:8080/webhook\n")
+}
+
+func TestDevLogsTheJobsOfOtherPrograms(t *testing.T) {
+	t.Parallel()
+	d := startDev(t)
+	secret, err := webhook.NewSecret(devSecret)
+	require.NoError(t, err)
+	fails := true
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if fails {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		fails = false
+	}))
+	t.Cleanup(receiver.Close)
+	client, err := reducto.NewClient(reducto.WithBaseURL(d.place["REDUCTO_BASE_URL"]), reducto.WithAPIKey(devKey),
+		reducto.WithSubmitHook(secret), reducto.WithoutWebhookWarning())
+	require.NoError(t, err)
+	t.Cleanup(client.CloseIdleConnections)
+	submit := func(w reducto.Webhook) string {
+		job, err := client.ParseAsync(t.Context(), reducto.ParseRequest{Input: reducto.URL("https://example.com/a.pdf"), Async: reducto.Async{Webhook: w}})
+		require.NoError(t, err)
+		return job.JobID
+	}
+	to := receiver.URL + "/webhook"
+	id, down, none := submit(reducto.DirectWebhook(to+"?token=hidden")), submit(reducto.DirectWebhook("http://127.0.0.1:1/")), submit(reducto.Webhook{})
+	d.await(t, "submit    "+id+"  Parse, webhook "+to+"\n")
+	d.await(t, "delivery  "+id+"  attempt 1 of 4 to "+to+": 503 Service Unavailable\n")
+	d.await(t, "delivery  "+id+"  attempt 2 of 4 to "+to+": 200 OK\n")
+	d.await(t, "submit    "+none+"  Parse, without a webhook\n")
+	d.await(t, "delivery  "+down+"  attempt 4 of 4 to http://127.0.0.1:1/: .*connection refused; Reducto gives up\n")
+	assert.NotContains(t, d.output.String(), "hidden")
+	assert.Equal(t, exitDone, d.interrupt(t))
 }
 
 func TestDevSwitchesFaults(t *testing.T) {
@@ -235,6 +294,8 @@ func TestDevRefusesOtherSitesAndWrongForms(t *testing.T) {
 	assert.Equal(t, 400, post("/faults", form, strings.Repeat("a", 5<<10)))
 	assert.Equal(t, 400, post("/documents", form, "document=x"))
 	assert.Equal(t, 400, post("/documents", "multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; name=other\r\n\r\nx\r\n--b--"))
+	part := "--b\r\nContent-Disposition: form-data; name=document; filename=a.pdf\r\n\r\n" + strings.Repeat("x", maxDocument)
+	assert.Equal(t, 413, post("/documents", "multipart/form-data; boundary=b", part))
 	_, home := d.get("/")
 	assert.NotContains(t, home, "checked")
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, d.place["app"], nil)
@@ -243,6 +304,33 @@ func TestDevRefusesOtherSitesAndWrongForms(t *testing.T) {
 	require.NoError(t, err)
 	defer resp.Body.Close()
 	assert.Contains(t, resp.Header.Get("Content-Security-Policy"), "default-src 'none'")
+}
+
+// A web page can let its own name resolve to 127.0.0.1. It could then read documents, and
+// let the local Reducto send requests.
+func TestDevRefusesSitesThatResolveToThisMachine(t *testing.T) {
+	t.Parallel()
+	d := startDev(t)
+	for _, url := range []string{d.place["app"] + "/", d.place["app"] + "/dashboard/", d.place["REDUCTO_BASE_URL"] + "/jobs"} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+		require.NoError(t, err)
+		r.Header.Set("Authorization", "Bearer "+devKey)
+		code, _ := d.do(r)
+		assert.Equal(t, 200, code, url)
+		r.Host = "attacker.example:8701"
+		code, _ = d.do(r)
+		assert.Equal(t, 403, code, url)
+	}
+}
+
+// The user closes the terminal.
+func TestDevRemovesItsDirectoryAfterAHangup(t *testing.T) {
+	t.Parallel()
+	d := startDev(t)
+	require.FileExists(t, d.place["DATABASE_URL"])
+	require.NoError(t, d.cmd.Process.Signal(syscall.SIGHUP))
+	require.NoError(t, d.cmd.Wait())
+	assert.NoDirExists(t, filepath.Dir(d.place["DATABASE_URL"]))
 }
 
 func TestDevPrintsJSON(t *testing.T) {

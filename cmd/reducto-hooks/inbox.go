@@ -235,12 +235,12 @@ func (c *inboxReplayCmd) Run(ctx context.Context, u *ui) error {
 		return err
 	}
 	defer closeDB()
-	stats, err := in.Stats(ctx)
-	if err != nil {
-		return err
-	}
 	total := len(c.IDs)
 	if c.All {
+		stats, err := in.Stats(ctx)
+		if err != nil {
+			return err
+		}
 		total = stats.Store.Count[inbox.StateDead]
 	}
 	out, bar := u.rows("JOB OR KEY", "RESULT"), u.bar("replaying", total)

@@ -105,6 +105,7 @@ func testInbox(t *testing.T, dsn string) {
 	assert.Equal(t, exitNotFound, e.code)
 	assert.Contains(t, e.stdout, deadJob+"\treplayed\n", "the others are replayed")
 	assert.Equal(t, "received", objects(t, s.ok("inbox", "show", key, "--json"))[0]["state"])
+	assert.Regexp(t, `history\t\S+Z replayed\n$`, s.ok("inbox", "show", key), "the replay is in the history")
 	e = s.run("inbox", "replay", deadJob)
 	assert.Equal(t, exitNotFound, e.code)
 	assert.Contains(t, e.stderr, "received, not dead")
@@ -134,4 +135,19 @@ func TestInboxChangesNoDatabaseWithoutTables(t *testing.T) {
 
 	e = newShell(t).run("inbox", "list", "--db", "postgres://u@127.0.0.1:1/db")
 	assert.Equal(t, exitFailure, e.code)
+}
+
+func TestInboxDoesNotPrintPasswordsOfDatabases(t *testing.T) {
+	t.Parallel()
+	for dsn, want := range map[string]int{
+		"postgres://u:pass5word@127.0.0.1:1/db":                          exitFailure,
+		"postgres://u:pass5word@127.0.0.1:port/db":                       exitUsage,
+		"postgres://u@127.0.0.1:1/db?password=pass5word&sslmode=unknown": exitFailure,
+		"POSTGRES://u:pass5word@127.0.0.1:1/db":                          exitUsage,
+		"host=127.0.0.1 port=1 user=u password=pass5word":                exitUsage,
+	} {
+		e := newShell(t, "DATABASE_URL="+dsn).run("inbox", "list")
+		assert.Equal(t, want, e.code, e.stderr)
+		assert.NotContains(t, e.stderr, "pass5word")
+	}
 }

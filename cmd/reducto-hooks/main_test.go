@@ -54,7 +54,7 @@ type shell struct {
 
 func newShell(t *testing.T, env ...string) *shell {
 	home := t.TempDir()
-	return &shell{t, home, append([]string{"HOME=" + home, "PATH=" + os.Getenv("PATH"), "TMPDIR=" + os.TempDir()}, env...)}
+	return &shell{t, home, append([]string{"HOME=" + home, "PATH=" + os.Getenv("PATH"), "TMPDIR=" + home}, env...)}
 }
 
 // ended is how a process ended.

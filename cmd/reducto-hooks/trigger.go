@@ -36,8 +36,9 @@ func (triggerCmd) Help() string {
 	return `It sends what Reducto sends, once and without retries. The exit status is 0 if the
 receiver accepts the delivery, and for forged if it refuses it.
 
-A receiver with a client asks the API for the job. Use --job with the id of a real one then.
-If an Inbox submitted that job with a signing key, name its --submission too.
+A receiver with a client may ask the API for the job. If the API does not know the job, the
+receiver can accept the delivery without calling its function. Use --job with the id of a
+real job then. If an Inbox submitted that job with a signing key, name its --submission too.
 
 Examples:
 
@@ -100,7 +101,8 @@ func (c *triggerCmd) Run(ctx context.Context, u *ui) error {
 	case v == nil:
 		return usageError("no secret: set WEBHOOK_SECRET, WEBHOOK_KEYS or WEBHOOK_SVIX_SECRET, use --secret-file, or send without by --unsigned")
 	}
-	if c.Job == "" {
+	invented := c.Job == ""
+	if invented {
 		c.Job = uuid.NewString()
 	}
 	client := &http.Client{
@@ -134,6 +136,9 @@ func (c *triggerCmd) Run(ctx context.Context, u *ui) error {
 	}
 	if unwanted != "" {
 		return errors.New(unwanted)
+	}
+	if invented && c.Kind != "forged" {
+		u.note("the receiver may ask the API for the job, which the API does not know, and not call its function: use --job ID")
 	}
 	return nil
 }

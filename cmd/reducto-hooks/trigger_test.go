@@ -84,7 +84,9 @@ func TestTriggerSignsForEachVerifier(t *testing.T) {
 			assert.JSONEq(t, `{"order":7}`, string(list[0].Metadata))
 			assert.Equal(t, o["job_id"], list[0].JobID)
 		}
-		inFile.ok("trigger", "completed", r.url, test.flag, file, "--job", "job-7", "--submission", "a6b0a7a2-8d4c-4bb7-8d0f-6a2a4f9a6f10")
+		e := inFile.run("trigger", "completed", r.url, test.flag, file, "--job", "job-7", "--submission", "a6b0a7a2-8d4c-4bb7-8d0f-6a2a4f9a6f10")
+		require.Equal(t, exitDone, e.code, e.stderr)
+		assert.Empty(t, e.stderr)
 		list := r.take()
 		require.Len(t, list, 1)
 		assert.Equal(t, "job-7", list[0].JobID)
@@ -92,7 +94,10 @@ func TestTriggerSignsForEachVerifier(t *testing.T) {
 
 		assert.Contains(t, inEnv.ok("trigger", "forged", r.url), "401 Unauthorized")
 		assert.Contains(t, newShell(t).ok("trigger", "forged", r.url), "refused", "it needs no secret")
-		e := inEnv.run("trigger", "completed", r.url, "--unsigned")
+		e = inEnv.run("trigger", "completed", r.url)
+		assert.Contains(t, e.stderr, "use --job ID")
+		require.Len(t, r.take(), 1)
+		e = inEnv.run("trigger", "completed", r.url, "--unsigned")
 		assert.Equal(t, exitFailure, e.code)
 		assert.Empty(t, r.take())
 

@@ -194,6 +194,36 @@ func TestDashboardIsLive(t *testing.T) {
 	b.quiet(a)
 }
 
+// A browser has six connections to a host. Six hidden tabs would block all other pages.
+func TestDashboardIsNotLiveWhileItIsHidden(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	b := newTab(t, 1280, 900)
+	streams := func() (n int) {
+		_, requests := b.seen()
+		for _, url := range requests {
+			if strings.HasSuffix(url, "/live") {
+				n++
+			}
+		}
+		return n
+	}
+	hide := func(hidden bool) {
+		evaluate[bool](b, fmt.Sprintf(`Object.defineProperty(document, "hidden", {configurable: true, value: %t});
+			document.dispatchEvent(new Event("visibilitychange"))`, hidden))
+	}
+	b.open(a.url)
+	b.await(`document.getElementById("connection").dataset.state === "on"`)
+	assert.Equal(t, 1, streams())
+	hide(true)
+	hide(false)
+	require.Eventually(t, func() bool { return streams() == 2 }, 20*time.Second, 20*time.Millisecond, "the stream was closed")
+	a.breaks(refused)
+	a.submit(nil, inbox.StateDead)
+	b.await(`document.querySelector(".card.dead strong").textContent === "1"`)
+	b.quiet(a)
+}
+
 func TestDashboardSelectsAllOfAPage(t *testing.T) {
 	t.Parallel()
 	a := newApp(t)

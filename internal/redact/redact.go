@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -34,6 +35,13 @@ func URL(raw string) string {
 	}
 	return u.String()
 }
+
+// urls are the URLs in a text that have user information or a query.
+var urls = regexp.MustCompile(`[a-zA-Z][a-zA-Z0-9+.-]*://[^\s"'<>`+"`"+`]*[?@][^\s"'<>`+"`"+`]*`)
+
+// Text returns a text with its URLs as URL returns them. It is for errors of other
+// packages: those of net/http and of database drivers repeat URLs.
+func Text(text string) string { return urls.ReplaceAllStringFunc(text, URL) }
 
 // Head returns the beginning of a body as printable text of at most limit bytes. It
 // replaces every secret by Mark.

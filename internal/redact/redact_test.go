@@ -33,6 +33,20 @@ func TestURLHidesUserQueryAndFragment(t *testing.T) {
 	}
 }
 
+func TestTextHidesSecretsOfURLs(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`Get "https://s3.example/a.json?X-Amz-Signature=abc": EOF`: `Get "https://s3.example/a.json?[redacted]": EOF`,
+		"dial postgres://app:pass@db:5432/app: refused":            "dial postgres://db:5432/app: refused",
+		"<a href='http://u@h/x?y'>, http://h/x: no":                "<a href='http://h/x?[redacted]'>, http://h/x: no",
+		"who? me@example.com, a://b":                               "who? me@example.com, a://b",
+		"http://%zz?secret":                                        "[unreadable URL]",
+		"":                                                         "",
+	} {
+		assert.Equal(t, want, Text(text))
+	}
+}
+
 func TestHeadIsPrintableAndHidesSecrets(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {

@@ -86,6 +86,7 @@ type HistoryEntry struct {
 	Attempt int
 	// Detail is a reason, for people, of at most 500 bytes. It has no secrets, no
 	// metadata and no document content, unless the function puts them into its errors.
+	// URLs in errors have no password and no query.
 	Detail string
 }
 

@@ -24,8 +24,9 @@ type chart struct {
 	Label   string // for screen readers
 	Line    string // the path of the line
 	Area    string // the path of the area below it
-	Second  string // the path of a second line, empty if there is none
+	Second  string // the path of a second line, empty if it is zero or there is none
 	Legend  string // says what the second line is
+	Zero    bool   // the value in the legend is zero
 }
 
 // point is a value at a time.
@@ -87,7 +88,9 @@ func newChart(name string, a axes, points, second []point, format func(float64) 
 	c := chart{Name: name, Current: "–"}
 	a.highest = top(a.highest, points, second)
 	c.Line, c.Area = a.paths(points)
-	c.Second, _ = a.paths(second)
+	if top(0, second) > 0 {
+		c.Second, _ = a.paths(second)
+	}
 	if n := len(points); n > 0 {
 		c.Current = format(points[n-1].value)
 		c.Label = fmt.Sprintf("%s in the last %s: now %s, highest %s", name, span(a.window), c.Current, format(top(0, points)))
@@ -150,7 +153,7 @@ func charts(list []sample, now time.Time) []chart {
 	lag := values(list, func(s *inbox.Stats) float64 { return s.Store.OldestDue.Seconds() })
 	functions := newChart("Function calls", within(0.2), calls, failures, rate)
 	if n := len(failures); n > 0 {
-		functions.Legend = rate(failures[n-1].value) + " failed"
+		functions.Legend, functions.Zero = rate(failures[n-1].value)+" failed", failures[n-1].value == 0
 	}
 	return []chart{
 		newChart("Deliveries", within(0.2), deliveries, nil, rate),

@@ -10,7 +10,7 @@
 //
 // The dashboard never shows secrets or the content of documents. It shows metadata only
 // with Options.Metadata. It shows the errors that your function returned, so do not put
-// secrets into them.
+// secrets into them. URLs in errors stand without their passwords and queries.
 //
 // The records are those of all processes on the store. Counters and rates are those of
 // the process that serves the dashboard. Give the Inbox the option inbox.WithHistory:
@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"github.com/reducto-go/reducto"
+	"github.com/reducto-go/reducto/internal/loopback"
 	"github.com/reducto-go/reducto/webhook/inbox"
 )
 
@@ -35,6 +36,9 @@ type Options struct {
 	// of the error. It is required. If your middleware decides, let it mark the context of
 	// the request, and check the mark here. For programs on your own machine there is
 	// Public.
+	//
+	// A user who may see records but not replay them may send GET and HEAD only. Check the
+	// method and not the path: only its last segment names the page.
 	Authorize func(*http.Request) error
 	// Metadata shows the metadata of records, as text. Default: metadata is not shown,
 	// because it is your users' data.
@@ -52,8 +56,15 @@ type Link struct {
 }
 
 // Public is an Options.Authorize that lets everyone see the dashboard and replay
-// records. Use it only if the server listens on the loopback interface.
-func Public(*http.Request) error { return nil }
+// records. Use it only if the server listens on the loopback interface. It refuses
+// requests to a host that is neither localhost nor an IP address, because a web page can
+// let its own name resolve to 127.0.0.1 (DNS rebinding).
+func Public(r *http.Request) error {
+	if !loopback.Allowed(r) {
+		return errors.New("dashboard: Public lets only requests to localhost or an IP address in: use a function of your own")
+	}
+	return nil
+}
 
 // Handler is the dashboard of an Inbox. It implements http.Handler. Call Close when you no
 // longer serve it.

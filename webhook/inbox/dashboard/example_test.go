@@ -36,7 +36,7 @@ func ExampleNew() {
 	// in.Serve(ctx, &http.Server{Addr: "127.0.0.1:8080", Handler: mux}, client)
 
 	w := httptest.NewRecorder()
-	mux.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/inbox/", nil))
+	mux.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://localhost/inbox/", nil))
 	fmt.Println(w.Code, w.Header().Get("X-Robots-Tag"))
 	// Output: 200 noindex, nofollow
 }

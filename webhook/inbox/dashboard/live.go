@@ -194,8 +194,9 @@ func news(before, now sample) string {
 
 func writeEvent(out *bytes.Buffer, name, data string) {
 	fmt.Fprintf(out, "event: %s\n", name)
+	data = strings.ReplaceAll(data, "\r", " ") // would end the line as well
 	for line := range strings.Lines(data) {
-		fmt.Fprintf(out, "data: %s\n", strings.TrimRight(line, "\r\n"))
+		fmt.Fprintf(out, "data: %s\n", strings.TrimRight(line, "\n"))
 	}
 	out.WriteString("\n")
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
 
 	"github.com/reducto-go/reducto/webhook/inbox"
 )
@@ -15,9 +16,9 @@ const (
 	// maxForm is the largest form in bytes, and maxKeys how many records one can name.
 	maxForm = 64 << 10
 	maxKeys = 100
-	// replayMax is how many records one request replays at most. The page then has a
-	// button to go on.
-	replayMax = 1000
+	// replayTime is how long one request replays records. The page then has a button to go
+	// on.
+	replayTime = 3 * time.Second
 )
 
 // replay queues dead records again: one of a list, those that are checked, or all that
@@ -76,7 +77,7 @@ func (h *Handler) replayKeys(ctx context.Context, keys []string) (int, error) {
 }
 
 // replayAll asks for a confirmation, and then replays all dead records that match the
-// query, up to a limit.
+// query, for a limited time.
 func (h *Handler) replayAll(w http.ResponseWriter, r *http.Request) {
 	q := parseQuery(r.PostForm)
 	q.State = ""
@@ -96,7 +97,7 @@ func (h *Handler) replayAll(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	q.State = inbox.StateDead
-	for data.Replayed < replayMax {
+	for began := time.Now(); time.Since(began) < replayTime; {
 		page, err := h.search(r.Context(), q, maxKeys)
 		if err != nil {
 			h.storeFailed(w, r, err)
@@ -115,9 +116,6 @@ func (h *Handler) replayAll(w http.ResponseWriter, r *http.Request) {
 		if q.After = page.Next; page.Next == "" {
 			h.back(w, r, "replayed", data.Replayed)
 			return
-		}
-		if page.Cut {
-			break
 		}
 	}
 	q.State = ""

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 
 	"github.com/reducto-go/reducto"
+	"github.com/reducto-go/reducto/internal/redact"
 	"github.com/reducto-go/reducto/webhook/internal/safe"
 )
 
@@ -52,7 +53,7 @@ func Func(f func() error, done func(Result)) {
 	defer func() {
 		if p := recover(); p != nil {
 			r.Stack = safe.Head(string(debug.Stack()), 16<<10)
-			r.Text = "the function panicked: " + safe.Head(fmt.Sprint(p), 1<<10)
+			r.Text = "the function panicked: " + safe.Head(redact.Text(fmt.Sprint(p)), 1<<10)
 		}
 	}()
 	r = resultOf(f())
@@ -62,7 +63,7 @@ func resultOf(err error) Result {
 	if err == nil {
 		return Result{}
 	}
-	r := Result{Kind: Failed, Text: safe.Head(fmt.Sprint(err), safe.MaxText)}
+	r := Result{Kind: Failed, Text: safe.Head(redact.Text(fmt.Sprint(err)), safe.MaxText)}
 	if errors.Is(err, reducto.ErrExpired) {
 		r.Kind = Expired
 	} else if _, ok := errors.AsType[*PermanentError](err); ok {

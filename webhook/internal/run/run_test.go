@@ -31,6 +31,8 @@ func TestFuncReportsHowTheCallEnded(t *testing.T) {
 		"permanent":   {func() error { return fmt.Errorf("bad: %w", permanent) }, Permanent, "bad: cause"},
 		"panic":       {func() error { panic("boom") }, Panicked, "the function panicked: boom"},
 		"panic error": {func() error { panic(cause) }, Panicked, "the function panicked: cause"},
+		"URL error":   {func() error { return errors.New(`Get "https://s3.example/a?X-Amz-Signature=b": EOF`) }, Failed, `Get "https://s3.example/a?[redacted]": EOF`},
+		"panic URL":   {func() error { panic("dial a://u:p@h/d") }, Panicked, "the function panicked: dial a://h/d"},
 		"Goexit":      {func() error { runtime.Goexit(); return nil }, Panicked, "the function ended its goroutine with runtime.Goexit"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -155,6 +155,24 @@ func TestRunGivesUpAfterFourAttemptsAndGoesOn(t *testing.T) {
 	})
 }
 
+// The receiver has processed the job, and Reducto does not repeat a delivery after a 2xx.
+func TestRunTakesTheStatusIfTheAnswerHasNoEnd(t *testing.T) {
+	inBubble(t, func(t *testing.T, e *env) {
+		e.serve(func(w http.ResponseWriter, r *http.Request) {
+			body(r)
+			w.WriteHeader(http.StatusOK)
+			assert.NoError(t, http.NewResponseController(w).Flush())
+			<-r.Context().Done()
+		})
+		e.start(e.listener())
+		e.job()
+		time.Sleep(2 * time.Minute)
+		attempts, _ := e.reported()
+		require.Len(t, attempts, 1)
+		assert.True(t, attempts[0].Delivered())
+	})
+}
+
 func TestAttemptErrorDoesNotRepeatTheURL(t *testing.T) {
 	inBubble(t, func(t *testing.T, e *env) {
 		l := e.listener()

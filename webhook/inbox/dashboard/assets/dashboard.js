@@ -12,8 +12,12 @@
     connection.textContent = text;
   };
 
+  let source = null;
   const open = () => {
-    const source = new EventSource("live");
+    if (source || document.hidden) {
+      return;
+    }
+    source = new EventSource("live");
     source.addEventListener("stats", (event) => {
       const focused = live.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
       live.innerHTML = event.data; // made by the server's templates, which escape
@@ -30,13 +34,20 @@
     source.onerror = () => {
       show("off", "Not live: connecting again");
       if (source.readyState === EventSource.CLOSED) {
+        source = null;
         setTimeout(open, 30000); // refused, for example because too many pages are live
       }
     };
-    addEventListener("pagehide", () => source.close(), { once: true });
+  };
+  const close = () => {
+    source?.close();
+    source = null;
   };
   if (live && window.EventSource) {
     open();
+    // A browser has six connections to a host. Hidden tabs leave them to others.
+    document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
+    addEventListener("pagehide", close);
   }
 
   const table = document.getElementById("selectable");
