@@ -112,7 +112,7 @@ func complete(node *kong.Node, words []string) []candidate {
 			list = append(list, candidate{word, help})
 		}
 	}
-	before := "" // what stands before the value, in a word such as --state=d
+	before := "" // the beginning of a word such as --state=d
 	if name, _, ok := strings.Cut(current, "="); ok && pending == nil {
 		pending, before = flagOf(node, current), name+"="
 	} else if current == "=" {

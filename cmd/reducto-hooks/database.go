@@ -70,7 +70,7 @@ func (d database) open(ctx context.Context) (_ *inbox.Inbox, closeDB func(), err
 	}
 	in, err := inbox.New(secret, store, func(context.Context, *webhook.Delivery) error {
 		return errors.New("reducto-hooks does not run the function")
-	}, inbox.WithHistory()) // which replay writes
+	}, inbox.WithHistory()) // for the command replay
 	if err != nil {
 		return fail(err)
 	}

@@ -67,7 +67,7 @@ func testInbox(t *testing.T, dsn string) {
 	assert.Empty(t, s.ok("inbox", "list", "--namespace", "another"))
 	out := s.ok("inbox", "list", "--state", "dead")
 	assert.Regexp(t, "^"+deadJob+"\tParse\tdead\tfailed\twebhook\t1\t[^\t]+Z\tno use for it [^\t\x1b]*\n$", out, "the error is one line")
-	assert.NotContains(t, s.ok("inbox", "list", "--json"), "c-2")
+	assert.NotContains(t, s.ok("inbox", "list", "--json"), "customer") // ids can contain c-2
 	assert.Contains(t, s.ok("inbox", "list", "--json", "--metadata"), `"metadata":{"customer":"c-2"}`)
 
 	record := objects(t, s.ok("inbox", "show", deadJob, "--json"))[0]

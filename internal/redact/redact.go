@@ -37,7 +37,7 @@ func URL(raw string) string {
 }
 
 // urls are the URLs in a text that have user information or a query.
-var urls = regexp.MustCompile(`[a-zA-Z][a-zA-Z0-9+.-]*://[^\s"'<>`+"`"+`]*[?@][^\s"'<>`+"`"+`]*`)
+var urls = regexp.MustCompile(`[a-zA-Z][a-zA-Z0-9+.-]*://[^\s"'<>\x60]*[?@][^\s"'<>\x60]*`)
 
 // Text returns a text with its URLs as URL returns them. It is for errors of other
 // packages: those of net/http and of database drivers repeat URLs.

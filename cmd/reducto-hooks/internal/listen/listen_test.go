@@ -243,6 +243,23 @@ func TestRunCountsFromItsStartIfTheFirstAnswerIsLate(t *testing.T) {
 	})
 }
 
+// The clock of this machine is five minutes behind the API's.
+func TestRunWithASlowClockForwardsNoOldJobs(t *testing.T) {
+	inBubble(t, func(t *testing.T, e *env) {
+		at := func(d time.Duration) func(*reductotest.SeedJob) {
+			return func(s *reductotest.SeedJob) { s.Status, s.CreatedAt = "Completed", time.Now().Add(d) }
+		}
+		old := e.job(at(4 * time.Minute))
+		e.job(at(5 * time.Minute))
+		got := e.accept()
+		e.start(e.listener())
+		fresh := e.job(at(5 * time.Minute))
+		time.Sleep(10 * time.Second)
+		assert.NotContains(t, got(), old)
+		assert.Contains(t, got(), fresh)
+	})
+}
+
 func TestRunObeysRetryAfter(t *testing.T) {
 	inBubble(t, func(t *testing.T, e *env) {
 		got := e.accept()

@@ -92,11 +92,14 @@ func (r *run) begin(newest time.Time) error {
 	}
 	since, floor := r.state.times()
 	if r.fresh {
+		start := r.began
 		if since = newest; since.IsZero() {
 			since = time.Unix(0, 0) // all jobs are new
+		} else if t := newest.Add(r.began.Sub(time.Now().Round(0))); t.After(start) {
+			start = t // our clock is behind the API's
 		}
-		if r.began.Before(since) {
-			since = r.began
+		if start.Before(since) {
+			since = start
 		}
 		if r.FromNow {
 			floor = since
