@@ -245,7 +245,7 @@ func TestForReturnsRequestError(t *testing.T) {
 			A int `json:"a,string"`
 		}], "A", "option string"},
 		{"name that encoding/json ignores", schema.For[struct {
-			A int `json:"the \"a\""`
+			A int `json:"a\\b"` //lint:ignore SA5008 that is what is refused
 		}], "A", "ignores the name"},
 		{"empty description", schema.For[struct {
 			A int `jsonschema:""`
