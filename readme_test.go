@@ -294,6 +294,7 @@ func TestReadmeCommands(t *testing.T) {
 	t.Parallel()
 	text := readme(t)
 	assert.Contains(t, text, "<!-- ci:quickstart -->\n```sh\ngo run ./examples/quickstart\n```\n")
+	assert.Contains(t, text, "`go test github.com/reducto-go/reducto/...`", "the command for all modules: see .ci/test.sh")
 	assert.Contains(t, text, "<!-- ci:test -->\n```sh\ngo test ./...\n```\n")
 	assert.LessOrEqual(t, strings.Count(text, "\n"), 220, "it is to be read in five minutes")
 }

@@ -202,6 +202,20 @@ func TestRetryAfterIsObeyed(t *testing.T) {
 			assert.InDelta(t, 120, time.Since(start).Seconds(), 2)
 		})
 	})
+	// The server's clock differs from ours by an hour. Its Date tells.
+	for name, skew := range map[string]time.Duration{"a clock ahead": time.Hour, "a clock behind": -time.Hour} {
+		t.Run("date of "+name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
+				now := time.Now().Add(skew).UTC()
+				srv.Fault("POST /parse_async", reductotest.Status(503).
+					Header("Date", now.Format(http.TimeFormat)).Header("Retry-After", now.Add(2*time.Minute).Format(http.TimeFormat)))
+				start := time.Now()
+				_, err := client.ParseAsync(t.Context(), parseRequest())
+				require.NoError(t, err)
+				assert.InDelta(t, 120, time.Since(start).Seconds(), 2)
+			})
+		})
+	}
 	t.Run("beyond the cap", func(t *testing.T) {
 		bubble(t, func(t *testing.T, srv *reductotest.Server, client *reducto.Client) {
 			srv.Fault("POST /parse_async", reductotest.Status(503).Header("Retry-After", "7200"))

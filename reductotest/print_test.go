@@ -43,7 +43,7 @@ func TestFailedAssertionsPrintReadableBodiesWithoutSecrets(t *testing.T) {
 			for _, secret := range []string{"hidden", signature, srv.APIKey(), srv.SvixSecret()} {
 				assert.NotContains(t, message, secret)
 			}
-			assert.NotRegexp(t, regexp.MustCompile(`X-Amz-Signature=[0-9a-f]|\b123,? (0x)?34`), message)
+			assert.NotRegexp(t, regexp.MustCompile(`X-Amz-Signature\W+[0-9a-f]{8}|\b123,? (0x)?34`), message)
 		}
 
 		// testify prints both values and a diff of their memory. Methods cannot change

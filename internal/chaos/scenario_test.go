@@ -2,6 +2,7 @@ package main
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -230,4 +231,18 @@ func smoke(t *testing.T, store string, children int) {
 			require.NoError(t, err)
 		})
 	}
+}
+
+// A run that paused no child with a claim did not exercise fencing. Without jobs there is
+// no claim.
+func TestRunWithoutAPauseOfAClaimFails(t *testing.T) {
+	t.Parallel()
+	r := run{
+		options: options{Store: onSQLite},
+		Profile: profile{Children: 1, Pauses: 1, Window: time.Second, Gentle: true},
+		Seed:    5, Limit: 2 * time.Minute,
+	}
+	var out strings.Builder
+	require.ErrorIs(t, r.do(t.Context(), t.TempDir(), &out), errBroken)
+	assert.Contains(t, out.String(), "no child was paused while it held a claim")
 }

@@ -1,10 +1,14 @@
 package main
 
 import (
+	"io"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // The time after an attack covers the waits of an Inbox.
@@ -51,4 +55,14 @@ func TestEveryRunPausesPastLease(t *testing.T) {
 		}
 		assert.Equal(t, r.Profile.Pauses, pauses, r.name())
 	}
+}
+
+// Of several runs at least one must have exercised fencing. These cannot even begin.
+func TestRunsWithoutFencingFail(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	runs := four(1, 1, 0, 0, 0)[:2]
+	require.ErrorIs(t, doAll(t.Context(), runs, 2, file, io.Discard), errNotFenced)
+	require.NotErrorIs(t, doAll(t.Context(), runs[:1], 1, file, io.Discard), errNotFenced)
 }

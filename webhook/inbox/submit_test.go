@@ -190,3 +190,19 @@ func TestTrackedJobOfALostAnswerIsProcessedOnce(t *testing.T) {
 		require.NoError(t, p.Healthy())
 	})
 }
+
+// Metadata that no delivery can bring back through the Inbox's own limit is refused before
+// anything is recorded or sent.
+func TestTooLargeMetadataIsNeitherRecordedNorSent(t *testing.T) {
+	inBubble(t, func(t *testing.T, e *Env) {
+		const limit = 8 << 10
+		p := e.Process(e.Work, inbox.WithMaxBodyBytes(limit))
+		metadata := map[string]string{"a": strings.Repeat("x", limit)}
+		var refused *reducto.RequestError
+		_, err := p.Client.ParseAsync(t.Context(), With(reducto.Async{Metadata: metadata}))
+		require.ErrorAs(t, err, &refused)
+		require.ErrorContains(t, err, "WithMaxBodyBytes")
+		assert.Empty(t, e.Records())
+		assert.Empty(t, e.Srv.Jobs())
+	})
+}
