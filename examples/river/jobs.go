@@ -26,22 +26,17 @@ type metadata struct {
 	SubmitJob int64  `json:"submit_job"` // the id of the River job
 }
 
-type submitWorker struct {
-	river.WorkerDefaults[submitArgs]
-	app *app
-}
-
-// Work submits the document, unless an earlier attempt of the job has done so.
-func (w *submitWorker) Work(ctx context.Context, job *river.Job[submitArgs]) error {
+// submit submits the document, unless an earlier attempt of the River job has done so.
+func (a *app) submit(ctx context.Context, job *river.Job[submitArgs]) error {
 	// All attempts have one id. The time makes it different from the ids of other
 	// databases, because their River jobs have the same numbers.
 	id := fmt.Sprintf("river-%d-%d", job.ID, job.CreatedAt.UnixMicro())
-	for _, err := range w.app.inbox.List(ctx, inbox.Filter{Keys: []string{id}, WithoutMetadata: true}) {
+	for _, err := range a.inbox.List(ctx, inbox.Filter{Keys: []string{id}, WithoutMetadata: true}) {
 		// The record says that an earlier attempt submitted the document, or may have done
 		// so. The Inbox removes the record of a submission that the API refused.
 		return err
 	}
-	_, err := w.app.client.ParseAsync(ctx, reducto.ParseRequest{
+	_, err := a.client.ParseAsync(ctx, reducto.ParseRequest{
 		Input: reducto.URL(job.Args.Document),
 		Async: reducto.Async{
 			SubmissionID: id,
@@ -91,20 +86,15 @@ func (a *app) enqueue(ctx context.Context, d *webhook.Delivery) error {
 	return tx.Commit()
 }
 
-type endedWorker struct {
-	river.WorkerDefaults[endedArgs]
-	app *app
-}
-
-// Work prints the number of pages. River calls it again after an error or a crash, so
-// your own effects must be safe to repeat. The API keeps the result for twelve hours.
-func (w *endedWorker) Work(ctx context.Context, job *river.Job[endedArgs]) error {
+// process prints the number of pages. River calls it again after an error or a crash,
+// so your own effects must be safe to repeat. The API keeps the result for twelve hours.
+func (a *app) process(ctx context.Context, job *river.Job[endedArgs]) error {
 	args := job.Args
 	if args.Outcome != webhook.OutcomeCompleted {
-		w.app.out.Printf("%s: %s", args.Document, args.Outcome)
+		a.out.Printf("%s: %s", args.Document, args.Outcome)
 		return nil
 	}
-	parsed, err := w.app.client.GetJob(ctx, args.JobID)
+	parsed, err := a.client.GetJob(ctx, args.JobID)
 	switch {
 	case errors.Is(err, reducto.ErrNotFound), errors.Is(err, reducto.ErrExpired):
 		return river.JobCancel(err) // the result does not come back
@@ -115,6 +105,6 @@ func (w *endedWorker) Work(ctx context.Context, job *river.Job[endedArgs]) error
 	if err != nil {
 		return river.JobCancel(err)
 	}
-	w.app.out.Printf("%s: %d pages", args.Document, result.Usage.NumPages)
+	a.out.Printf("%s: %d pages", args.Document, result.Usage.NumPages)
 	return nil
 }

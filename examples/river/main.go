@@ -80,9 +80,7 @@ type app struct {
 
 // newApp migrates the database, and connects the parts. srv is nil for Reducto itself.
 func newApp(ctx context.Context, db *sql.DB, out *log.Logger, srv *reductotest.Server) (*app, error) {
-	const connections = 2*inbox.DefaultWorkers + 5 // for functions, River's workers and the store
-	db.SetMaxOpenConns(connections)
-	db.SetMaxIdleConns(connections)
+	db.SetMaxOpenConns(2*inbox.DefaultWorkers + 5) // for functions, River's workers and the store
 	a := &app{db: db, out: out}
 	driver := riverdatabasesql.New(db)
 	migrator, err := rivermigrate.New(driver, nil)
@@ -93,8 +91,8 @@ func newApp(ctx context.Context, db *sql.DB, out *log.Logger, srv *reductotest.S
 		return nil, err
 	}
 	workers := river.NewWorkers()
-	river.AddWorker(workers, &submitWorker{app: a})
-	river.AddWorker(workers, &endedWorker{app: a})
+	river.AddWorker(workers, river.WorkFunc(a.submit))
+	river.AddWorker(workers, river.WorkFunc(a.process))
 	queues := map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: inbox.DefaultWorkers}}
 	if a.river, err = river.NewClient(driver, &river.Config{Workers: workers, Queues: queues}); err != nil {
 		return nil, err

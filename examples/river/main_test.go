@@ -134,13 +134,12 @@ func TestRetriedRiverJobSubmitsOnce(t *testing.T) {
 			srv := reductotest.NewServer(t)
 			a := openOn(t, srv)
 			srv.Fault("POST /parse_async", fault)
-			w := &submitWorker{app: a}
 			job := &river.Job[submitArgs]{
 				JobRow: &rivertype.JobRow{ID: 7, CreatedAt: time.Now()},
 				Args:   submitArgs{Document: "https://example.com/a.pdf"},
 			}
 			for range 3 {
-				require.NoError(t, w.Work(t.Context(), job))
+				require.NoError(t, a.submit(t.Context(), job))
 			}
 			assert.Len(t, srv.RequestsTo("POST /parse_async"), 1)
 		})
@@ -152,12 +151,11 @@ func TestRiverJobSubmitsAgainAfterARefusal(t *testing.T) {
 	srv := reductotest.NewServer(t)
 	a := openOn(t, srv)
 	srv.Fault("POST /parse_async", reductotest.Status(503), reductotest.Status(422))
-	w := &submitWorker{app: a}
 	job := &river.Job[submitArgs]{JobRow: &rivertype.JobRow{ID: 7}, Args: submitArgs{Document: "https://example.com/a.pdf"}}
-	require.ErrorIs(t, w.Work(t.Context(), job), reducto.ErrUnavailable)
-	require.ErrorIs(t, w.Work(t.Context(), job), river.JobCancel(nil))
+	require.ErrorIs(t, a.submit(t.Context(), job), reducto.ErrUnavailable)
+	require.ErrorIs(t, a.submit(t.Context(), job), river.JobCancel(nil))
 	require.Empty(t, srv.Jobs())
-	require.NoError(t, w.Work(t.Context(), job))
+	require.NoError(t, a.submit(t.Context(), job))
 	assert.Len(t, srv.Jobs(), 1)
 }
 
