@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -23,7 +24,9 @@ import (
 
 	"github.com/reducto-go/reducto"
 	"github.com/reducto-go/reducto/reductotest"
+	"github.com/reducto-go/reducto/webhook"
 	"github.com/reducto-go/reducto/webhook/inbox"
+	"github.com/reducto-go/reducto/webhook/inbox/sqlstore"
 )
 
 const defaultPostgres = "postgres://postgres@127.0.0.1:5432/test?sslmode=disable"
@@ -59,12 +62,21 @@ func postgres(t *testing.T) string {
 	return u.String()
 }
 
-// openOn opens the app on a schema of its own. The client does not retry.
+// openOn opens the app on a schema of its own. The client does not retry. The Inbox's
+// function fails after its commit.
 func openOn(t *testing.T, srv *reductotest.Server) *app {
 	db, err := sql.Open("pgx", postgres(t))
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, db.Close()) })
 	a, err := newApp(t.Context(), db, log.New(io.Discard, "", 0), srv)
+	require.NoError(t, err)
+	store, err := sqlstore.Open(t.Context(), db, sqlstore.PostgreSQL)
+	require.NoError(t, err)
+	secret, err := webhook.NewSecret("a secret for this test")
+	require.NoError(t, err)
+	a.inbox, err = inbox.New(secret, store, func(ctx context.Context, d *webhook.Delivery) error {
+		return errors.Join(a.enqueue(ctx, d), errors.New("the process fails after its commit"))
+	}, inbox.WithMinBackoff(time.Millisecond), inbox.WithMaxBackoff(10*time.Millisecond))
 	require.NoError(t, err)
 	a.client = srv.Client(
 		reducto.WithWebhook(reducto.DirectWebhook(srv.Mount("/webhook", a.inbox))),
