@@ -62,7 +62,7 @@ const defaultPostgres = "postgres://postgres@127.0.0.1:5432/test?sslmode=disable
 // postgresLedger uses a schema of its own. Without a server the test is skipped. In
 // CI it fails.
 func postgresLedger(t *testing.T) ledger {
-	text := cmp.Or(os.Getenv("TEST_POSTGRES_URL"), os.Getenv("TEST_POSTGRES_URL"), defaultPostgres)
+	text := cmp.Or(os.Getenv("TEST_POSTGRES_URL"), defaultPostgres)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	admin, err := pgx.Connect(ctx, text)

@@ -35,7 +35,7 @@ func FuzzRequests(f *testing.F) {
 	f.Cleanup(dash.Close)
 	f.Fuzz(func(t *testing.T, path, query, form string) {
 		if strings.HasSuffix(path, "live") {
-			t.Skip("a stream")
+			return // a stream
 		}
 		get := httptest.NewRequest(http.MethodGet, "/", nil)
 		get.URL = &url.URL{Path: path, RawQuery: query}

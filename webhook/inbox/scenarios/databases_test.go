@@ -126,7 +126,7 @@ func openSQLite(t *testing.T) inboxtest.Backend {
 
 // postgresServer connects to the server that the tests use.
 var postgresServer = sync.OnceValues(func() (*pgx.ConnConfig, error) {
-	config, err := pgx.ParseConfig(cmp.Or(os.Getenv("TEST_POSTGRES_URL"), os.Getenv("TEST_POSTGRES_URL"),
+	config, err := pgx.ParseConfig(cmp.Or(os.Getenv("TEST_POSTGRES_URL"),
 		"postgres://postgres@127.0.0.1:5432/test?sslmode=disable"))
 	if err != nil {
 		return nil, err
