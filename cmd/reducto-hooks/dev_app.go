@@ -34,7 +34,8 @@ const (
 // handler serves the app, until stop.
 func (a *devApp) handler() (_ http.Handler, stop func(), err error) {
 	dash, err := dashboard.New(a.in, dashboard.Options{
-		Authorize: dashboard.Public, Metadata: true, Title: "reducto-hooks dev", Links: []dashboard.Link{{Name: "Drop a document", URL: a.App}},
+		Authorize: dashboard.Public, Metadata: true, Title: "reducto-hooks dev",
+		Links: []dashboard.Link{{Name: "Drop a document", URL: a.App}, {Name: "Faults", URL: a.App + "/#faults"}},
 	})
 	if err != nil {
 		return nil, nil, err

@@ -241,6 +241,14 @@ func TestDevLogsTheJobsOfOtherPrograms(t *testing.T) {
 	assert.Equal(t, exitDone, d.interrupt(t))
 }
 
+func TestDevDashboardLeadsToTheFaults(t *testing.T) {
+	d := startDev(t)
+	_, page := d.get("/dashboard/")
+	assert.Contains(t, page, `href="`+d.place["app"]+`/#faults"`)
+	_, page = d.get("/")
+	assert.Contains(t, page, `id="faults"`)
+}
+
 func TestDevSwitchesFaults(t *testing.T) {
 	t.Parallel()
 	d := startDev(t, "--lose", "--db", sqliteFile(t))
