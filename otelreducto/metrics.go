@@ -49,7 +49,7 @@ var histograms = []spec{
 }
 
 var gauges = []spec{
-	{inbox.MetricRecords, "records", "{record}", keyState, "Records of the store, by state.", nil},
+	{inbox.MetricRecords, "records", "{record}", keyState, "Records of the store that are not done, by state.", nil},
 	{inbox.MetricOldestDueSeconds, "oldest_due.age", "s", "", "How long the longest due record has been due.", nil},
 	{inbox.MetricOldestPendingSeconds, "oldest_pending.age", "s", "", "Age of the oldest pending record.", nil},
 	{inbox.MetricNearestExpirySeconds, "nearest_expiry", "s", "", "Time until the next unfinished job expires.", nil},

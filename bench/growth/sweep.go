@@ -59,7 +59,7 @@ WHERE webhook IN (false, true) AND state = 'pending' ORDER BY submitted_at DESC`
 		return s, err
 	}
 	if s.Requests = api.requests.Load(); s.Requests == 0 || api.wrong.Load() > 0 {
-		err = fmt.Errorf("of %d requests %d were not for the list of jobs", s.Requests, api.wrong.Load())
+		err = fmt.Errorf("of %d requests %d were not for jobs", s.Requests, api.wrong.Load())
 	}
 	return s, err
 }
@@ -104,7 +104,7 @@ func peakMemory() float64 {
 	return 0
 }
 
-// jobList is an API that has a list of jobs, the newest first, and counts requests.
+// jobList is an API whose jobs all run, the newest first. It counts requests.
 type jobList struct {
 	jobs            []reducto.JobSummary
 	requests, wrong atomic.Int64
@@ -112,6 +112,11 @@ type jobList struct {
 
 func (l *jobList) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	l.requests.Add(1)
+	w.Header().Set("Content-Type", "application/json")
+	if id, ok := strings.CutPrefix(r.URL.Path, "/job/"); ok {
+		_ = json.NewEncoder(w).Encode(map[string]any{"job_id": id, "status": reducto.JobStatusPending})
+		return
+	}
 	limit, err := strconv.Atoi(r.FormValue("limit"))
 	if err != nil || r.URL.Path != "/jobs" {
 		l.wrong.Add(1)
@@ -124,6 +129,5 @@ func (l *jobList) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if end < len(l.jobs) {
 		page.NextCursor = strconv.Itoa(end)
 	}
-	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(page)
 }

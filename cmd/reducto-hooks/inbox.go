@@ -296,12 +296,11 @@ func (inboxStatsCmd) Help() string {
     reducto-hooks inbox stats --db inbox.db --json | jq .dead`
 }
 
-// counts are the numbers of records, as --json prints them. Times are in seconds.
+// counts are the numbers of records that are not done, as --json prints them. Times are in seconds.
 type counts struct {
 	Pending          int     `json:"pending"`
 	Received         int     `json:"received"`
 	Claimed          int     `json:"claimed"`
-	Done             int     `json:"done"`
 	Dead             int     `json:"dead"`
 	Due              int     `json:"due"`
 	OldestDue        float64 `json:"oldest_due_seconds"`
@@ -322,10 +321,10 @@ func (c *inboxStatsCmd) Run(ctx context.Context, u *ui) error {
 	s := all.Store
 	count := func(state inbox.State) field { return field{string(state), strconv.Itoa(s.Count[state])} }
 	return u.describe(counts{
-		s.Count[inbox.StatePending], s.Count[inbox.StateReceived], s.Count[inbox.StateClaimed], s.Count[inbox.StateDone],
-		s.Count[inbox.StateDead], s.Due, s.OldestDue.Seconds(), s.OldestPending.Seconds(), s.OldestUnfinished.Seconds(),
+		s.Count[inbox.StatePending], s.Count[inbox.StateReceived], s.Count[inbox.StateClaimed], s.Count[inbox.StateDead],
+		s.Due, s.OldestDue.Seconds(), s.OldestPending.Seconds(), s.OldestUnfinished.Seconds(),
 	},
-		count(inbox.StatePending), count(inbox.StateReceived), count(inbox.StateClaimed), count(inbox.StateDone), count(inbox.StateDead),
+		count(inbox.StatePending), count(inbox.StateReceived), count(inbox.StateClaimed), count(inbox.StateDead),
 		field{"due", strconv.Itoa(s.Due)}, field{"oldest due", span(s.OldestDue)},
 		field{"oldest pending", span(s.OldestPending)}, field{"oldest open", span(s.OldestUnfinished)})
 }
@@ -354,22 +353,13 @@ func (c *inboxExportCmd) Run(ctx context.Context, u *ui) (err error) {
 		return err
 	}
 	defer closeDB()
-	stats, err := in.Stats(ctx)
-	if err != nil {
-		return err
-	}
-	f, total := inbox.Filter{After: c.After, Limit: 1000, WithoutMetadata: !c.Metadata}, 0
-	for state, n := range stats.Store.Count {
-		if len(c.State) == 0 || slices.Contains(c.State, string(state)) {
-			total += n
-		}
-	}
+	f := inbox.Filter{After: c.After, Limit: 1000, WithoutMetadata: !c.Metadata}
 	for _, s := range c.State {
 		f.States = append(f.States, inbox.State(s))
 	}
 	bar := new(bar)
 	if !isTerminal(os.Stdout) {
-		bar = u.bar("exporting", total)
+		bar = u.bar("exporting", 0) // done records are not counted
 	}
 	defer bar.close()
 	out := bufio.NewWriterSize(os.Stdout, 64<<10)

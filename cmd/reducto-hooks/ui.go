@@ -192,7 +192,7 @@ func clean(text string) string {
 }
 
 // bar shows the progress of long work on stderr, if that is a terminal. The zero bar
-// shows nothing.
+// shows nothing. A total of zero is unknown.
 type bar struct {
 	all *mpb.Progress
 	bar *mpb.Bar
@@ -202,11 +202,15 @@ func (u *ui) bar(name string, total int) *bar {
 	if !u.progress {
 		return new(bar)
 	}
+	counters := decor.CountersNoUnit("%d/%d")
+	if total == 0 {
+		counters = decor.CurrentNoUnit("%d")
+	}
 	all := mpb.New(mpb.WithOutput(os.Stderr), mpb.WithWidth(48))
 	b := all.AddBar(0,
 		mpb.BarRemoveOnComplete(),
 		mpb.PrependDecorators(decor.Name(name+" ")),
-		mpb.AppendDecorators(decor.CountersNoUnit("%d/%d"), decor.Elapsed(decor.ET_STYLE_GO, decor.WC{W: 8})),
+		mpb.AppendDecorators(counters, decor.Elapsed(decor.ET_STYLE_GO, decor.WC{W: 8})),
 	)
 	b.SetTotal(int64(total), false)
 	return &bar{all, b}

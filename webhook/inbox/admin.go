@@ -112,9 +112,9 @@ func (in *Inbox) replay(ctx context.Context, keys []string, replayed map[string]
 // store. Use it to monitor the Inbox.
 type Stats struct {
 	// Stats has this Inbox's counters. InFlight is the number of functions that run
-	// here, and Remembered the number of records that are done.
+	// here. Remembered is zero, because done records are not counted.
 	webhook.Stats
-	// Store counts the records of the store, from all processes.
+	// Store counts the records of the store that are not done, from all processes.
 	Store StoreStats
 	// OldestCall is the age of the oldest running call of this Inbox. If it is longer
 	// than WithFuncTimeout, the function ignores its context and keeps its worker.
@@ -150,7 +150,7 @@ func (in *Inbox) Stats(ctx context.Context) (Stats, error) {
 	s.Conflicts, s.Expired = c.conflicts.Load(), c.expired.Load()
 	s.Calls, s.Failures = c.calls.Load(), c.failures.Load()
 	s.Panics += c.panics.Load()
-	s.InFlight, s.Remembered = in.runningCount(), store.Count[StateDone]
+	s.InFlight = in.runningCount()
 	return s, nil
 }
 

@@ -476,8 +476,10 @@ func (m *MemoryStore) Stats(ctx context.Context) (StoreStats, error) {
 	m.moveDue(now)
 	s := StoreStats{Count: map[State]int{}, Due: len(m.due.records)}
 	for _, r := range m.records {
-		s.Count[r.State]++
-		if r.State == StateDone || r.State == StateDead {
+		if r.State == StateDone {
+			continue
+		}
+		if s.Count[r.State]++; r.State == StateDead {
 			continue
 		}
 		began := r.SubmittedAt

@@ -68,7 +68,7 @@ const (
 
 // Gauges, with their labels.
 const (
-	// MetricRecords is the number of records by state.
+	// MetricRecords is the number of records by state, except those that are done.
 	MetricRecords = "records"
 	// MetricOldestDueSeconds is the time since the oldest due record became due.
 	MetricOldestDueSeconds = "oldest_due_seconds"
@@ -113,7 +113,7 @@ func (in *Inbox) gauges(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	for _, state := range []State{StatePending, StateReceived, StateClaimed, StateDone, StateDead} {
+	for _, state := range []State{StatePending, StateReceived, StateClaimed, StateDead} {
 		in.measure.gauge(MetricRecords, string(state), float64(s.Count[state]))
 	}
 	in.measure.gauge(MetricOldestDueSeconds, "", s.OldestDue.Seconds())

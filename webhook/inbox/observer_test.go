@@ -96,7 +96,7 @@ func TestObserverGetsCountersHistogramsAndGauges(t *testing.T) {
 		}
 		assert.InDelta(t, 5, e.Meter.Values("submit_to_done_seconds")[0], 0.5)
 		for name, want := range map[string]float64{
-			"records{pending}": 1, "records{received}": 0, "records{claimed}": 0, "records{done}": 1, "records{dead}": 1,
+			"records{pending}": 1, "records{received}": 0, "records{claimed}": 0, "records{dead}": 1,
 			"oldest_due_seconds": 0, "active_leases": 0, "oldest_call_seconds": 0,
 		} {
 			v, ok := e.Meter.GaugeOf(name)

@@ -68,7 +68,8 @@ type Store interface {
 	// List returns the records that f selects, in the byte order of their keys.
 	List(ctx context.Context, f Filter) ([]Record, error)
 
-	// Stats counts the records.
+	// Stats counts the records that are not done. So it does not take longer with the
+	// number of those that are.
 	Stats(ctx context.Context) (StoreStats, error)
 
 	// Purge removes up to n records that have been done for longer than doneFor, or
@@ -228,9 +229,10 @@ type Filter struct {
 	Limit int
 }
 
-// StoreStats counts records.
+// StoreStats counts the records that are not done.
 type StoreStats struct {
-	// Count has the number of records in each state.
+	// Count has the number of records in each state but StateDone. There can be millions
+	// of those. MetricOutcomes counts records as they become done.
 	Count map[State]int
 	// Due is how many records could be claimed now.
 	Due int

@@ -204,8 +204,8 @@ func (h *Handler) fewIn(state inbox.State) bool {
 	if state == inbox.StateDead || state == inbox.StateClaimed {
 		return true
 	}
-	v, ok := h.samples.last()
-	return ok && v.err == nil && v.stats.Store.Count[state] <= fewRecords
+	v, ok := h.samples.last() // it does not count done records
+	return ok && state != inbox.StateDone && v.err == nil && v.stats.Store.Count[state] <= fewRecords
 }
 
 // keyAt returns a key after those of all submissions that were made before a time. Their

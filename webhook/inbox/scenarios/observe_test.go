@@ -101,7 +101,7 @@ func labels(t *testing.T, e *Env) {
 	}
 	p.Start() // for its gauges
 	e.Until("some are done", func() bool { return len(e.Records(inbox.StateDone)) > 10 })
-	e.Until("they are measured", func() bool { return slices.Contains(e.Meter.Names(), "records{done}") })
+	e.Until("they are measured", func() bool { return slices.Contains(e.Meter.Names(), "records{dead}") })
 	p.Flush()
 	allowed := regexp.MustCompile(`^[a-z_]+(\{(` + strings.Join([]string{
 		"accepted", "duplicate", "refused", "unauthorized", "invalid", "no_secret", "wrong_secret", "current", "previous-1",

@@ -94,6 +94,7 @@ func (s *Store) Plans() map[string]Plan {
 		"next":      {s.sql.next, s.args()},
 		"finish":    {s.sql.finish, s.args("k", 1, "done", 0, 0, "", "")},
 		"overdue":   {s.sql.overdue, s.args(1)},
+		"stats":     {s.sql.stats, s.args()},
 		"purgeable": {s.sql.purgeable + " AND r.due_at > 0 AND r.state <> 'pending' AND r.state = 'done' ORDER BY r.due_at LIMIT 5", s.args()},
 	}
 	plans["addHistory"] = Plan{s.sql.addHistory, s.args("[]")}

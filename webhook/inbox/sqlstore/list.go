@@ -157,8 +157,8 @@ func (s *Store) find(ctx context.Context, q *query) (records []*record, now int6
 	return records, now, err
 }
 
-// Stats implements inbox.Store. It reads an index of all records, and the records that
-// are not finished.
+// Stats implements inbox.Store. It reads the records that are neither done nor dead, and
+// an index of the dead ones.
 func (s *Store) Stats(ctx context.Context) (inbox.StoreStats, error) {
 	var stats inbox.StoreStats
 	err := s.read(ctx, func(q querier) error {

@@ -127,7 +127,7 @@ func pageCalls(t testing.TB, store *sqlstore.Store) []pageCall {
 	return []pageCall{
 		{"background", "Stats", func() (int, error) {
 			stats, err := store.Stats(ctx)
-			return stats.Count[inbox.StateDone], err
+			return stats.Count[inbox.StateDead], err
 		}},
 		{"overview", "DeadFirst5", list(inbox.Filter{States: in(inbox.StateDead), Limit: 5})},
 		{"records", "First51", list(inbox.Filter{Limit: 51})},

@@ -144,7 +144,7 @@ SELECT {{columns}}, {{metadata}}, {{now}} FROM (
 
 		stats: text(`
 SELECT state, count(*), 0, NULL::bigint, NULL::bigint FROM {{records}}
-WHERE namespace = $1::text AND state IN ('done', 'dead') AND state <> 'pending' AND due_at > 0
+WHERE namespace = $1::text AND state = 'dead'
 GROUP BY state
 UNION ALL
 SELECT state, count(*), count(CASE WHEN due_at <= {{now}} THEN 1 END),

@@ -280,9 +280,11 @@ func everythingAtOnce(e *env) {
 		}
 		return nil
 	})
-	e.do("count = done=%d due=0", producers*each)
-	for _, r := range e.all() {
-		if !tokens[leaseOf(r)] || len(r.JobIDs) != 1 {
+	e.do("count = due=0")
+	all := e.all()
+	equal(e, "the number of records", len(all), producers*each)
+	for _, r := range all {
+		if r.State != done || !tokens[leaseOf(r)] || len(r.JobIDs) != 1 {
 			e.Errorf("in the end there is %s", describe(r))
 		}
 	}

@@ -388,6 +388,15 @@ var mutants = []mutant{
 			return s, err
 		}
 	}, []string{"Stats/Due"}, true},
+	{"Stats counts done records", func(f *fake) {
+		f.stats = func(ctx context.Context) (inbox.StoreStats, error) {
+			s, err := f.MemoryStore.Stats(ctx)
+			if list, listErr := f.MemoryStore.List(ctx, inbox.Filter{States: []inbox.State{done}, Limit: 1000}); listErr == nil && len(list) > 0 {
+				s.Count[done] = len(list)
+			}
+			return s, err
+		}
+	}, []string{"Stats/EveryState"}, true},
 	{"Purge ignores the ages", func(f *fake) {
 		f.purge = func(ctx context.Context, _, _ time.Duration, n int) (int, error) {
 			return f.MemoryStore.Purge(ctx, 0, 0, n)

@@ -136,10 +136,10 @@ var listChecks = []check{
 }
 
 var statsChecks = []check{
-	{"EveryState", "Stats counts the records.", 0, func(e *env) {
+	{"EveryState", "Stats counts the records that are not done.", 0, func(e *env) {
 		e.do("count = due=0; oldest 0s 0s 0s")
 		e.everyState()
-		e.do("count = pending=1 received=1 claimed=1 done=1 dead=1 due=1; pass 2h; count = pending=1 received=1 claimed=1 done=1 dead=1 due=2")
+		e.do("count = pending=1 received=1 claimed=1 dead=1 due=1; pass 2h; count = pending=1 received=1 claimed=1 dead=1 due=2")
 	}},
 	{"Due", "Due is how many records could be claimed now.", 0, script(`
 		submit waits; deliver j/waits = accepted waits; count = received=1 due=0; deliver a = accepted a; pass 2m; deliver b = accepted b

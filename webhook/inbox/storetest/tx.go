@@ -75,7 +75,7 @@ var txChecks = []check{
 	{"OthersDoNotWait", ruleTx, needTx | needManyWriters, func(e *env) {
 		e.heldTx(func() {
 			e.do(`submit s; bind s js 1; deliver js/s = accepted s; claim = s; end s done; end other dead; end other received
-				count = received=1 claimed=1 done=1 due=1; pass 10h; purge 1h 1h 10 = 1`)
+				count = received=1 claimed=1 due=1; pass 10h; purge 1h 1h 10 = 1`)
 		})
 	}},
 	{"ContextEnds", ruleContext, needTx, func(e *env) {
