@@ -26,10 +26,12 @@ func (s *Store) List(ctx context.Context, f inbox.Filter) ([]inbox.Record, error
 		after, order = "<", " DESC"
 	}
 	// Sorting by an expression keeps the database from reading all records in the order of
-	// their keys. It is right if an index finds the few that there are.
+	// their keys. It is right if an index finds the few that there are. A condition IS TRUE
+	// keeps the database from sorting the many that there may be.
 	few := s.sql.anyKey
 	states, args := sortedStates(f.States)
-	in := "AND r.state IN ({}" + strings.Repeat(", {}", max(len(states)-1, 0)) + ")"
+	among := "r.state IN ({}" + strings.Repeat(", {}", max(len(states)-1, 0)) + ")"
+	in := "AND " + among
 	switch {
 	case len(states) == 0:
 	case s.dialect != MySQL && slices.Equal(states, []inbox.State{inbox.StateDead}):
@@ -37,11 +39,13 @@ func (s *Store) List(ctx context.Context, f inbox.Filter) ([]inbox.Record, error
 	case len(f.Keys) > 0 || f.JobID != "":
 		q.add(in, args...)
 	case slices.Equal(states, []inbox.State{inbox.StatePending}):
-		const pending = "AND r.webhook IN (false, true) AND r.state = 'pending'"
+		pending := "AND r.webhook IN (false, true) AND r.state = 'pending'"
 		if ok, err := s.fewer(ctx, pending); err != nil {
 			return nil, failed(ctx, "list", err)
 		} else if ok {
 			key = few
+		} else {
+			pending = "AND (r.state = 'pending') IS TRUE"
 		}
 		q.add(pending)
 	case !slices.Contains(states, inbox.StatePending):
@@ -50,6 +54,8 @@ func (s *Store) List(ctx context.Context, f inbox.Filter) ([]inbox.Record, error
 			return nil, failed(ctx, "list", err)
 		} else if ok {
 			key, in = few, others
+		} else {
+			in = "AND (" + among + ") IS TRUE"
 		}
 		q.add(in, args...)
 	default:
