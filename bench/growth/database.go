@@ -166,7 +166,7 @@ SELECT namespace, c.key, version + i, c.key, type, webhook, state, due_at + shif
   CASE received_at WHEN 0 THEN 0 ELSE received_at + shift END, replace(jobs, $5::text, c.job),
   open_sends, sent, CASE heard WHEN '' THEN '' ELSE c.job END, held, status, outcome, source, metadata, given, attempt,
   CASE token WHEN 0 THEN 0 ELSE token + i END, looks, error
-FROM reducto_records t, (`+copies+`) c WHERE t.key = $1::text ORDER BY i`, append(args, job)...)
+FROM reducto_records t, (`+copies+`) c WHERE t.key = $1::text`, append(args, job)...)
 	if err != nil {
 		return err
 	}
