@@ -170,5 +170,6 @@ FROM reducto_records t, (`+copies+`) c WHERE t.key = $1::text`, append(args, job
 	if err != nil {
 		return err
 	}
-	return d.do(ctx, `INSERT INTO reducto_jobs (namespace, job, key) SELECT 'default', job, key FROM (`+copies+`) c ORDER BY job`, args...)
+	return d.do(ctx, `INSERT INTO reducto_jobs (namespace, job, key)
+SELECT (SELECT namespace FROM reducto_records WHERE key = $1::text), job, key FROM (`+copies+`) c ORDER BY job`, args...)
 }

@@ -24,9 +24,10 @@
 // # soak
 //
 // One process submits, receives, claims, finishes and purges as fast as it can, beside
-// pending records that are polled. Records are kept for a minute, so the number of rows
-// is steady. Then the sizes of tables and indexes have to be steady too. The server needs
-// autovacuum.
+// pending records that are polled. Records are kept for a minute, so the number of rows is
+// steady. Then the sizes of tables and indexes have to be steady too, and the time of a
+// claim. Another namespace has a million records, so the tables are large. The server needs
+// autovacuum. A long transaction in the same database would hold it up.
 //
 // # processes
 //

@@ -112,7 +112,7 @@ func TestBloatIsJudged(t *testing.T) {
 	r := &run{scale: quickScale}
 	list := make([]sizesOf, 16)
 	for i := range list {
-		list[i] = sizesOf{records: 10, recordIndexes: 10, jobs: 10, indexes: 10}
+		list[i] = sizesOf{records: 10, recordIndexes: 10, jobs: 10, indexes: 10, claim: 10}
 	}
 	verdict := func() string {
 		found, err := r.bloat(list, 1)

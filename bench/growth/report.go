@@ -9,8 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"text/tabwriter"
 	"time"
-	"unicode/utf8"
 )
 
 // report is what a part found.
@@ -26,24 +26,11 @@ func (f report) text(r *run) string {
 	fmt.Fprintf(&b, "%s\n%s", f.note, r.origin())
 	for _, t := range f.tables {
 		b.WriteString("\n")
-		widths := make([]int, len(t[0]))
+		columns := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 		for _, row := range t {
-			for i, cell := range row {
-				widths[i] = max(widths[i], utf8.RuneCountInString(cell))
-			}
+			fmt.Fprintln(columns, strings.Join(row, "\t"))
 		}
-		for _, row := range t {
-			line := ""
-			for i, cell := range row {
-				space := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
-				if i == 0 || i == len(row)-1 {
-					line += cell + space + "  "
-				} else {
-					line += space + cell + "  "
-				}
-			}
-			b.WriteString(strings.TrimRight(line, " ") + "\n")
-		}
+		_ = columns.Flush() // a Builder never fails
 	}
 	return b.String() + "\n"
 }

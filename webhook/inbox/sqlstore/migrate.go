@@ -36,6 +36,7 @@ func currentSchema() *schema {
 	return &schema{files: migrationFiles, migrations: []migration{
 		{version: 1, file: "0001_records.sql", compatibleFrom: 1},
 		{version: 2, file: "0002_history.sql", compatibleFrom: 1},
+		{version: 3, file: "0003_vacuum.sql", compatibleFrom: 1},
 	}}
 }
 

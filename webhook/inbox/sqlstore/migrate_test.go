@@ -38,7 +38,7 @@ func TestOpenIsIdempotent(t *testing.T) {
 		receive(t, open(t, db, d), "job")
 		require.NoError(t, sqlstore.Migrate(t.Context(), db, d))
 		assert.Equal(t, inbox.StateReceived, stateOf(t, open(t, db, d), "job"))
-		assert.Equal(t, []int{1, 2}, versions(t, db))
+		assert.Equal(t, []int{1, 2, 3}, versions(t, db))
 	})
 }
 
@@ -46,7 +46,7 @@ func TestScenario40_OlderSchemaIsMigrated(t *testing.T) {
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 		receive(t, open(t, db, d), "job")
 		store := open(t, db, d, sqlstore.WithRelease(1, additive))
-		assert.Equal(t, []int{1, 2, 3}, versions(t, db))
+		assert.Equal(t, []int{1, 2, 3, 4}, versions(t, db))
 		assert.Equal(t, inbox.StateReceived, stateOf(t, store, "job"))
 		var later string
 		require.NoError(t, db.QueryRow(`SELECT later FROM reducto_records`).Scan(&later))
@@ -64,23 +64,23 @@ func TestScenario40_NewerCompatibleSchemaIsUsed(t *testing.T) {
 		live(t, open(t, db, d), db, "s2")
 		live(t, open(t, db, d, sqlstore.WithoutMigrate()), db, "s3")
 		live(t, next, db, "s4")
-		assert.Equal(t, []int{1, 2, 3}, versions(t, db))
+		assert.Equal(t, []int{1, 2, 3, 4}, versions(t, db))
 	})
 }
 
 func TestScenario40_NewerIncompatibleSchemaIsRefused(t *testing.T) {
 	each(t, func(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
-		open(t, db, d, sqlstore.WithRelease(3, additive))
+		open(t, db, d, sqlstore.WithRelease(4, additive))
 		for _, opts := range [][]sqlstore.Option{nil, {sqlstore.WithoutMigrate()}} {
 			_, err := sqlstore.Open(t.Context(), db, d, opts...)
 			var refused *sqlstore.SchemaError
 			require.ErrorAs(t, err, &refused)
-			assert.Equal(t, sqlstore.SchemaError{Have: 3, CompatibleFrom: 3, Want: 2}, *refused)
+			assert.Equal(t, sqlstore.SchemaError{Have: 4, CompatibleFrom: 4, Want: 3}, *refused)
 			assert.ErrorContains(t, err, "upgrade it, or give it another database")
 		}
 		err := sqlstore.Migrate(t.Context(), db, d)
 		require.ErrorContains(t, err, "sqlstore: migrate: ")
-		assert.Equal(t, []int{1, 2, 3}, versions(t, db))
+		assert.Equal(t, []int{1, 2, 3, 4}, versions(t, db))
 	})
 }
 
@@ -89,7 +89,7 @@ func TestWithoutMigrate(t *testing.T) {
 		_, err := sqlstore.Open(t.Context(), db, d, sqlstore.WithoutMigrate())
 		var refused *sqlstore.SchemaError
 		require.ErrorAs(t, err, &refused)
-		assert.Equal(t, sqlstore.SchemaError{Want: 2}, *refused)
+		assert.Equal(t, sqlstore.SchemaError{Want: 3}, *refused)
 		assert.ErrorContains(t, err, "call sqlstore.Migrate")
 
 		require.NoError(t, sqlstore.Migrate(t.Context(), db, d))
@@ -97,7 +97,7 @@ func TestWithoutMigrate(t *testing.T) {
 
 		_, err = sqlstore.Open(t.Context(), db, d, sqlstore.WithRelease(1, additive), sqlstore.WithoutMigrate())
 		require.ErrorAs(t, err, &refused)
-		assert.Equal(t, sqlstore.SchemaError{Have: 2, CompatibleFrom: 1, Want: 3}, *refused)
+		assert.Equal(t, sqlstore.SchemaError{Have: 3, CompatibleFrom: 1, Want: 4}, *refused)
 		assert.ErrorContains(t, err, "call sqlstore.Migrate")
 	})
 }
@@ -107,8 +107,8 @@ func TestFailedMigrationLeavesNothing(t *testing.T) {
 		receive(t, open(t, db, d), "job")
 		_, err := sqlstore.Open(t.Context(), db, d,
 			sqlstore.WithRelease(1, "ALTER TABLE reducto_records ADD COLUMN later integer NOT NULL DEFAULT 7;\nSELECT nonsense FROM nowhere;\n"))
-		require.ErrorContains(t, err, "migration to version 3: ")
-		assert.Equal(t, []int{1, 2}, versions(t, db))
+		require.ErrorContains(t, err, "migration to version 4: ")
+		assert.Equal(t, []int{1, 2, 3}, versions(t, db))
 		open(t, db, d, sqlstore.WithRelease(1, additive)) // the column is not there twice
 	})
 }
@@ -136,7 +136,7 @@ func TestConcurrentOpen(t *testing.T) {
 			})
 		}
 		group.Wait()
-		assert.Equal(t, []int{1, 2, 3}, versions(t, db))
+		assert.Equal(t, []int{1, 2, 3, 4}, versions(t, db))
 	})
 }
 

@@ -126,3 +126,14 @@ func (n *network) cut() (restore func()) {
 		n.down = false
 	}
 }
+
+// The threshold of autovacuum does not grow with the table, because dead rows in front of
+// the queue make claims slower.
+func TestPostgreSQLVacuumsAfterAFixedNumberOfChanges(t *testing.T) {
+	t.Parallel()
+	_, db := openPostgres(t)
+	var options string
+	err := db.QueryRowContext(t.Context(), `SELECT array_to_string(reloptions, ' ') FROM pg_class WHERE oid = 'reducto_records'::regclass`).Scan(&options)
+	require.NoError(t, err)
+	require.Equal(t, "autovacuum_vacuum_scale_factor=0 autovacuum_vacuum_threshold=50000 vacuum_index_cleanup=on", options)
+}

@@ -143,9 +143,8 @@ SELECT {{columns}}, {{metadata}}, {{now}} FROM (
 		owner:     text(`SELECT key FROM {{jobs}} WHERE namespace = $1::text AND job = {}`),
 
 		stats: text(`
-SELECT state, count(*), 0, NULL::bigint, NULL::bigint FROM {{records}}
-WHERE namespace = $1::text AND state = 'dead'
-GROUP BY state
+SELECT 'dead' AS state, n, 0, NULL::bigint, NULL::bigint
+FROM (SELECT count(*) AS n FROM {{records}} WHERE namespace = $1::text AND state = 'dead') AS dead WHERE n > 0
 UNION ALL
 SELECT state, count(*), count(CASE WHEN due_at <= {{now}} THEN 1 END),
   {{now}} - min(due_at), {{now}} - min(CASE WHEN submitted_at > 0 THEN submitted_at ELSE received_at END)
