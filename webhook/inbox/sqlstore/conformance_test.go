@@ -115,10 +115,7 @@ func TestPostgreSQL(t *testing.T) {
 
 // The same without the fast way of Receive.
 func runPostgres(t *testing.T, opts ...sqlstore.Option) {
-	runPostgresOn(t, postgresSchema(t), opts...)
-}
-
-func runPostgresOn(t *testing.T, config *pgx.ConnConfig, opts ...sqlstore.Option) {
+	config := postgresSchema(t)
 	db := postgresPool(t, config)
 	require.NoError(t, sqlstore.Migrate(t.Context(), db, sqlstore.PostgreSQL))
 	_, err := db.Exec(`CREATE TABLE test_effects (namespace text NOT NULL)`)

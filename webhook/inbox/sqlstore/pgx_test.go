@@ -1,6 +1,7 @@
 package sqlstore_test
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"testing"
@@ -38,14 +39,12 @@ func beginPgx(t testing.TB, pool *pgxpool.Pool, options pgx.TxOptions) pgx.Tx {
 	return tx
 }
 
-// The transactions are those of pgx.
-func TestPgxTx(t *testing.T) {
-	t.Parallel()
-	config := postgresSchema(t)
+// runPostgresWithPgx runs the suite with transactions of pgx.
+func runPostgresWithPgx(t *testing.T, config *pgx.ConnConfig) {
 	pool := pgxPool(t, config)
+	require.NoError(t, sqlstore.Migrate(t.Context(), postgresPool(t, config), sqlstore.PostgreSQL))
 	_, err := pool.Exec(t.Context(), `CREATE TABLE test_effects (namespace text NOT NULL)`)
 	require.NoError(t, err)
-	require.NoError(t, sqlstore.Migrate(t.Context(), postgresPool(t, config), sqlstore.PostgreSQL))
 	storetest.Run(t, func(t *testing.T) storetest.Harness {
 		h := postgresHarness(t, config)
 		h.Begin = func() storetest.Tx {
@@ -60,17 +59,19 @@ func TestPgxTx(t *testing.T) {
 	})
 }
 
-// finishWithPgx finishes a job in a transaction of pgx.
+// finishWithPgx finishes a job in a transaction of pgx, after a rollback.
 func finishWithPgx(t *testing.T, store *sqlstore.Store, pool *pgxpool.Pool, job string) {
 	t.Helper()
 	receive(t, store, job)
 	r := claim(t, store, 1)[0]
-	tx := beginPgx(t, pool, pgx.TxOptions{})
-	held, err := store.FinishTx(within(t, 10*time.Second), webhook.PgxTx(tx), done(r))
-	require.NoError(t, err)
-	require.True(t, held)
-	require.Equal(t, inbox.StateClaimed, stateOf(t, store, job))
-	require.NoError(t, tx.Commit(t.Context()))
+	for _, end := range []func(pgx.Tx, context.Context) error{pgx.Tx.Rollback, pgx.Tx.Commit} {
+		tx := beginPgx(t, pool, pgx.TxOptions{})
+		held, err := store.FinishTx(within(t, 10*time.Second), webhook.PgxTx(tx), done(r))
+		require.NoError(t, err)
+		require.True(t, held)
+		require.Equal(t, inbox.StateClaimed, stateOf(t, store, job))
+		require.NoError(t, end(tx, t.Context()))
+	}
 	require.Equal(t, inbox.StateDone, stateOf(t, store, job))
 }
 
