@@ -43,8 +43,8 @@ func openStream(t *testing.T, b inboxtest.Backend, metadata int) *stream {
 	require.NoError(t, err)
 	s := &stream{e: e}
 	s.ctx, s.stop = context.WithCancel(t.Context())
-	s.p = e.Start(s.process, inbox.WithLease(3*time.Second), inbox.WithFuncTimeout(5*time.Second),
-		inbox.WithIntakeTimeout(inbox.DefaultIntakeTimeout), inbox.WithStoreTimeout(inbox.DefaultStoreTimeout))
+	s.p = e.Start(s.process, inbox.WithLease(3*time.Second), inbox.WithIntakeTimeout(inbox.DefaultIntakeTimeout),
+		inbox.WithStoreTimeout(inbox.DefaultStoreTimeout))
 	padding := fmt.Sprintf(`"padding":"%0*d"`, metadata, 0)
 	for poster := range 4 {
 		s.posting.Go(func() {
