@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -140,21 +141,28 @@ func TestFullDiskLosesNoDelivery(t *testing.T) {
 	})
 }
 
+// startCall returns an Env in which the function for JobA runs, and ends when end is called.
+func startCall(t *testing.T, b Backend, opts ...inbox.Option) (e *Env, end func()) {
+	t.Helper()
+	e = newEnv(t, backend{open: func(*testing.T) Backend { return b }}, []reductotest.Option{reductotest.OnTCP()})
+	began := make(chan struct{}, 2)
+	ends, end := Gate(t)
+	p := e.Start(e.Then(func(context.Context, *webhook.Delivery) error {
+		began <- struct{}{}
+		<-ends
+		return nil
+	}), opts...)
+	e.Srv.SeedJob(reductotest.SeedJob{ID: JobA, Status: "Completed"})
+	require.Equal(t, http.StatusOK, Post(p, Genuine(JobA)))
+	<-began
+	return e, end
+}
+
 // A completion needs space too. The Inbox records it again within the lease, and does not
 // call the function again.
 func TestFullDiskDelaysACompletion(t *testing.T) {
 	onFullDisks(t, func(t *testing.T, b Backend) {
-		e := newEnv(t, backend{open: func(*testing.T) Backend { return b }}, []reductotest.Option{reductotest.OnTCP()})
-		began := make(chan struct{})
-		ends, end := Gate(t)
-		p := e.Start(e.Then(func(context.Context, *webhook.Delivery) error {
-			close(began)
-			<-ends
-			return nil
-		}))
-		e.Srv.SeedJob(reductotest.SeedJob{ID: JobA, Status: "Completed"})
-		require.Equal(t, http.StatusOK, Post(p, Genuine(JobA)))
-		<-began
+		e, end := startCall(t, b)
 		free := b.Fill()
 		end()
 		e.Until("the record is done, or its completion failed", func() bool {
@@ -165,6 +173,26 @@ func TestFullDiskDelaysACompletion(t *testing.T) {
 		e.Done(JobA, webhook.OutcomeCompleted)
 		requireIntact(t, b.DB)
 	})
+}
+
+// The Inbox does not keep the completion for longer than the lease.
+func TestFullDiskBeyondTheLeaseRepeatsTheCall(t *testing.T) {
+	t.Parallel()
+	dir, ok := smallFileSystem(t)
+	if !ok {
+		return
+	}
+	db := openFile(t, dir)
+	const lease = 2 * time.Second
+	e, end := startCall(t, Backend{DB: db, Open: func() inbox.Store { return open(t, db, sqlstore.SQLite) }}, inbox.WithLease(lease))
+	free := fillFileSystem(t, dir)
+	end()
+	time.Sleep(lease + lease/4)
+	assert.Equal(t, inbox.StateClaimed, e.Record(JobA).State)
+	assert.Len(t, e.Calls(), 1, "a record that cannot be claimed is not processed")
+	free()
+	e.Until("the record is done", func() bool { return e.Record(JobA).State == inbox.StateDone })
+	assert.Len(t, e.Calls(), 2)
 }
 
 func requireIntact(t *testing.T, db *sql.DB) {
