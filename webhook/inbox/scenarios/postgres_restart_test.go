@@ -51,7 +51,7 @@ func TestPostgresRestartLosesNoDelivery(t *testing.T) {
 			t.Parallel()
 			c := newCluster(t)
 			s := openStream(t, onCluster(t, c.URL()), 0)
-			for range 3 {
+			for range 2 {
 				s.awaitAccepted(50)
 				require.NoError(t, c.Stop(t.Context(), mode))
 				s.awaitRefused(8)
