@@ -69,6 +69,7 @@ var (
 	MySQLCode     = mysqlCode
 	ReadOnly      = readOnly
 	Disconnected  = disconnected
+	Full          = full
 	Busy          = busy
 	AppendString  = appendString
 )
