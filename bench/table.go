@@ -16,6 +16,8 @@ type peerTable struct {
 	title  string
 	header []string
 	rows   [][]string
+	note   string
+	main   bool // it is printed as Markdown, too
 }
 
 func (r *run) printText(out io.Writer, areas []string) error {
@@ -32,12 +34,15 @@ func (r *run) printText(out io.Writer, areas []string) error {
 	for _, t := range r.peers {
 		fmt.Fprintf(&b, "\n%s\n", t.title)
 		align(&b, append([][]string{t.header}, t.rows...))
+		if t.note != "" {
+			b.WriteString(t.note + "\n")
+		}
 	}
 	_, err := io.WriteString(out, b.String())
 	return err
 }
 
-// printMarkdown prints the main rows.
+// printMarkdown prints the main rows and tables.
 func (r *run) printMarkdown(out io.Writer, areas []string) error {
 	var b strings.Builder
 	b.WriteString("| | goal | here | spread | |\n| --- | ---: | ---: | ---: | --- |\n")
@@ -46,10 +51,25 @@ func (r *run) printMarkdown(out io.Writer, areas []string) error {
 			fmt.Fprintf(&b, "| %s | %s | %s |\n", g.what, g, strings.Join(r.shown(g), " | "))
 		}
 	}
+	for _, t := range r.peers {
+		if t.main && slices.Contains(areas, t.area) {
+			t.markdown(&b)
+		}
+	}
 	b.WriteString("\n")
 	r.head(&b)
 	_, err := io.WriteString(out, b.String())
 	return err
+}
+
+func (t *peerTable) markdown(b *strings.Builder) {
+	fmt.Fprintf(b, "\n%s:\n\n| %s |\n| ---%s |\n", t.title, strings.Join(t.header, " | "), strings.Repeat(" | ---:", len(t.header)-1))
+	for _, row := range t.rows {
+		fmt.Fprintf(b, "| %s |\n", strings.Join(row, " | "))
+	}
+	if t.note != "" {
+		b.WriteString("\n" + t.note + "\n")
+	}
 }
 
 // head says where the figures are from and how to read them.
