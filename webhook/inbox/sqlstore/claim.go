@@ -30,23 +30,20 @@ func (s *Store) Claim(ctx context.Context, n int, lease time.Duration) ([]inbox.
 	if err != nil {
 		return nil, 0, failed(ctx, "claim", err)
 	}
-	if len(claimed) == n {
-		return claimed, 0, nil
+	if len(claimed) > 0 {
+		return claimed, 0, nil // the caller starts its work, and asks again
 	}
 	next, err := s.next(ctx)
-	if err == nil && next == 0 && len(claimed) == 0 {
+	if err == nil && next == 0 {
 		// A record has come since, or the records that are due are locked.
 		if claimed, err = s.claim(ctx, n, lease); err == nil && len(claimed) == 0 {
 			next = lockedRetry
 		}
 	}
-	switch {
-	case err == nil:
-		return claimed, next, nil
-	case len(claimed) > 0:
-		return claimed, 0, nil
+	if err != nil {
+		return nil, 0, failed(ctx, "claim", err)
 	}
-	return nil, 0, failed(ctx, "claim", err)
+	return claimed, next, nil
 }
 
 func (s *Store) claim(ctx context.Context, n int, lease time.Duration) (claimed []inbox.Record, err error) {
