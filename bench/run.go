@@ -31,7 +31,7 @@ var fullScale = scale{
 	size100K: 100e3, size1M: 1e6, size10M: 10e6, size200M: 200e6,
 	requests: 20_000, submissions: 3000, deliveries: 8000,
 	records: 1024, lone: 200,
-	peerRounds: 5, peerJobs: 5000, pacedJobs: 1000,
+	peerRounds: 5, peerJobs: 5000, pacedJobs: 800,
 }
 
 // quickScale runs every line of it under the race detector in seconds.

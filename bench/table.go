@@ -22,7 +22,7 @@ type peerTable struct {
 
 func (r *run) printText(out io.Writer, areas []string) error {
 	var b strings.Builder
-	r.head(&b)
+	r.head(&b, areas)
 	b.WriteString("\n")
 	rows := [][]string{{"goal", "", "here", "spread", ""}}
 	for _, g := range goals {
@@ -57,7 +57,7 @@ func (r *run) printMarkdown(out io.Writer, areas []string) error {
 		}
 	}
 	b.WriteString("\n")
-	r.head(&b)
+	r.head(&b, areas)
 	_, err := io.WriteString(out, b.String())
 	return err
 }
@@ -73,12 +73,14 @@ func (t *peerTable) markdown(b *strings.Builder) {
 }
 
 // head says where the figures are from and how to read them.
-func (r *run) head(b *strings.Builder) {
+func (r *run) head(b *strings.Builder, areas []string) {
 	fmt.Fprintf(b, "Measured by `go run ./bench` with %s on %s/%s, %d cores: medians of at least %d interleaved rounds\n"+
-		"(%d for 200 MB), least to most. x: times as fast (≥), or times the cost (≤), of the peer in the same run.\n",
-		runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), r.rounds, r.longRounds)
-	b.WriteString("Decoding: beside encoding/json into plain structs of the same fields; this library reads through its\n" +
-		"HTTP client, out of memory, the others are given the bytes.\n")
+		"(%d for 200 MB, %d for other queues), least to most. x: times as fast (≥), or times the cost (≤), of the peer in the same run.\n",
+		runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), r.rounds, r.longRounds, r.peerRounds)
+	if slices.Contains(areas, "decode") {
+		b.WriteString("Decoding: beside encoding/json into plain structs of the same fields; this library reads through its\n" +
+			"HTTP client, out of memory, the others are given the bytes.\n")
+	}
 	if !cpuMeasured {
 		b.WriteString("CPU time is not measured on this system: its ratios are of the clock's time.\n")
 	}
