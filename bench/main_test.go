@@ -42,6 +42,10 @@ func TestQuick(t *testing.T) {
 	for _, peer := range []string{"sonic", "goccy", "go-json-experiment", "stripe-go", "svix", "go-github", "http.DefaultTransport"} {
 		assert.Contains(t, out.String(), peer)
 	}
+	for _, p := range peers() {
+		absent := strings.Contains(out.String(), errNoPostgres.Error()) || p.id == "asynq" && strings.Contains(out.String(), errNoRedis.Error())
+		assert.True(t, absent || strings.Contains(out.String(), "\n"+p.name+"  "), p.name)
+	}
 	assert.Contains(t, out.String(), "figures mean nothing")
 }
 

@@ -153,6 +153,9 @@ func measurePeers(ctx context.Context, r *run) error {
 		return err
 	}
 	for round := range 1 + r.peerRounds {
+		if round == 0 && r.quick {
+			continue
+		}
 		r.log("peers: round %d of %d", round, r.peerRounds)
 		fast, paced := r.peerJobs, r.pacedJobs
 		if round == 0 { // it warms up

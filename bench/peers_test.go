@@ -19,19 +19,22 @@ import (
 )
 
 func TestMarkdownShowsOtherQueues(t *testing.T) {
+	t.Parallel()
+	r := newRun(quickScale, "", io.Discard)
+	p := peers()[1]
+	for _, values := range []*[]float64{&p.rates, &p.receiving, &p.cpu, &p.receivingCPU, &p.commits, &p.median, &p.p99} {
+		*values = []float64{0.002}
+	}
+	r.peers = append(r.peers, peersTable(r, []*peer{p}), peerTable{area: "peers", title: "not for a page"})
 	var out strings.Builder
-	require.NoError(t, command(t.Context(), []string{"-quick", "-markdown", "-only", "peers"}, &out, io.Discard))
+	require.NoError(t, r.printMarkdown(&out, []string{"peers"}))
 	assert.Contains(t, out.String(), "| "+goalNamed("river sql rate").what+" | ≥ 1.50 x | ")
-	if strings.Contains(out.String(), errNoPostgres.Error()) {
-		t.Skip(errNoPostgres)
-	}
-	for _, p := range peers() {
-		if p.id == "asynq" && strings.Contains(out.String(), errNoRedis.Error()) {
-			continue
-		}
-		assert.Contains(t, out.String(), "\n| "+p.name+" | ")
-	}
+	assert.Contains(t, out.String(), "\n| River, pgx | 0 | 0 to 0 | 0 | 2000 | 2000 to 2000 | 2000 | - | 0.00 | 2.0 | 2.0 | 2.0 to 2.0 |\n")
 	assert.Contains(t, out.String(), "Only reducto keeps a record")
+	assert.NotContains(t, out.String(), "not for a page")
+	out.Reset()
+	require.NoError(t, r.printMarkdown(&out, []string{"submit"}))
+	assert.NotContains(t, out.String(), p.name)
 }
 
 func TestEachJobIsDeliveredTwice(t *testing.T) {
