@@ -30,20 +30,25 @@ func (s *Store) Claim(ctx context.Context, n int, lease time.Duration) ([]inbox.
 	if err != nil {
 		return nil, 0, failed(ctx, "claim", err)
 	}
-	if len(claimed) > 0 {
-		return claimed, 0, nil // the caller starts its work, and asks again
+	if len(claimed) == n || len(claimed) > 0 && s.dialect != SQLite {
+		// Another statement of a server takes a round trip. The caller starts its work
+		// meanwhile, and claims again.
+		return claimed, 0, nil
 	}
 	next, err := s.next(ctx)
-	if err == nil && next == 0 {
+	if err == nil && next == 0 && len(claimed) == 0 {
 		// A record has come since, or the records that are due are locked.
 		if claimed, err = s.claim(ctx, n, lease); err == nil && len(claimed) == 0 {
 			next = lockedRetry
 		}
 	}
-	if err != nil {
-		return nil, 0, failed(ctx, "claim", err)
+	switch {
+	case err == nil:
+		return claimed, next, nil
+	case len(claimed) > 0:
+		return claimed, 0, nil
 	}
-	return claimed, next, nil
+	return nil, 0, failed(ctx, "claim", err)
 }
 
 func (s *Store) claim(ctx context.Context, n int, lease time.Duration) (claimed []inbox.Record, err error) {

@@ -32,8 +32,9 @@ func (s *Store) BreakRules() { s.sql.load = "SELECT 'broken'" }
 // Use gives a Store another pool of connections to its database.
 func (s *Store) Use(db *sql.DB) { s.db = db }
 
-// SleepInSave makes the statement sleep that writes changes to PostgreSQL.
+// SleepInSave makes the statements sleep that write changes and answers to PostgreSQL.
 func (s *Store) SleepInSave(d time.Duration) {
+	s.sql.bindFirst += fmt.Sprintf(" WHERE pg_sleep(%f) IS NOT NULL", d.Seconds())
 	s.sql.save += fmt.Sprintf(", pg_sleep(%f)", d.Seconds())
 }
 
