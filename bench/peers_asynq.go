@@ -105,7 +105,8 @@ func openAsynq(ctx context.Context, w *workplace) (*service, error) {
 		},
 		clean: func() error {
 			inspector := asynq.NewInspector(redis)
-			return errors.Join(inspector.DeleteQueue(queue, true), inspector.Close())
+			_, err := inspector.DeleteAllCompletedTasks(queue) // DeleteQueue would leave them
+			return errors.Join(err, inspector.DeleteQueue(queue, true), inspector.Close())
 		},
 	}, nil
 }
