@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
 )
 
 // redisVariable names the server of Redis.
@@ -54,7 +55,7 @@ func migrateNothing(context.Context, *scratch) error { return nil }
 // openAsynq keeps jobs in Redis, and effects in PostgreSQL. The two commit separately: a
 // crash between them repeats the effect.
 func openAsynq(ctx context.Context, w *workplace) (*service, error) {
-	redis, err := connectRedis()
+	option, err := connectRedis()
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +64,7 @@ func openAsynq(ctx context.Context, w *workplace) (*service, error) {
 		return nil, err
 	}
 	queue := "bench_" + rand.Text()[:12]
-	client := asynq.NewClient(redis)
+	client := asynq.NewClient(option)
 	mux := asynq.NewServeMux()
 	mux.HandleFunc(asynqType, func(ctx context.Context, t *asynq.Task) error {
 		var job endedJob
@@ -77,7 +78,7 @@ func openAsynq(ctx context.Context, w *workplace) (*service, error) {
 		w.task.finish()
 		return nil
 	})
-	server := asynq.NewServer(redis, asynq.Config{
+	server := asynq.NewServer(option, asynq.Config{
 		Concurrency: peerWorkers, Queues: map[string]int{queue: 1}, TaskCheckInterval: asynqCheck, LogLevel: asynq.ErrorLevel,
 	})
 	if err := server.Start(mux); err != nil {
@@ -104,9 +105,25 @@ func openAsynq(ctx context.Context, w *workplace) (*service, error) {
 			return client.Close()
 		},
 		clean: func() error {
-			inspector := asynq.NewInspector(redis)
-			_, err := inspector.DeleteAllCompletedTasks(queue) // DeleteQueue would leave them
-			return errors.Join(err, inspector.DeleteQueue(queue, true), inspector.Close())
+			return removeAsynqQueue(option, queue)
 		},
 	}, nil
+}
+
+// removeAsynqQueue removes all that asynq keeps of a queue. DeleteQueue would leave the
+// completed tasks and the counters.
+func removeAsynqQueue(option asynq.RedisConnOpt, queue string) error {
+	inspector := asynq.NewInspector(option)
+	_, err := inspector.DeleteAllCompletedTasks(queue)
+	err = errors.Join(err, inspector.DeleteQueue(queue, true), inspector.Close())
+	client, ok := option.MakeRedisClient().(redis.UniversalClient)
+	if !ok {
+		return errors.Join(err, errors.New("asynq uses another client of Redis"))
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	counters := "asynq:{" + queue + "}:processed"
+	days := client.Keys(ctx, counters+":*")
+	err = errors.Join(err, days.Err(), client.Del(ctx, append(days.Val(), counters)...).Err())
+	return errors.Join(err, client.Close())
 }
