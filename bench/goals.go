@@ -90,6 +90,16 @@ var goals = []goal{
 	{id: "postgres lone commits", area: "durable", what: "one client: commits a delivery, PostgreSQL", most: 1},
 	{id: "postgres lone", area: "durable", what: "one client: time of a delivery beside a commit, PostgreSQL", most: 1.05, unit: "x"},
 	{id: "postgres claim", area: "durable", what: "claim + complete for 64 workers, PostgreSQL, beside row at a time", least: 4, unit: "x", main: true},
+
+	{id: "river pgx CPU", area: "peers", what: "CPU a job, beside River with pgx", most: 1, unit: "x", main: true},
+	{id: "river pgx p99", area: "peers", what: "p99 from delivery to function, beside River with pgx", most: 1, unit: "x", main: true},
+	{id: "river sql CPU", area: "peers", what: "CPU a job, beside River with database/sql", most: 1, unit: "x", main: true},
+	{id: "river sql p99", area: "peers", what: "p99 from delivery to function, beside River with database/sql", most: 1, unit: "x", main: true},
+	{id: "river sql rate", area: "peers", what: "jobs a second, beside River with database/sql", least: 1.5, unit: "x", main: true},
+	{id: "skip locked CPU", area: "peers", what: "CPU a job, beside a table with SKIP LOCKED by hand", most: 1, unit: "x", main: true},
+	{id: "skip locked p99", area: "peers", what: "p99 from delivery to function, beside a table with SKIP LOCKED by hand", most: 1, unit: "x", main: true},
+	{id: "asynq CPU", area: "peers", what: "CPU a job, beside asynq on Redis", most: 1, unit: "x", main: true},
+	{id: "asynq p99", area: "peers", what: "p99 from delivery to function, beside asynq on Redis", most: 1, unit: "x", main: true},
 }
 
 // goalNamed is the goal with an id; its zero value if there is none.

@@ -21,7 +21,7 @@ func TestSQLite(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Harness { return sqliteHarness(t) })
 }
 
-// The same without the fast way of Receive.
+// The same without the fast ways of Submit, Bind and Receive.
 func sqliteHarness(t *testing.T, opts ...sqlstore.Option) storetest.Harness {
 	file := filepath.Join(t.TempDir(), "inbox.db")
 	var clock clock
@@ -113,7 +113,7 @@ func TestPostgreSQL(t *testing.T) {
 	runPostgres(t)
 }
 
-// The same without the fast way of Receive.
+// The same without the fast ways of Submit, Bind and Receive.
 func runPostgres(t *testing.T, opts ...sqlstore.Option) {
 	config := postgresSchema(t)
 	db := postgresPool(t, config)
