@@ -8,6 +8,12 @@ install_pgbouncer() { install_package pgbouncer PgBouncer find_pgbouncer; }
 
 find_pgbouncer() { PATH=$PATH:/usr/sbin pgbouncer --version 2>/dev/null; }
 
+# install_postgres installs the server that tests of webhook/inbox/scenarios start and
+# restart, where it is missing. The places are those of internal/pgcluster.
+install_postgres() { install_package postgresql PostgreSQL find_postgres; }
+
+find_postgres() { compgen -G '/usr/lib/postgresql/*/bin/initdb' || command -v initdb; }
+
 # install_chromium installs the browser that tests of internal/browser start, where it is
 # missing. The commands are those that newTab in chromium_test.go looks for.
 install_chromium() { install_package chromium Chromium find_chromium; }

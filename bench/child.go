@@ -19,6 +19,8 @@ func isChild(args []string) bool { return len(args) == 2 && args[1] == childFlag
 type order struct {
 	// Serve has it serve the API until its standard input ends.
 	Serve bool
+	// Deliver has it serve the API, and deliver webhooks, until its standard input ends.
+	Deliver bool
 	// Read is how it reads a document from the server, URL.
 	Read, URL string
 }
@@ -32,9 +34,12 @@ func childMain() int {
 	var o order
 	err := input.Decode(&o)
 	if err == nil {
-		if o.Serve {
+		switch {
+		case o.Serve:
 			err = serveAPI(os.Stdin, os.Stdout)
-		} else {
+		case o.Deliver:
+			err = serveJobs(os.Stdin, os.Stdout)
+		default:
 			var p peak
 			if p, err = readWithPeak(context.Background(), o); err == nil {
 				err = json.NewEncoder(os.Stdout).Encode(p)

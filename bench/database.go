@@ -50,28 +50,38 @@ func openSQLite(ctx context.Context, dir string) (*database, error) {
 	return openStore(ctx, &database{name: "sqlite"}, db, sqlstore.SQLite, remove)
 }
 
-// openPostgres makes a schema of its own; errNoPostgres if there is no server.
-func openPostgres(ctx context.Context) (*database, error) {
+// connectPostgres connects to the server, and returns the URL that leads to it. The error
+// is errNoPostgres if there is no server.
+func connectPostgres(ctx context.Context) (*sql.DB, *url.URL, error) {
 	address, named := os.LookupEnv(postgresVariable)
 	if !named {
 		address = "postgres://postgres@127.0.0.1:5432/test?sslmode=disable"
 	}
 	u, err := url.Parse(address)
 	if err != nil {
-		return nil, errors.New(postgresVariable + " is no URL") // it may hold a password
+		return nil, nil, errors.New(postgresVariable + " is no URL") // it may hold a password
 	}
 	admin, err := sql.Open("pgx", address)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	soon, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	if err := admin.PingContext(soon); err != nil {
 		_ = admin.Close()
 		if named {
-			return nil, err
+			return nil, nil, err
 		}
-		return nil, errNoPostgres
+		return nil, nil, errNoPostgres
+	}
+	return admin, u, nil
+}
+
+// openPostgres makes a schema of its own; errNoPostgres if there is no server.
+func openPostgres(ctx context.Context) (*database, error) {
+	admin, u, err := connectPostgres(ctx)
+	if err != nil {
+		return nil, err
 	}
 	schema := "bench_" + strings.ToLower(rand.Text()[:12]) // search_path folds case
 	if _, err := admin.ExecContext(ctx, `CREATE SCHEMA "`+schema+`"`); err != nil {

@@ -70,8 +70,10 @@ var goals = []goal{
 	{id: "secret allocations", area: "webhook", what: "delivery with a Secret in the process, allocations", most: 4},
 	{id: "svix CPU", area: "webhook", what: "delivery with Svix in the process, beside Svix's library", most: 0.25, unit: "x", main: true},
 	{id: "svix allocations", area: "webhook", what: "delivery with Svix in the process, allocations", most: 3},
-	{id: "secret loopback", area: "webhook", what: "deliveries a second, 64 connections, Secret, beside an empty handler", least: 0.95, unit: "x", main: true},
-	{id: "svix loopback", area: "webhook", what: "deliveries a second, 64 connections, Svix, beside an empty handler", least: 0.90, unit: "x"},
+	{id: "secret known", area: "webhook", what: "deliveries a second, 64 connections, Secret, known deliveries, beside by hand", least: 0.97, unit: "x", main: true},
+	{id: "secret first", area: "webhook", what: "deliveries a second, 64 connections, Secret, first deliveries, beside by hand", least: 0.97, unit: "x", main: true},
+	{id: "svix known", area: "webhook", what: "deliveries a second, 64 connections, Svix, known deliveries, beside by hand", least: 0.93, unit: "x"},
+	{id: "svix first", area: "webhook", what: "deliveries a second, 64 connections, Svix, first deliveries, beside by hand", least: 0.93, unit: "x"},
 
 	{id: "submit CPU", area: "submit", what: "a submission, beside a POST by hand", most: 1.15, unit: "x", main: true},
 	{id: "submit allocations", area: "submit", what: "a submission's allocations, beside a POST by hand", most: 1.15, unit: "x"},
@@ -88,6 +90,16 @@ var goals = []goal{
 	{id: "postgres lone commits", area: "durable", what: "one client: commits a delivery, PostgreSQL", most: 1},
 	{id: "postgres lone", area: "durable", what: "one client: time of a delivery beside a commit, PostgreSQL", most: 1.05, unit: "x"},
 	{id: "postgres claim", area: "durable", what: "claim + complete for 64 workers, PostgreSQL, beside row at a time", least: 4, unit: "x", main: true},
+
+	{id: "river pgx CPU", area: "peers", what: "CPU a job, beside River with pgx", most: 1, unit: "x", main: true},
+	{id: "river pgx p99", area: "peers", what: "p99 from delivery to function, beside River with pgx", most: 1, unit: "x", main: true},
+	{id: "river sql CPU", area: "peers", what: "CPU a job, beside River with database/sql", most: 1, unit: "x", main: true},
+	{id: "river sql p99", area: "peers", what: "p99 from delivery to function, beside River with database/sql", most: 1, unit: "x", main: true},
+	{id: "river sql rate", area: "peers", what: "jobs a second, beside River with database/sql", least: 1.5, unit: "x", main: true},
+	{id: "skip locked CPU", area: "peers", what: "CPU a job, beside a table with SKIP LOCKED by hand", most: 1, unit: "x", main: true},
+	{id: "skip locked p99", area: "peers", what: "p99 from delivery to function, beside a table with SKIP LOCKED by hand", most: 1, unit: "x", main: true},
+	{id: "asynq CPU", area: "peers", what: "CPU a job, beside asynq on Redis", most: 1, unit: "x", main: true},
+	{id: "asynq p99", area: "peers", what: "p99 from delivery to function, beside asynq on Redis", most: 1, unit: "x", main: true},
 }
 
 // goalNamed is the goal with an id; its zero value if there is none.

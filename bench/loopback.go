@@ -46,6 +46,12 @@ const loadTimeout = time.Minute
 // returns how many were answered a second, all of them 200. The client does no more
 // than it must, since it shares the CPU with the server that is measured.
 func deliver(ctx context.Context, address string, connections int, requests [][]byte) (float64, error) {
+	return deliverAfter(ctx, address, connections, requests, func(context.Context, int) {})
+}
+
+// deliverAfter is deliver, but it calls before, with the number of the request, before
+// it sends that request.
+func deliverAfter(ctx context.Context, address string, connections int, requests [][]byte, before func(context.Context, int)) (float64, error) {
 	conns := make([]net.Conn, connections)
 	defer func() {
 		for _, c := range conns {
@@ -77,6 +83,7 @@ func deliver(ctx context.Context, address string, connections int, requests [][]
 				if n >= len(requests) {
 					return
 				}
+				before(ctx, n)
 				if _, errs[i] = c.Write(requests[n]); errs[i] == nil {
 					errs[i] = readOK(r)
 				}

@@ -43,6 +43,7 @@ var areas = []area{
 	{"webhook", measureWebhook},
 	{"submit", measureSubmit},
 	{"durable", measureDurable},
+	{"peers", measurePeers},
 }
 
 func areaNames() []string {

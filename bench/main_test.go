@@ -32,7 +32,8 @@ func TestQuick(t *testing.T) {
 			what, rest, ok := strings.Cut(row, g.String())
 			if ok && strings.TrimSpace(what) == g.what {
 				found++
-				absent := strings.Contains(rest, errNoPostgres.Error()) || strings.Contains(rest, errNoPeak.Error())
+				absent := strings.Contains(rest, errNoPostgres.Error()) || strings.Contains(rest, errNoPeak.Error()) ||
+					strings.Contains(rest, errNoRedis.Error())
 				assert.True(t, absent || strings.HasSuffix(rest, " met") || strings.HasSuffix(rest, " missed"), row)
 			}
 		}
@@ -40,6 +41,10 @@ func TestQuick(t *testing.T) {
 	}
 	for _, peer := range []string{"sonic", "goccy", "go-json-experiment", "stripe-go", "svix", "go-github", "http.DefaultTransport"} {
 		assert.Contains(t, out.String(), peer)
+	}
+	for _, p := range peers() {
+		absent := strings.Contains(out.String(), errNoPostgres.Error()) || p.id == "asynq" && strings.Contains(out.String(), errNoRedis.Error())
+		assert.True(t, absent || strings.Contains(out.String(), "\n"+p.name+"  "), p.name)
 	}
 	assert.Contains(t, out.String(), "figures mean nothing")
 }

@@ -22,6 +22,8 @@ type scale struct {
 	requests, submissions, deliveries int
 	// records that are claimed in a round, and deliveries of a lone client.
 	records, lone int
+	// rounds of other queues, and their jobs: as fast as possible, and at a pace.
+	peerRounds, peerJobs, pacedJobs int
 }
 
 var fullScale = scale{
@@ -29,6 +31,7 @@ var fullScale = scale{
 	size100K: 100e3, size1M: 1e6, size10M: 10e6, size200M: 200e6,
 	requests: 20_000, submissions: 3000, deliveries: 8000,
 	records: 1024, lone: 200,
+	peerRounds: 5, peerJobs: 5000, pacedJobs: 800,
 }
 
 // quickScale runs every line of it under the race detector in seconds.
@@ -37,6 +40,7 @@ var quickScale = scale{
 	size100K: 20e3, size1M: 40e3, size10M: 60e3, size200M: 150e3,
 	requests: 200, submissions: 64, deliveries: 200,
 	records: 64, lone: 10,
+	peerRounds: 1, peerJobs: 64, pacedJobs: 20,
 }
 
 // connections are the clients of every comparison under load.

@@ -60,14 +60,14 @@ func byLibrary(base string) (submitter, error) {
 // postByHand submits as a careful program does without a library: it bounds the time of
 // the request, as the library bounds that of every attempt, and reads the answer to its
 // end, so that the connection can be used again.
-func postByHand(name, base string, client *http.Client) submitter {
+func postByHand(name, base string, client *http.Client, metadata any, webhook string) submitter {
 	type wireWebhook struct {
 		Mode string `json:"mode"`
 		URL  string `json:"url"`
 	}
 	type wireAsync struct {
-		Metadata documentMetadata `json:"metadata"`
-		Webhook  wireWebhook      `json:"webhook"`
+		Metadata any         `json:"metadata"`
+		Webhook  wireWebhook `json:"webhook"`
 	}
 	type wireRequest struct {
 		Input string    `json:"input"`
@@ -78,7 +78,7 @@ func postByHand(name, base string, client *http.Client) submitter {
 		defer cancel()
 		body, err := json.Marshal(wireRequest{
 			Input: documentURL,
-			Async: wireAsync{Metadata: submittedMetadata, Webhook: wireWebhook{Mode: "direct", URL: webhookURL}},
+			Async: wireAsync{Metadata: metadata, Webhook: wireWebhook{Mode: "direct", URL: webhook}},
 		})
 		if err != nil {
 			return "", err
@@ -152,7 +152,7 @@ func (r *run) measureCost(ctx context.Context, api servedAPI) error {
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = connections
-	list := []submitter{ours, postByHand("net/http by hand", api.Plain, &http.Client{Transport: transport})}
+	list := []submitter{ours, postByHand("net/http by hand", api.Plain, &http.Client{Transport: transport}, submittedMetadata, webhookURL)}
 	contestants := make([]contestant, len(list))
 	for i, s := range list {
 		if err := s.check(ctx, api.Plain); err != nil {
@@ -239,7 +239,8 @@ func (r *run) measureTogether(ctx context.Context, api servedAPI) error {
 	r.log("submit: %d at a time", connections)
 	defaults := func(base string) func() (submitter, error) {
 		return func() (submitter, error) {
-			return postByHand("", base, &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()}), nil
+			client := &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()}
+			return postByHand("", base, client, submittedMetadata, webhookURL), nil
 		}
 	}
 	library := func(base string) func() (submitter, error) {

@@ -19,7 +19,7 @@ func TestSubmittersAreChecked(t *testing.T) {
 	require.NoError(t, err)
 	defer ours.close()
 	require.NoError(t, ours.check(t.Context(), srv.URL))
-	require.NoError(t, postByHand("by hand", srv.URL, srv.Client()).check(t.Context(), srv.URL))
+	require.NoError(t, postByHand("by hand", srv.URL, srv.Client(), submittedMetadata, webhookURL).check(t.Context(), srv.URL))
 
 	var mismatch *mismatchError
 	says := func(job, body string) submitter {

@@ -16,11 +16,13 @@ type peerTable struct {
 	title  string
 	header []string
 	rows   [][]string
+	note   string
+	main   bool // it is printed as Markdown, too
 }
 
 func (r *run) printText(out io.Writer, areas []string) error {
 	var b strings.Builder
-	r.head(&b)
+	r.head(&b, areas)
 	b.WriteString("\n")
 	rows := [][]string{{"goal", "", "here", "spread", ""}}
 	for _, g := range goals {
@@ -32,12 +34,15 @@ func (r *run) printText(out io.Writer, areas []string) error {
 	for _, t := range r.peers {
 		fmt.Fprintf(&b, "\n%s\n", t.title)
 		align(&b, append([][]string{t.header}, t.rows...))
+		if t.note != "" {
+			b.WriteString(t.note + "\n")
+		}
 	}
 	_, err := io.WriteString(out, b.String())
 	return err
 }
 
-// printMarkdown prints the main rows.
+// printMarkdown prints the main rows and tables.
 func (r *run) printMarkdown(out io.Writer, areas []string) error {
 	var b strings.Builder
 	b.WriteString("| | goal | here | spread | |\n| --- | ---: | ---: | ---: | --- |\n")
@@ -46,19 +51,36 @@ func (r *run) printMarkdown(out io.Writer, areas []string) error {
 			fmt.Fprintf(&b, "| %s | %s | %s |\n", g.what, g, strings.Join(r.shown(g), " | "))
 		}
 	}
+	for _, t := range r.peers {
+		if t.main && slices.Contains(areas, t.area) {
+			t.markdown(&b)
+		}
+	}
 	b.WriteString("\n")
-	r.head(&b)
+	r.head(&b, areas)
 	_, err := io.WriteString(out, b.String())
 	return err
 }
 
+func (t *peerTable) markdown(b *strings.Builder) {
+	fmt.Fprintf(b, "\n%s:\n\n| %s |\n| ---%s |\n", t.title, strings.Join(t.header, " | "), strings.Repeat(" | ---:", len(t.header)-1))
+	for _, row := range t.rows {
+		fmt.Fprintf(b, "| %s |\n", strings.Join(row, " | "))
+	}
+	if t.note != "" {
+		b.WriteString("\n" + t.note + "\n")
+	}
+}
+
 // head says where the figures are from and how to read them.
-func (r *run) head(b *strings.Builder) {
+func (r *run) head(b *strings.Builder, areas []string) {
 	fmt.Fprintf(b, "Measured by `go run ./bench` with %s on %s/%s, %d cores: medians of at least %d interleaved rounds\n"+
-		"(%d for 200 MB), least to most. x: times as fast (≥), or times the cost (≤), of the peer in the same run.\n",
-		runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), r.rounds, r.longRounds)
-	b.WriteString("Decoding: beside encoding/json into plain structs of the same fields; this library reads through its\n" +
-		"HTTP client, out of memory, the others are given the bytes.\n")
+		"(%d for 200 MB, %d for other queues), least to most. x: times as fast (≥), or times the cost (≤), of the peer in the same run.\n",
+		runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), r.rounds, r.longRounds, r.peerRounds)
+	if slices.Contains(areas, "decode") {
+		b.WriteString("Decoding: beside encoding/json into plain structs of the same fields; this library reads through its\n" +
+			"HTTP client, out of memory, the others are given the bytes.\n")
+	}
 	if !cpuMeasured {
 		b.WriteString("CPU time is not measured on this system: its ratios are of the clock's time.\n")
 	}

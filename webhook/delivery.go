@@ -66,8 +66,8 @@ func (d *Delivery) Job(ctx context.Context) (*reducto.Job, error) {
 	return d.source.Job(ctx)
 }
 
-// Execer is the part of a transaction that CompleteTx needs. *sql.Tx has it. For
-// pgx.Tx write an adapter of a few lines.
+// Execer is the part of a transaction that CompleteTx needs. *sql.Tx has it. PgxTx makes
+// one of a pgx.Tx.
 type Execer interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 }

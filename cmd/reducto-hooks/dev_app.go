@@ -12,6 +12,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -123,7 +124,7 @@ func (a *devApp) home(w http.ResponseWriter, r *http.Request) {
 		a.parseCommand() + "\n" + a.uploadCommand() + "\n" + a.recordsCommand() + "\n"
 	a.show(w, r, "home.html", map[string]any{
 		"Place": a.place, "Exports": strings.Join(a.exports(), "\n"), "Note": programNote, "Commands": a.parseCommand() + "\n" + a.uploadCommand(), "Records": a.recordsCommand(),
-		"Faults": a.currentFaults(), "DelaySeconds": int(a.currentFaults().Delay.Seconds()), "Jobs": jobs,
+		"Faults": a.currentFaults(), "DelaySeconds": strconv.FormatFloat(a.currentFaults().Delay.Seconds(), 'f', -1, 64), "Jobs": jobs,
 	}, text)
 }
 

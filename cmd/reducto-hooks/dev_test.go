@@ -280,6 +280,23 @@ func TestDevSwitchesFaults(t *testing.T) {
 	assert.FileExists(t, d.place["DATABASE_URL"])
 }
 
+func TestDevShowsFractionsOfTheDelay(t *testing.T) {
+	t.Parallel()
+	d := startDev(t, "--delay", "1500ms")
+	const field = `min="0" max="3600" step="any" value="1.5"`
+	_, home := d.get("/")
+	assert.Contains(t, home, field)
+	d.switchFaults(nil)
+	_, home = d.get("/")
+	assert.NotContains(t, home, field)
+	d.switchFaults(url.Values{"delay": {"1.5"}})
+	_, home = d.get("/")
+	assert.Contains(t, home, field)
+	d.switchFaults(url.Values{"delay": {"0.00001"}})
+	_, home = d.get("/")
+	assert.Contains(t, home, `value="0.00001"`)
+}
+
 func TestDevRefusesOtherSitesAndWrongForms(t *testing.T) {
 	t.Parallel()
 	d := startDev(t)

@@ -73,11 +73,12 @@ func sqliteFile(t *testing.T) string { return filepath.Join(t.TempDir(), "inbox.
 // open opens a database as programs with an Inbox do.
 func open(t *testing.T, dsn string) (*sql.DB, inbox.Store) {
 	t.Helper()
-	driver, source, dialect := "sqlite", dataSource(dsn), sqlstore.SQLite
-	if strings.HasPrefix(dsn, "postgres") {
-		driver, source, dialect = "pgx", dsn, sqlstore.PostgreSQL
+	if !strings.Contains(dsn, "@") { // a file, which openPool does not make
+		f, err := os.OpenFile(dsn, os.O_CREATE, 0o600)
+		require.NoError(t, err)
+		require.NoError(t, f.Close())
 	}
-	db, err := sql.Open(driver, source)
+	db, dialect, _, err := openPool(dsn)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = db.Close() })
 	store, err := sqlstore.Open(t.Context(), db, dialect)

@@ -251,7 +251,7 @@ func (c *inboxReplayCmd) Run(ctx context.Context, u *ui) error {
 		switch {
 		case err != nil:
 		case r.State != inbox.StateDead:
-			err = &exitError{exitNotFound, fmt.Errorf("record %s is %s, not dead", id, r.State)}
+			err = usageError("record %s is %s: only dead records can be replayed", id, r.State)
 		default:
 			err = in.Replay(ctx, r.Key)
 		}

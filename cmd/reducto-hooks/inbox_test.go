@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"database/sql"
 	"net/url"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/go-sql-driver/mysql"
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -46,6 +48,35 @@ func postgresURL(t *testing.T) string {
 	return u.String()
 }
 
+// mysqlDatabase makes a database, and returns how to connect to it.
+func mysqlDatabase(t *testing.T) *mysql.Config {
+	t.Helper()
+	config, err := mysql.ParseDSN(cmp.Or(os.Getenv("TEST_MYSQL_URL"), "root@tcp(127.0.0.1:3306)/test"))
+	require.NoError(t, err)
+	admin, err := sql.Open("mysql", config.FormatDSN())
+	require.NoError(t, err)
+	if err := admin.PingContext(t.Context()); err != nil {
+		text := "no MySQL or MariaDB: start one, or name it in TEST_MYSQL_URL (user:password@tcp(host:port)/database): " + err.Error()
+		if os.Getenv("CI") != "" || os.Getenv("REDUCTO_CI") != "" {
+			t.Fatal(text)
+		}
+		t.Skip(text)
+	}
+	config.DBName = "reducto_hooks_" + strings.ToLower(rand.Text())
+	_, err = admin.Exec("CREATE DATABASE " + config.DBName)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		_, err := admin.Exec("DROP DATABASE " + config.DBName)
+		assert.NoError(t, err)
+		assert.NoError(t, admin.Close())
+	})
+	return config
+}
+
+func mysqlURL(c *mysql.Config) string {
+	return (&url.URL{Scheme: "mysql", User: url.UserPassword(c.User, c.Passwd), Host: c.Addr, Path: "/" + c.DBName}).String()
+}
+
 func TestInboxOnSQLite(t *testing.T) {
 	t.Parallel()
 	testInbox(t, sqliteFile(t))
@@ -54,6 +85,11 @@ func TestInboxOnSQLite(t *testing.T) {
 func TestInboxOnPostgreSQL(t *testing.T) {
 	t.Parallel()
 	testInbox(t, postgresURL(t))
+}
+
+func TestInboxOnMySQL(t *testing.T) {
+	t.Parallel()
+	testInbox(t, mysqlURL(mysqlDatabase(t)))
 }
 
 func testInbox(t *testing.T, dsn string) {
@@ -108,8 +144,8 @@ func testInbox(t *testing.T, dsn string) {
 	assert.Equal(t, "received", objects(t, s.ok("inbox", "show", key, "--json"))[0]["state"])
 	assert.Regexp(t, `history\t\S+Z replayed\n$`, s.ok("inbox", "show", key), "the replay is in the history")
 	e = s.run("inbox", "replay", deadJob)
-	assert.Equal(t, exitNotFound, e.code)
-	assert.Contains(t, e.stderr, "received, not dead")
+	assert.Equal(t, exitUsage, e.code)
+	assert.Contains(t, e.stderr, "record "+deadJob+" is received: only dead records can be replayed")
 	assert.Empty(t, s.ok("inbox", "replay", "--all"))
 }
 
@@ -130,12 +166,18 @@ func TestInboxChangesNoDatabaseWithoutTables(t *testing.T) {
 	e := newShell(t).run("inbox", "list", "--db", file)
 	assert.Equal(t, exitUsage, e.code)
 	assert.Contains(t, e.stderr, "the database has no Inbox")
-	url := postgresURL(t)
-	e = newShell(t).run("inbox", "stats", "--db", url)
-	assert.Equal(t, exitUsage, e.code, e.stderr)
+	config := mysqlDatabase(t)
+	for _, dsn := range []string{postgresURL(t), mysqlURL(config), config.FormatDSN(), config.FormatDSN() + "?parseTime=true&loc=Europe%2FBerlin"} {
+		e = newShell(t).run("inbox", "stats", "--db", dsn)
+		assert.Equal(t, exitUsage, e.code, e.stderr)
+		assert.Contains(t, e.stderr, "the database has no Inbox")
+	}
 
-	e = newShell(t).run("inbox", "list", "--db", "postgres://u@127.0.0.1:1/db")
-	assert.Equal(t, exitFailure, e.code)
+	for _, dsn := range []string{"postgres://u@127.0.0.1:1/db", "mysql://u@127.0.0.1:1/db", "u@tcp(127.0.0.1:1)/db"} {
+		e = newShell(t).run("inbox", "list", "--db", dsn)
+		assert.Equal(t, exitFailure, e.code, e.stderr)
+		assert.Contains(t, e.stderr, "connection refused")
+	}
 }
 
 func TestInboxDoesNotPrintPasswordsOfDatabases(t *testing.T) {
@@ -145,6 +187,16 @@ func TestInboxDoesNotPrintPasswordsOfDatabases(t *testing.T) {
 		"postgres://u:pass5word@127.0.0.1:port/db":                       exitUsage,
 		"postgres://u@127.0.0.1:1/db?password=pass5word&sslmode=unknown": exitFailure,
 		"POSTGRES://u:pass5word@127.0.0.1:1/db":                          exitUsage,
+		"mysql://u:pass5word@127.0.0.1:1/db":                             exitFailure,
+		"u:pass5word@tcp(127.0.0.1:1)/db":                                exitFailure,
+		"mysql://u:pass5word@127.0.0.1:port/db":                          exitUsage,
+		"mysql://u:p/pass5word@127.0.0.1:1/db":                           exitUsage,
+		"mysql://u:1/pass5word@127.0.0.1:1/db":                           exitUsage,
+		"mysql://u:pass5word@127.0.0.1:1/":                               exitUsage,
+		"mysql://u:pass5word@127.0.0.1:1/db?parseTime=pass5word":         exitUsage,
+		"u:p@unix(pass5word@tcp(127.0.0.1:1)/db?loc=Europe/Berlin":       exitUsage,
+		"u:pass5word@tcp(127.0.0.1:1)":                                   exitUsage,
+		"MySQL://u:pass5word@127.0.0.1:1/db":                             exitUsage,
 		"host=127.0.0.1 port=1 user=u password=pass5word":                exitUsage,
 	} {
 		e := newShell(t, "DATABASE_URL="+dsn).run("inbox", "list")

@@ -17,7 +17,7 @@ import (
 
 type listenCmd struct {
 	ForwardTo   string   `required:"" placeholder:"URL" help:"The URL of your receiver, such as http://localhost:8080/webhook."`
-	DB          string   `name:"db" placeholder:"DSN" help:"The database of your Inbox, which has the metadata: a file of SQLite, or a postgres:// URL."`
+	DB          string   `name:"db" placeholder:"DSN" help:"The database of your Inbox, which has the metadata: a file of SQLite, or a postgres:// or mysql:// URL."`
 	Namespace   string   `default:"${namespace}" help:"The namespace of the store."`
 	All         bool     `help:"Forward all jobs of the last 24 hours, not only new and recorded ones."`
 	Only        []string `placeholder:"TYPE" help:"Forward jobs of these types only, such as Parse."`

@@ -18,7 +18,7 @@
 //
 //	0    done
 //	1    failure, such as an error of the API, the database or the receiver
-//	2    a wrong argument or setting
+//	2    a wrong argument or setting, or a record to replay that is not dead
 //	3    a job failed or was cancelled
 //	4    there is no such job or record
 //	130  interrupted before the end

@@ -199,6 +199,9 @@ func TestWrongArgumentsExitWithUsage(t *testing.T) {
 		{"inbox replay --db " + file, "--all"},
 		{"inbox replay --db " + file + " --all ID", "--all"},
 		{"inbox list --db postgres://u:wrong%zzescape@localhost/db", "%-encoding"},
+		{"inbox list --db mysql://u:wrong%zzescape@localhost/db", "%-encoding"},
+		{"inbox list --db mysql://u:zzescape@localhost", "ends without a database"},
+		{"inbox list --db u:zzescape@tcp(localhost/db", "tcp(host:3306)"},
 		{"trigger completed localhost:8080", "http://"},
 		{"trigger completed /webhook", "http://"},
 		{"trigger nothing http://localhost", "completed"},
@@ -250,6 +253,7 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 				"listen --forward-to http://127.0.0.1:1/?token=" + secret + " --replay " + job,
 				"inbox list --db postgres://user:" + password + "@127.0.0.1:1/db",
 				"inbox list --db postgres://user:" + password + "@127.0.0.1:1/db?sslmode=nonsense",
+				"inbox list --db mysql://user:" + password + "@127.0.0.1:1/db", "inbox list --db user:" + password + "@tcp(127.0.0.1:1)/db",
 				"dev --addr " + strings.TrimPrefix(srv.URL(), "http://"), "completion bash", "--help", "nonsense",
 			} {
 				e := s.run(append(strings.Fields(args), format)...)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -13,17 +12,8 @@ import (
 	"github.com/reducto-go/reducto/webhook/inbox"
 )
 
-// pgxExecer adapts a transaction of pgx to webhook.Execer.
-type pgxExecer struct{ pgx.Tx }
-
-// ExecContext implements webhook.Execer.
-func (x pgxExecer) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	tag, err := x.Exec(ctx, query, args...)
-	return driver.RowsAffected(tag.RowsAffected()), err
-}
-
-// pgxLedger is a ledger that uses pgx directly. The store uses the same pool through
-// database/sql.
+// pgxLedger is a ledger that uses pgx directly. The store has connections of its own,
+// through database/sql.
 type pgxLedger struct {
 	pool *pgxpool.Pool
 	db   *sql.DB
@@ -34,9 +24,7 @@ func openPostgres(ctx context.Context, url string) (*pgxLedger, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Each worker can hold a connection for its transaction. The store needs some more,
-	// or it cannot renew leases in time.
-	config.MaxConns = max(config.MaxConns, inbox.DefaultWorkers+4)
+	config.MaxConns = max(config.MaxConns, inbox.DefaultWorkers) // each worker holds one in its transaction
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, err
@@ -45,11 +33,14 @@ func openPostgres(ctx context.Context, url string) (*pgxLedger, error) {
 		pool.Close()
 		return nil, err
 	}
-	return &pgxLedger{pool: pool, db: stdlib.OpenDBFromPool(pool)}, nil
+	db := stdlib.OpenDB(*config.ConnConfig)
+	db.SetMaxOpenConns(4)
+	db.SetMaxIdleConns(4)
+	return &pgxLedger{pool: pool, db: db}, nil
 }
 
 func (l *pgxLedger) close() {
-	_ = l.db.Close() // first, as it holds connections of the pool
+	_ = l.db.Close()
 	l.pool.Close()
 }
 
@@ -74,5 +65,5 @@ func (l *pgxLedger) enter(ctx context.Context, tx pgx.Tx, d *webhook.Delivery, e
 	if _, err := tx.Exec(ctx, insertEntry, e.jobID, e.customer, e.pages); err != nil {
 		return err
 	}
-	return d.CompleteTx(ctx, pgxExecer{tx}) // last; its error means that another worker may have the job
+	return d.CompleteTx(ctx, webhook.PgxTx(tx)) // last; its error means that another worker may have the job
 }

@@ -72,18 +72,18 @@ func (a *app) enqueue(ctx context.Context, d *webhook.Delivery) error {
 	if err := d.DecodeMetadata(&args.metadata); err != nil {
 		return webhook.Permanent(err)
 	}
-	tx, err := a.db.BeginTx(ctx, nil)
+	tx, err := a.pool.Begin(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = tx.Rollback() }() // no effect after Commit
+	defer func() { _ = tx.Rollback(ctx) }() // no effect after Commit
 	if _, err := a.river.InsertTx(ctx, tx, args, nil); err != nil {
 		return err
 	}
-	if err := d.CompleteTx(ctx, tx); err != nil {
+	if err := d.CompleteTx(ctx, webhook.PgxTx(tx)); err != nil {
 		return err
 	}
-	return tx.Commit()
+	return tx.Commit(ctx)
 }
 
 // process prints the number of pages. River calls it again after an error or a crash,

@@ -24,9 +24,11 @@ import (
 	"syscall"
 	"time"
 
-	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/riverqueue/river"
-	"github.com/riverqueue/river/riverdriver/riverdatabasesql"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/rivermigrate"
 
 	"github.com/reducto-go/reducto"
@@ -50,10 +52,12 @@ func run(ctx context.Context, out io.Writer, databaseURL string, documents []str
 	if databaseURL == "" {
 		return errors.New("no database: set DATABASE_URL to a PostgreSQL database")
 	}
-	db, err := sql.Open("pgx", databaseURL)
+	pool, err := openPool(ctx, databaseURL)
 	if err != nil {
 		return err
 	}
+	defer pool.Close()
+	db := stdlib.OpenDB(*pool.Config().ConnConfig) // the store has connections of its own
 	defer db.Close()
 	var srv *reductotest.Server
 	if os.Getenv(reducto.EnvAPIKey) == "" {
@@ -62,27 +66,39 @@ func run(ctx context.Context, out io.Writer, databaseURL string, documents []str
 		}
 		defer srv.Close()
 	}
-	a, err := newApp(ctx, db, log.New(out, "", 0), srv)
+	a, err := newApp(ctx, pool, db, log.New(out, "", 0), srv)
 	if err != nil {
 		return err
 	}
 	return a.run(ctx, documents)
 }
 
+// openPool opens the pool of River and of the Inbox's function.
+func openPool(ctx context.Context, databaseURL string) (*pgxpool.Pool, error) {
+	config, err := pgxpool.ParseConfig(databaseURL)
+	if err != nil {
+		return nil, err
+	}
+	config.MaxConns = 2*inbox.DefaultWorkers + 5 // for functions, River's workers and River itself
+	return pgxpool.NewWithConfig(ctx, config)
+}
+
 // app is River and an Inbox on one database, so that one transaction can change both.
 type app struct {
-	db     *sql.DB
-	river  *river.Client[*sql.Tx]
+	pool   *pgxpool.Pool
+	river  *river.Client[pgx.Tx]
 	inbox  *inbox.Inbox
 	client *reducto.Client
 	out    *log.Logger
 }
 
-// newApp migrates the database, and connects the parts. srv is nil for Reducto itself.
-func newApp(ctx context.Context, db *sql.DB, out *log.Logger, srv *reductotest.Server) (*app, error) {
-	db.SetMaxOpenConns(2*inbox.DefaultWorkers + 5) // for functions, River's workers and the store
-	a := &app{db: db, out: out}
-	driver := riverdatabasesql.New(db)
+// newApp migrates the database, and connects the parts. The store uses db. srv is nil for
+// Reducto itself.
+func newApp(ctx context.Context, pool *pgxpool.Pool, db *sql.DB, out *log.Logger, srv *reductotest.Server) (*app, error) {
+	db.SetMaxOpenConns(4)
+	db.SetMaxIdleConns(4)
+	a := &app{pool: pool, out: out}
+	driver := riverpgxv5.New(pool)
 	migrator, err := rivermigrate.New(driver, nil)
 	if err != nil {
 		return nil, err

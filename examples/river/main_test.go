@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"cmp"
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +16,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
 	"github.com/stretchr/testify/assert"
@@ -65,10 +65,12 @@ func postgres(t *testing.T) string {
 // openOn opens the app on a schema of its own. The client does not retry. The Inbox's
 // function fails after its commit.
 func openOn(t *testing.T, srv *reductotest.Server) *app {
-	db, err := sql.Open("pgx", postgres(t))
+	pool, err := openPool(t.Context(), postgres(t))
 	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+	db := stdlib.OpenDB(*pool.Config().ConnConfig)
 	t.Cleanup(func() { assert.NoError(t, db.Close()) })
-	a, err := newApp(t.Context(), db, log.New(io.Discard, "", 0), srv)
+	a, err := newApp(t.Context(), pool, db, log.New(io.Discard, "", 0), srv)
 	require.NoError(t, err)
 	store, err := sqlstore.Open(t.Context(), db, sqlstore.PostgreSQL)
 	require.NoError(t, err)
@@ -89,7 +91,7 @@ func openOn(t *testing.T, srv *reductotest.Server) *app {
 // count returns the number of River jobs of a kind that meet the condition.
 func (a *app) count(t *testing.T, args river.JobArgs, condition string, values ...any) (n int) {
 	t.Helper()
-	err := a.db.QueryRowContext(t.Context(), `SELECT count(*) FROM river_job WHERE kind = $1 AND `+condition,
+	err := a.pool.QueryRow(t.Context(), `SELECT count(*) FROM river_job WHERE kind = $1 AND `+condition,
 		append([]any{args.Kind()}, values...)...).Scan(&n)
 	require.NoError(t, err)
 	return n

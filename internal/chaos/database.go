@@ -79,11 +79,18 @@ type database struct {
 	store  *sqlstore.Store
 	schema string  // of PostgreSQL, and its owner; of MySQL the database, and its user; empty in SQLite
 	server *sql.DB // as the user of the server's address
+	own    ownDatabase
 }
 
 // newDatabase makes a database for one run: a file in dir, or a schema.
-func newDatabase(ctx context.Context, kind, dir string) (*database, error) {
+func newDatabase(ctx context.Context, o options, dir string) (_ *database, err error) {
+	kind := o.Store
 	d := &database{address: address{Kind: kind}}
+	if o.Own {
+		if dir, err = d.own.start(ctx, kind, dir); err != nil {
+			return nil, err
+		}
+	}
 	switch kind {
 	case onSQLite:
 		d.DSN = "file:" + filepath.ToSlash(filepath.Join(dir, "inbox.db")) +
@@ -95,13 +102,11 @@ func newDatabase(ctx context.Context, kind, dir string) (*database, error) {
 			makeSchema = d.makeMySQL
 		}
 		if err := makeSchema(ctx); err != nil {
-			return nil, err
+			return nil, errors.Join(err, d.own.remove())
 		}
 	}
-	err := d.prepare(ctx)
-	if err != nil {
-		d.close()
-		return nil, err
+	if err := d.prepare(ctx); err != nil {
+		return nil, errors.Join(err, d.close())
 	}
 	return d, nil
 }
@@ -109,6 +114,10 @@ func newDatabase(ctx context.Context, kind, dir string) (*database, error) {
 func (d *database) prepare(ctx context.Context) (err error) {
 	if d.db, err = d.open(d.application(-1)); err != nil {
 		return err
+	}
+	if d.own.cluster != nil {
+		d.db.SetMaxIdleConns(0) // a crash of the server breaks idle connections
+		d.server.SetMaxIdleConns(0)
 	}
 	if d.store, err = sqlstore.Open(ctx, d.db, d.dialect()); err != nil {
 		return err
@@ -146,6 +155,9 @@ func inCI() bool { return os.Getenv("CI") != "" || os.Getenv("REDUCTO_CI") != ""
 // that role, so that a setting of the role affects this run alone.
 func (d *database) makeSchema(ctx context.Context) (err error) {
 	root := address{Kind: onPostgres, DSN: postgresAddress()}
+	if d.own.cluster != nil {
+		root.DSN = d.own.cluster.URL()
+	}
 	if d.server, err = root.open("chaos"); err != nil {
 		return &noPostgresError{err}
 	}
@@ -181,8 +193,11 @@ func (d *database) close() error {
 	if d.db != nil {
 		_ = d.db.Close()
 	}
-	if d.server == nil {
-		return nil
+	if d.own.made() || d.server == nil {
+		if d.server != nil {
+			_ = d.server.Close()
+		}
+		return d.own.remove()
 	}
 	defer d.server.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -206,8 +221,12 @@ func (d *database) drop(ctx context.Context, slot int) (int, error) {
 	return d.terminate(ctx, d.application(slot))
 }
 
-// dropAll terminates the backends of all children, as a restart of the server does.
+// dropAll terminates the backends of all children, as a restart of the server does. A server
+// of the run's own crashes and starts again.
 func (d *database) dropAll(ctx context.Context) (int, error) {
+	if d.own.cluster != nil {
+		return d.crash(ctx)
+	}
 	if d.Kind == onMySQL {
 		return d.killMySQL(ctx)
 	}

@@ -27,7 +27,7 @@ func (d *disruptor) run(ctx context.Context, list []disruption) {
 		if !sleep(ctx, one.After) {
 			return
 		}
-		if one.Kind == disruptRestart || one.Kind == disruptFailover {
+		if one.Kind == disruptRestart || one.Kind == disruptFailover || one.Kind == disruptFullDisk {
 			if err := d.disruptAll(ctx, one); err != nil && ctx.Err() == nil {
 				d.world.fleet.trouble("%s: %v", one.Kind, err)
 			}
@@ -62,10 +62,13 @@ func (d *disruptor) disruptAll(ctx context.Context, one disruption) (err error) 
 	}
 	defer d.world.fleet.releaseAll()
 	var n int
-	if one.Kind == disruptRestart {
+	switch one.Kind {
+	case disruptRestart:
 		n, err = d.world.db.dropAll(ctx)
-	} else {
+	case disruptFailover:
 		n, err = d.world.db.failOver(ctx, one.For)
+	case disruptFullDisk:
+		err = d.world.db.fillDisk(ctx, one.For)
 	}
 	d.mu.Lock()
 	d.counts[one.Kind]++

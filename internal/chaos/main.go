@@ -9,6 +9,8 @@
 //   - It terminates all sessions of a server, as a restart does, and makes it read-only
 //     for a time, as a failover does. Deliveries must be taken in again within a second
 //     of its return.
+//   - With -own the database is the run's own, and its faults are real. A PostgreSQL server
+//     crashes and starts again. SQLite is on a small disk that is full for a time.
 //
 // After the attack it waits until every submission has ended, and prints a ledger.
 // Every submission must have an outcome, and the guarantees of the configuration must
@@ -16,6 +18,8 @@
 //
 //	chaos -store sqlite -tx            one run
 //	chaos -store mysql                 one run on MySQL or MariaDB, which has no other runs
+//	chaos -store postgres -own         one run on a server that crashes
+//	chaos -store sqlite -own           one run on a disk that is full at times
 //	chaos -ci                          all four configurations, within -budget
 //	chaos -long                        the same, with 2,000 jobs and 100 kills each
 //
@@ -67,6 +71,7 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 	flags.SetOutput(out)
 	store := flags.String("store", onSQLite, "`database` of a single run: sqlite, postgres (see TEST_POSTGRES_URL), or mysql (see TEST_MYSQL_URL)")
 	tx := flags.Bool("tx", false, "complete with CompleteTx")
+	own := flags.Bool("own", false, "make a database for a single run: a server of PostgreSQL that crashes, or for sqlite a small disk that fills (root on Linux)")
 	jobs := flags.Int("jobs", 300, "submissions")
 	kills := flags.Int("kills", 15, "kills")
 	duration := flags.Duration("duration", 10*time.Minute, "time after which a single run has failed")
@@ -79,7 +84,7 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	if !slices.Contains([]string{onSQLite, onPostgres, onMySQL}, *store) || flags.NArg() > 0 || *ci && *long || *jobs < 1 || *kills < 0 || *parallel < 1 {
+	if !slices.Contains([]string{onSQLite, onPostgres, onMySQL}, *store) || flags.NArg() > 0 || *ci && *long || *own && (*ci || *long || *store == onMySQL) || *jobs < 1 || *kills < 0 || *parallel < 1 {
 		flags.Usage()
 		return flag.ErrHelp
 	}
@@ -104,10 +109,16 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 		runs, atATime = four(*seed, *jobs, *kills, window, window+15*time.Minute), *parallel
 	default:
 		p := profileFor(*store, *jobs, *kills, windowFor(*jobs, *kills))
+		switch faults := max(2, *kills/3); {
+		case *own && *store == onSQLite:
+			p.FullDisks = faults
+		case *own:
+			p.Restarts = faults
+		}
 		if least := leastFor(p); *duration < least {
 			return fmt.Errorf("-duration %v is too short for %d jobs and %d kills: %v is the least", *duration, *jobs, *kills, least)
 		}
-		runs = []run{{options: options{Store: *store, Tx: *tx, Unsteady: true}, Profile: p, Seed: *seed, Limit: *duration}}
+		runs = []run{{options: options{Store: *store, Own: *own, Tx: *tx, Unsteady: true}, Profile: p, Seed: *seed, Limit: *duration}}
 	}
 	return keeping(*dir, out, func(dir string) error {
 		began := time.Now()

@@ -19,7 +19,7 @@ func TestMain(m *testing.M) {
 }
 
 func TestCommandRefuses(t *testing.T) {
-	for _, args := range []string{"-store redis", "-ci -long", "-jobs 0", "-kills -1", "more", "-parallel 0"} {
+	for _, args := range []string{"-store redis", "-ci -long", "-jobs 0", "-kills -1", "more", "-parallel 0", "-own -ci", "-own -store mysql"} {
 		var out strings.Builder
 		require.ErrorIs(t, command(t.Context(), strings.Fields(args), &out), flag.ErrHelp, args)
 		assert.Contains(t, out.String(), "-seed", args)

@@ -18,6 +18,8 @@ type profile struct {
 	Restarts int // of the database
 	// Failovers are times in which the database is read-only.
 	Failovers int
+	// FullDisks are times in which the disk of the database is full.
+	FullDisks int
 	// Window is how long faults happen. After it the run waits for drainFor, in which
 	// every submission must end.
 	Window time.Duration
@@ -66,7 +68,7 @@ type disruption struct {
 	// Slot is the slot of the child. If that is down, it is the next one.
 	Slot int
 	// For is how long the child is paused, how long after its kill another starts, or how
-	// long the database is read-only.
+	// long the database is read-only or its disk is full.
 	For time.Duration
 }
 
@@ -76,11 +78,12 @@ const (
 	// disruptPause stops a child that holds a claim, for longer than the lease.
 	disruptPause = "pause"
 	disruptDrop  = "drop connections"
-	// disruptRestart terminates all backends.
+	// disruptRestart terminates all backends. A server of the run's own crashes.
 	disruptRestart = "restart"
 	// disruptFailover makes all sessions read-only. Only sessions that begin after it can
 	// write again.
 	disruptFailover = "failover"
+	disruptFullDisk = "full disk"
 )
 
 func newPlan(seed uint64, p profile) *plan {
@@ -128,6 +131,9 @@ func planDisruptions(seed uint64, p profile) []disruption {
 	}
 	for range p.Failovers {
 		list = append(list, disruption{Kind: disruptFailover, For: between(r, 500*time.Millisecond, 2500*time.Millisecond)})
+	}
+	for range p.FullDisks {
+		list = append(list, disruption{Kind: disruptFullDisk, For: between(r, 500*time.Millisecond, 2500*time.Millisecond)})
 	}
 	r.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 	if p.Gentle { // its jobs are submitted before, and a pause needs a call that runs

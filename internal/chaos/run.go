@@ -31,6 +31,9 @@ func (r *run) name() string {
 	if r.Tx {
 		way = "CompleteTx"
 	}
+	if r.Own {
+		return r.Store + " of its own, " + way
+	}
 	return r.Store + ", " + way
 }
 
@@ -187,12 +190,12 @@ func (r *run) report(l *ledger, w *world, s *submitter, d *disruptor, quiet bool
 	p := r.Profile
 	return fmt.Sprintf("%s: %s\n  %-46s %d\n  %-46s %v, faults planned for %v\n  %-46s %d, %d orders, %d of unknown outcome\n"+
 		"  %-46s %d kills, %d pauses past the lease (%d of a child with a claim), %d drops,\n"+
-		"  %-46s %d restarts and %d failovers of the database; %d connections broken\n"+
+		"  %-46s %d restarts, %d failovers and %d full disks of the database; %d connections broken\n"+
 		"%s  %-46s %d claims lost or completions refused, %d panics, %d not committed\n",
 		r.name(), verdict, "seed", r.Seed, "time", took.Round(time.Second), p.Window,
 		"submissions", len(w.plan.Submissions), s.orders, s.unknown,
 		"disruptions", d.counts[disruptKill], d.counts[disruptPause], d.holding, d.counts[disruptDrop],
-		"", d.counts[disruptRestart], d.counts[disruptFailover], d.broken,
+		"", d.counts[disruptRestart], d.counts[disruptFailover], d.counts[disruptFullDisk], d.broken,
 		l, "measured by the children", r.fenced,
 		w.fleet.metric(inbox.MetricHandled+" panicked"), w.fleet.metric(inbox.MetricHandled+" not_committed"))
 }

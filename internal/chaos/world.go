@@ -32,6 +32,7 @@ type world struct {
 // options are the configuration of a run.
 type options struct {
 	Store    string
+	Own      bool // the database is on a server or a disk of the run's own
 	Tx       bool
 	Unsteady bool // the user's function fails now and then
 }
@@ -40,7 +41,7 @@ type options struct {
 func newWorld(ctx context.Context, p *plan, o options, dir string) (*world, error) {
 	w := &world{plan: p, dir: dir, balancer: newBalancer(p.Seed)}
 	var err error
-	if w.db, err = newDatabase(ctx, o.Store, dir); err != nil {
+	if w.db, err = newDatabase(ctx, o, dir); err != nil {
 		return nil, err
 	}
 	if w.service, err = startService(p, w.balancer); err != nil {

@@ -44,6 +44,26 @@ func (s *source) CompleteTx(ctx context.Context, tx webhook.Execer) error {
 
 var errNotCommitted = errors.New("inbox: the function succeeded, but did not commit the transaction of its CompleteTx")
 
+// storeRead returns the records of keys, without their metadata. It returns nil for a key
+// without a record.
+func (in *Inbox) storeRead(ctx context.Context, keys []string) ([]*Record, error) {
+	ctx, cancel := in.storeContext(ctx)
+	defer cancel()
+	list, err := in.store.List(ctx, Filter{Keys: keys, WithoutMetadata: true, Limit: len(keys)})
+	if err != nil {
+		return nil, err
+	}
+	found := make(map[string]*Record, len(list))
+	for i := range list {
+		found[list[i].Key] = &list[i]
+	}
+	records := make([]*Record, len(keys))
+	for i, key := range keys {
+		records[i] = found[key]
+	}
+	return records, nil
+}
+
 func (c *claim) calledTx() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -56,7 +76,7 @@ func (c *claim) calledTx() bool {
 func (in *Inbox) committed(ctx context.Context, c *claim) (bool, error) {
 	ctx = context.WithoutCancel(ctx)
 	for round := 1; ; round++ {
-		r, err := in.read(ctx, c.record.Key)
+		r, err := in.reads.ask(ctx, c.record.Key)
 		switch {
 		case err == nil && r != nil && r.Token == c.record.Token:
 			c.mu.Lock()

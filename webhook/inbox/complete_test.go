@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -266,6 +267,44 @@ func TestCompleteTxWhileTheStoreFails(t *testing.T) {
 		assert.Equal(t, tt.calls, calls)
 		assert.Equal(t, inbox.StateDone, e.Record(job.JobID).State)
 		assert.Positive(t, e.Log.Count(slog.LevelError, "asked again whether the transaction was committed"))
+	})
+}
+
+// Many transactions are committed together. While the store answers whether the first of
+// them was committed, the others wait, and their question is one.
+func TestCompleteTxAsksTheStoreForManyRecordsAtOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T, e *Env) {
+		const jobs = inbox.DefaultWorkers
+		var asked atomic.Int32
+		var committed sync.WaitGroup
+		committed.Add(jobs)
+		spy := NewSpy(e.Open())
+		spy.Before(func(_ context.Context, method string) error {
+			if method == "List" {
+				asked.Add(1)
+				rest(time.Second)
+			}
+			return nil
+		})
+		p := e.ProcessOn(spy, withTx, e.Secret, func(ctx context.Context, d *webhook.Delivery) error {
+			tx := begin(func() {})
+			if err := d.CompleteTx(ctx, tx); err != nil {
+				return err
+			}
+			tx.commit()
+			asked.Store(0) // FinishTx has asked
+			committed.Done()
+			committed.Wait()
+			return nil
+		})
+		for range jobs {
+			p.Submit(reducto.Async{})
+		}
+		rest(time.Minute)
+		p.Start()
+		rest(time.Minute)
+		assert.Len(t, e.Records(inbox.StateDone), jobs)
+		assert.LessOrEqual(t, asked.Load(), int32(2))
 	})
 }
 

@@ -45,6 +45,7 @@ type Inbox struct {
 
 	receive *batcher[Notification, ReceiveResult]
 	finish  *batcher[Completion, bool]
+	reads   *batcher[string, *Record]
 	wake    signal    // a record may be due
 	ended   broadcast // a record has changed
 
@@ -103,6 +104,7 @@ func New(v webhook.Verifier, s Store, f webhook.Func, opts ...Option) (*Inbox, e
 	in.drain, in.stopClaims = context.WithCancel(context.Background())
 	in.receive = &batcher[Notification, ReceiveResult]{max: batchSize, least: cfg.storeTimeout, do: in.storeReceive}
 	in.finish = &batcher[Completion, bool]{max: batchSize, do: in.storeFinish}
+	in.reads = &batcher[string, *Record]{max: batchSize, do: in.storeRead}
 	if cfg.history {
 		in.history = newHistoryWriter(keeper, cfg.storeTimeout, log)
 	}

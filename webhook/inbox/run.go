@@ -48,17 +48,21 @@ func (in *Inbox) Run(ctx context.Context, client *reducto.Client) error {
 	run.workers.Wait()
 	stopBeat()
 	background.Wait()
-	in.flushHistory(ctx)
+	in.flush(ctx)
 	if in.drain.Err() != nil {
 		return nil
 	}
 	return causeOf(ctx)
 }
 
-// RunOnce does the work that is due now, and returns. It polls for overdue jobs, and
-// calls the function for all jobs that have ended. Use it in programs that a
-// scheduler starts. Its error is the store's or the API's. Errors of the function
-// are in the records.
+// RunOnce does the work that is due now, and returns. It calls the function for all jobs
+// that have ended, polls for overdue jobs, and purges old records. Use it in programs
+// that a scheduler starts, and where a process gets no CPU between requests. No
+// goroutine is left.
+//
+// Its error is the store's or the API's. Errors of the function are in the records. When
+// ctx ends, the functions are stopped as in Run. The next RunOnce calls them again. So
+// end ctx some seconds before the platform stops the process.
 func (in *Inbox) RunOnce(ctx context.Context, client *reducto.Client) error {
 	run, err := in.begin(ctx, client, "inbox.RunOnce")
 	if err != nil {
@@ -68,14 +72,20 @@ func (in *Inbox) RunOnce(ctx context.Context, client *reducto.Client) error {
 	var background sync.WaitGroup
 	beat, stopBeat := context.WithCancel(context.WithoutCancel(ctx))
 	background.Go(func() { in.heartbeat(beat) })
-	err = run.reconciler.reconcile(ctx)
-	run.reconciler.unlock(ctx)
-	err = errors.Join(err, in.dispatch(ctx, run, true))
+	// Polling can take all of the time. So it begins when no job waits for its function.
+	if err = in.dispatch(ctx, run, true); err == nil {
+		err = run.reconciler.reconcile(ctx)
+		run.reconciler.unlock(ctx)
+		err = errors.Join(err, in.dispatch(ctx, run, true))
+	}
 	run.workers.Wait()
 	stopBeat()
 	background.Wait()
 	in.purge(ctx)
-	in.flushHistory(ctx)
+	if in.cfg.observer != nil {
+		in.gauges(ctx)
+	}
+	in.flush(ctx)
 	return errors.Join(err, causeOf(ctx))
 }
 
@@ -266,11 +276,23 @@ func (in *Inbox) housekeep(ctx context.Context) {
 	}
 }
 
-// flushHistory writes the entries of the history that wait.
-func (in *Inbox) flushHistory(ctx context.Context) {
+// Flush waits until the history, all log records and all measurements are written, or
+// returns ctx's error. Call it after ServeHTTP where a process gets no CPU after the
+// answer, as in AWS Lambda. RunOnce and Shutdown do what it does.
+func (in *Inbox) Flush(ctx context.Context) error {
+	for _, wait := range []func(context.Context) error{in.history.flush, in.log.Wait, in.recv.Flush, in.measure.calls.Wait} {
+		if err := wait(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// flush is Flush at the end of a run, for a short time.
+func (in *Inbox) flush(ctx context.Context) {
 	ctx, cancel := in.storeContext(context.WithoutCancel(ctx))
 	defer cancel()
-	_ = in.history.flush(ctx)
+	_ = in.Flush(ctx)
 }
 
 func (in *Inbox) purge(ctx context.Context) {
@@ -310,10 +332,8 @@ func (in *Inbox) Shutdown(ctx context.Context) error {
 			}
 		}
 	}
-	for _, wait := range []func(context.Context) error{in.log.Wait, in.recv.Flush, in.measure.calls.Wait, in.history.flush} {
-		if err := wait(ctx); err != nil {
-			return &webhook.ShutdownError{Err: err}
-		}
+	if err := in.Flush(ctx); err != nil {
+		return &webhook.ShutdownError{Err: err}
 	}
 	return nil
 }

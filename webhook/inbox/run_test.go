@@ -147,3 +147,53 @@ func TestOldRecordsArePurged(t *testing.T) {
 		assert.Empty(t, e.Records())
 	})
 }
+
+// The reconciler's requests can take all of RunOnce's time.
+func TestRunOnceCallsFunctionsBeforeItPolls(t *testing.T) {
+	inBubble(t, func(t *testing.T, e *Env) {
+		p := e.Process(e.Work, inbox.WithoutRefetch())
+		e.Srv.WebhookFault(reductotest.Lose())
+		p.Submit(reducto.Async{})
+		rest(2 * time.Minute)
+		job := p.Announced(reducto.Async{})
+		e.Srv.Fault("GET /job", reductotest.Delay(time.Hour).Always())
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		require.ErrorIs(t, p.RunOnce(ctx, p.Client), context.DeadlineExceeded)
+		e.Done(job.JobID, webhook.OutcomeCompleted)
+		assert.Len(t, e.Calls(), 1)
+	})
+}
+
+// A process can be paused after RunOnce, or after ServeHTTP and Flush.
+func TestRunOnceAndFlushLeaveNothingToWrite(t *testing.T) {
+	eachInBubble(t, map[string]func(t *testing.T, p *Process){
+		"RunOnce": func(_ *testing.T, p *Process) { p.Once() },
+		"Flush":   func(t *testing.T, p *Process) { require.NoError(t, p.Inbox.Flush(t.Context())) },
+	}, func(t *testing.T, e *Env, end func(*testing.T, *Process)) {
+		p := e.Process(e.Work, inbox.WithHistory(), inbox.WithObserver(slowMeter{e.Meter}))
+		seeded(e, p, JobA)
+		end(t, p)
+		assert.NotEmpty(t, life(t, p.Inbox, JobA))
+		assert.Equal(t, 1, e.Meter.Counter(inbox.MetricDeliveries+"{accepted}"))
+		assert.NotEmpty(t, e.Meter.Values(inbox.MetricIntakeSeconds))
+		assert.True(t, e.Log.Has("inbox: received"))
+	})
+}
+
+// slowMeter is a Meter that is slow.
+type slowMeter struct{ *Meter }
+
+func (m slowMeter) Observe(name string, seconds float64) {
+	time.Sleep(100 * time.Millisecond)
+	m.Meter.Observe(name, seconds)
+}
+
+func TestRunOnceMeasuresRecords(t *testing.T) {
+	inBubble(t, func(t *testing.T, e *Env) {
+		p := e.Process(e.Work)
+		p.Once()
+		_, measured := e.Meter.GaugeOf(inbox.MetricOldestDueSeconds)
+		assert.True(t, measured)
+	})
+}

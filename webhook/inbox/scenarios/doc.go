@@ -4,5 +4,7 @@
 //
 //	go test -run TestScenarios/.*/memory
 //
-// The table in scenarios_test.go has the numbers of the specification.
+// The table in scenarios_test.go has the numbers of the specification. Other tests post
+// deliveries while a real database fails. They restart a PostgreSQL server of their own, let
+// it fail over, and fill the disk under SQLite.
 package scenarios

@@ -9,7 +9,7 @@ import (
 	"github.com/reducto-go/reducto/webhook/inbox/storetest"
 )
 
-// The suite once more, without the fast way of Receive. It runs the same code as the
+// The suite once more, without the fast ways of Submit, Bind and Receive. It runs the same code as the
 // other run of the suite, so it is not built with the race detector. CI runs it without.
 
 func TestSQLiteCareful(t *testing.T) {

@@ -21,7 +21,7 @@ func TestSQLite(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Harness { return sqliteHarness(t) })
 }
 
-// The same without the fast way of Receive.
+// The same without the fast ways of Submit, Bind and Receive.
 func sqliteHarness(t *testing.T, opts ...sqlstore.Option) storetest.Harness {
 	file := filepath.Join(t.TempDir(), "inbox.db")
 	var clock clock
@@ -113,12 +113,9 @@ func TestPostgreSQL(t *testing.T) {
 	runPostgres(t)
 }
 
-// The same without the fast way of Receive.
+// The same without the fast ways of Submit, Bind and Receive.
 func runPostgres(t *testing.T, opts ...sqlstore.Option) {
-	runPostgresOn(t, postgresSchema(t), opts...)
-}
-
-func runPostgresOn(t *testing.T, config *pgx.ConnConfig, opts ...sqlstore.Option) {
+	config := postgresSchema(t)
 	db := postgresPool(t, config)
 	require.NoError(t, sqlstore.Migrate(t.Context(), db, sqlstore.PostgreSQL))
 	_, err := db.Exec(`CREATE TABLE test_effects (namespace text NOT NULL)`)

@@ -40,12 +40,13 @@
 // uses the clock of the process, also in a testing/synctest bubble. Open and close the
 // database within the bubble.
 //
-// FinishTx ends a claim in your transaction: a *sql.Tx, or an adapter for the
-// transaction of another driver. In PostgreSQL and MySQL the transaction locks the row,
-// so claims and heartbeats skip it. READ COMMITTED is enough. A stricter transaction can
-// fail, because heartbeats change the record: with SQLSTATE 40001, or with the error 1020
-// of MariaDB. Repeat it then, and after a deadlock (error 1213). In SQLite your transaction is the only writer, and deliveries wait for it. Keep it short, and
-// begin it with BEGIN IMMEDIATE (_txlock=immediate).
+// FinishTx ends a claim in your transaction: a *sql.Tx, or a pgx.Tx with webhook.PgxTx.
+// In PostgreSQL and MySQL the transaction locks the row, so claims and heartbeats skip
+// it. READ COMMITTED is enough. A stricter transaction can fail, because heartbeats
+// change the record: with SQLSTATE 40001, or with the error 1020 of MariaDB. Repeat it
+// then, and after a deadlock (error 1213). In SQLite your transaction is the only writer,
+// and deliveries wait for it. Keep it short, and begin it with BEGIN IMMEDIATE
+// (_txlock=immediate).
 //
 // The store repeats deadlocks, serialization failures, lock wait timeouts and
 // SQLITE_BUSY within the context, a limited number of times.
@@ -55,6 +56,11 @@
 // A method needs one connection at a time. Count one for each of your transactions that
 // are open at the same time, and two to four for the store. Keep them open
 // (SetMaxIdleConns), because a new connection costs more than most statements.
+//
+// If your functions use a pgxpool.Pool, give the store a pool of its own, because
+// database/sql cannot discard the connections of stdlib.OpenDBFromPool:
+//
+//	db := stdlib.OpenDB(*pool.Config().ConnConfig)
 //
 // If the server restarts or fails over, the store discards pooled connections that are
 // dead or read-only, and repeats the statement on another one.

@@ -14,14 +14,20 @@ import (
 	"time"
 )
 
-// failed adds the method to an error, what to set if a pooler is the cause, and the context's error if the context has
-// ended: drivers return other errors then.
+// errFull says that a disk is full. Some messages of drivers do not say so.
+var errFull = errors.New("the database has no space left: free space on its disk, or raise the limit of its size; work then continues by itself")
+
+// failed adds the method to an error, and what to do if a pooler or a full disk is the cause. If the context has ended, it
+// adds the context's error, because drivers return other errors then.
 func failed(ctx context.Context, method string, err error) error {
 	if err == nil {
 		return nil
 	}
 	if unprepared(err) {
 		err = fmt.Errorf("%w: %w", poolerSetting(), err)
+	}
+	if full(err) {
+		err = fmt.Errorf("%w: %w", errFull, err)
 	}
 	if over := ended(ctx); over != nil && !errors.Is(err, over) {
 		return fmt.Errorf("sqlstore: %s: %w: %w", method, over, err)
@@ -132,6 +138,7 @@ func disconnected(err error) bool {
 		1927, // ER_CONNECTION_KILLED
 		2006, // CR_SERVER_GONE_ERROR
 		2013, // CR_SERVER_LOST
+		3032, // ER_SERVER_OFFLINE_MODE
 		3169, // ER_SESSION_WAS_KILLED
 		4031: // ER_CLIENT_INTERACTION_TIMEOUT
 		return true
@@ -146,16 +153,43 @@ func disconnected(err error) bool {
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
+// full reports whether a write failed because a disk is full, or because the database has
+// reached a limit of its size.
+func full(err error) bool {
+	if err == nil {
+		return false
+	}
+	switch mysqlCode(err) {
+	case 1021, // ER_DISK_FULL
+		1114: // ER_RECORD_FILE_FULL
+		return true
+	}
+	code := sqliteCode(err)
+	return code&0xff == 13 || // SQLITE_FULL
+		code == 4874 || // SQLITE_IOERR_SHMSIZE: no space for the index of the write-ahead log
+		sqlState(err) == "53100" ||
+		strings.Contains(err.Error(), "database or disk is full") || // of SQLite's drivers without codes
+		strings.Contains(err.Error(), "No space left on device") // in several errors of MySQL
+}
+
+// sqliteCode returns the extended result code of SQLite, zero if the driver has no method
+// for it.
+func sqliteCode(err error) int {
+	var e interface{ Code() int }
+	if errors.As(err, &e) {
+		return e.Code()
+	}
+	return 0
+}
+
 // busy reports whether another connection has locked SQLite: SQLITE_BUSY, or
 // SQLITE_LOCKED with a shared cache. Drivers differ, but all print SQLite's message.
 func busy(err error) bool {
 	if err == nil {
 		return false
 	}
-	var e interface{ Code() int }
-	if errors.As(err, &e) {
-		primary := e.Code() & 0xff
-		return primary == 5 || primary == 6
+	if code := sqliteCode(err); code != 0 {
+		return code&0xff == 5 || code&0xff == 6
 	}
 	text := err.Error()
 	return strings.Contains(text, "database is locked") || strings.Contains(text, "database table is locked")

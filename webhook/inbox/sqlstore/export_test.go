@@ -20,7 +20,7 @@ func WithAhead(ahead func() time.Duration) Option {
 	}
 }
 
-// Careful leaves out the fast way of Receive.
+// Careful leaves out the fast ways of Submit, Bind and Receive.
 func Careful(c *config) error {
 	c.careful = true
 	return nil
@@ -32,8 +32,9 @@ func (s *Store) BreakRules() { s.sql.load = "SELECT 'broken'" }
 // Use gives a Store another pool of connections to its database.
 func (s *Store) Use(db *sql.DB) { s.db = db }
 
-// SleepInSave makes the statement sleep that writes changes to PostgreSQL.
+// SleepInSave makes the statements sleep that write changes and answers to PostgreSQL.
 func (s *Store) SleepInSave(d time.Duration) {
+	s.sql.bindFirst += fmt.Sprintf(" WHERE pg_sleep(%f) IS NOT NULL", d.Seconds())
 	s.sql.save += fmt.Sprintf(", pg_sleep(%f)", d.Seconds())
 }
 
@@ -69,6 +70,7 @@ var (
 	MySQLCode     = mysqlCode
 	ReadOnly      = readOnly
 	Disconnected  = disconnected
+	Full          = full
 	Busy          = busy
 	AppendString  = appendString
 )
@@ -125,6 +127,8 @@ func (s *Store) Plans() map[string]Plan {
 	if s.dialect == PostgreSQL {
 		plans["save"] = Plan{s.sql.save, s.args("[]", "[]", "[]")}
 		plans["receive"] = Plan{s.sql.receive, s.args("[]")}
+		plans["submitNew"] = Plan{s.sql.submitNew, s.args("k", "k", "", true, 1, "")}
+		plans["bindFirst"] = Plan{s.sql.bindFirst, s.args("k", "j", "[]", 1)}
 		plans["extend"] = Plan{s.sql.extend, s.args("[]", 1)}
 		plans["finishAll"] = Plan{s.sql.finishAll, s.args("[]")}
 		return plans

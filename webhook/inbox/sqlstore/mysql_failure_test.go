@@ -412,7 +412,7 @@ func TestMySQLErrors(t *testing.T) {
 	for _, n := range []uint16{1290, 1792, 1836} {
 		assert.True(t, sqlstore.ReadOnly(number(n)), n)
 	}
-	for _, n := range []uint16{1053, 1927, 2006, 2013, 4031} {
+	for _, n := range []uint16{1053, 1927, 2006, 2013, 3032, 4031} {
 		assert.True(t, sqlstore.Disconnected(number(n)), n)
 	}
 	assert.True(t, sqlstore.Disconnected(mysql.ErrInvalidConn))

@@ -19,7 +19,8 @@ const (
 	PostgreSQL Dialect = iota + 1
 	// SQLite is SQLite, from version 3.38.
 	SQLite
-	// MySQL is MySQL, from version 8.0, or MariaDB, from version 10.6.
+	// MySQL is MySQL, from version 8.0, or MariaDB, from version 10.6. It is tested with
+	// MySQL 9.7 and MariaDB 10.11.
 	MySQL
 )
 

@@ -99,7 +99,7 @@ func TestPgBouncer(t *testing.T) {
 	t.Parallel()
 	config := pgbouncer(t)
 	config.DefaultQueryExecMode = pgx.QueryExecModeExec
-	runPostgresOn(t, config)
+	runPostgresWithPgx(t, config)
 }
 
 // These modes of pgx work too.

@@ -30,8 +30,7 @@ func TestPlans(t *testing.T) {
 				// A table is not read as a whole, nor is a namespace to find a key in it.
 				assert.NotContains(t, line, "Seq Scan on reducto_", "%s: %s", name, lines)
 				assert.NotContains(t, line, "SCAN reducto_", "%s: %s", name, lines)
-				assert.NotContains(t, line, "|reducto_records|ALL|", "%s: %s", name, lines)
-				assert.NotContains(t, line, "|reducto_records|index|", "%s: %s", name, lines)
+				assert.NotRegexp(t, `\|(reducto_records|r)\|(ALL|index)\|`, line, "%s: %s", name, lines)
 				if name != "next" && name != "purgeable" && name != "stats" && d != sqlstore.MySQL {
 					assert.NotContains(t, line, "reducto_records_due", "%s: %s", name, lines)
 				}
@@ -47,11 +46,10 @@ func TestPlans(t *testing.T) {
 
 func explain(t *testing.T, db *sql.DB, d sqlstore.Dialect, plan sqlstore.Plan) (lines []string) {
 	t.Helper()
-	prefix := "EXPLAIN "
-	if d == sqlstore.SQLite {
-		prefix = "EXPLAIN QUERY PLAN "
+	prefix := map[sqlstore.Dialect]string{
+		sqlstore.PostgreSQL: "EXPLAIN ", sqlstore.SQLite: "EXPLAIN QUERY PLAN ", sqlstore.MySQL: "EXPLAIN FORMAT=TRADITIONAL ",
 	}
-	rows, err := db.Query(prefix+plan.Statement, plan.Args...)
+	rows, err := db.Query(prefix[d]+plan.Statement, plan.Args...)
 	require.NoError(t, err)
 	defer rows.Close()
 	columns, err := rows.Columns()
@@ -66,7 +64,10 @@ func explain(t *testing.T, db *sql.DB, d sqlstore.Dialect, plan sqlstore.Plan) (
 			values = values[len(values)-1:]
 		}
 		line := ""
-		for _, value := range values {
+		for i, value := range values {
+			if columns[i] == "partitions" { // MySQL has it between the table and the type, MariaDB has not
+				continue
+			}
 			text := *value.(*any)
 			if raw, ok := text.([]byte); ok {
 				text = string(raw)

@@ -146,6 +146,36 @@ WITH i AS MATERIALIZED (
 )
 SELECT key FROM updated UNION ALL SELECT key FROM inserted`)
 
+	// As above, it does not insert a record whose key exists.
+	submitted := map[string]string{
+		"key": "$3::text", "version": "{{random}}", "submission_id": "$4::text", "type": "$5::text", "webhook": "$6::boolean",
+		"state": "'pending'", "due_at": "{{now}} + $7::bigint", "submitted_at": "{{now}}", "open_sends": "1",
+	}
+	s.submitNew = text(`
+INSERT INTO {{records}} (namespace, {{columns}}, metadata, given)
+SELECT $1::text, ` + eachColumn(func(name, _, none string) string {
+		if text, ok := submitted[name]; ok {
+			return text
+		}
+		return none
+	}) + `, '', $8::text
+WHERE NOT EXISTS (SELECT FROM {{records}} WHERE namespace = $1::text AND key = $3::text OFFSET 0)
+ON CONFLICT DO NOTHING`)
+
+	s.bindFirst = text(`
+WITH pending AS MATERIALIZED (
+  SELECT ctid AS place FROM {{records}}
+  WHERE namespace = $1::text AND key = $3::text AND (state = 'pending' AND jobs = '[]') IS TRUE AND $2::bigint IS NOT NULL
+    AND NOT EXISTS (SELECT FROM {{jobs}} WHERE namespace = $1::text AND job = $4::text OFFSET 0)
+  FOR UPDATE SKIP LOCKED
+), updated AS (
+  UPDATE {{records}} r
+  SET jobs = $5::text, open_sends = greatest(open_sends - 1, 0), sent = sent + $6::bigint, version = r.version + 1
+  FROM pending WHERE r.ctid = pending.place
+  RETURNING r.key
+)
+INSERT INTO {{jobs}} (namespace, job, key) SELECT $1::text, $4::text, key FROM updated`)
+
 	// The last SELECT sees the records as they were before the statement, so a locked one
 	// is held, too.
 	s.extend = text(`

@@ -32,6 +32,8 @@ type statements struct {
 	// arrays of SQL are different in every driver.
 	save      string // records, jobs to take, jobs to free -> keys of the records written
 	receive   string // arrays of receivedColumns -> numbers of those received
+	submitNew string // key, submission, type, webhook, time until the first poll, metadata
+	bindFirst string // key, job, jobs, number of jobs
 	extend    string // leases, time -> numbers of those held
 	finishAll string // completions -> numbers of those that ended
 
@@ -178,7 +180,7 @@ func (s *statements) all() []string {
 	for _, text := range []string{
 		s.load, s.claim, s.next, s.finish, s.overdue, s.stats, s.lock, s.unlock,
 		s.addHistory, s.trimHistory, s.history, s.forget, s.forgetOld,
-		s.save, s.receive, s.extend, s.finishAll,
+		s.save, s.receive, s.submitNew, s.bindFirst, s.extend, s.finishAll,
 		s.insert, s.update, s.remove, s.take, s.free, s.receivePending, s.receiveNew, s.extendOne, s.left,
 	} {
 		if text != "" {

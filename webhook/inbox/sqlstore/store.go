@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"sync"
 	"time"
 
@@ -21,7 +20,7 @@ type Store struct {
 	writer    chan struct{}        // holds an element while this Store writes to SQLite
 	order     order
 	ahead     func() time.Duration // what tests add to the clock, or nil
-	careful   bool                 // tests leave out the fast way of Receive
+	careful   bool                 // tests leave out the fast ways
 }
 
 var (
@@ -70,36 +69,6 @@ func (o *order) stamp(now int64, n int) int64 {
 	}
 	o.last = now + int64(n) - 1
 	return now
-}
-
-// Submit implements inbox.Store.
-func (s *Store) Submit(ctx context.Context, sub inbox.Submission) error {
-	ref := reference{Key: idKey(sub.ID)}
-	if sub.ID == "" {
-		ref.Job = idKey(sub.JobID)
-		if sub.JobID == "" {
-			return failed(ctx, "submit", errors.New("no submission and no job"))
-		}
-	}
-	err := s.change(ctx, 1, func(int) reference { return ref }, func(snap *snapshot, _ int) { snap.submit(&sub) })
-	return failed(ctx, "submit", err)
-}
-
-// Bind implements inbox.Store.
-func (s *Store) Bind(ctx context.Context, a inbox.Answer) error {
-	if a.SubmissionID == "" {
-		return failed(ctx, "bind", errors.New("no submission"))
-	}
-	ref := reference{Key: idKey(a.SubmissionID), Job: idKey(a.JobID)}
-	conflict := false
-	err := s.change(ctx, 1, func(int) reference { return ref }, func(snap *snapshot, _ int) {
-		snap.once = a.JobID == "" // such an answer counts each time
-		conflict = snap.bind(&a)
-	})
-	if err == nil && conflict {
-		err = inbox.ErrConflict
-	}
-	return failed(ctx, "bind", err)
 }
 
 // Lock implements inbox.Locker.
