@@ -2,8 +2,8 @@
 
 run_bench() { (cd bench && go run .); }
 
-# run_growth measures on a PostgreSQL of its own with the default settings. The one of
-# the tests may have others.
+# run_growth measures on a PostgreSQL of its own. It has the default settings, and the
+# memory that such tables need.
 run_growth() (
   bin=$(pg_config --bindir)
   data=$work/postgres
@@ -17,7 +17,7 @@ run_growth() (
   "${as[@]}" "$bin/initdb" -D "$data" -U postgres -A trust >/dev/null
   trap '"${as[@]}" "$bin/pg_ctl" -D "$data" -m immediate stop >/dev/null' EXIT
   "${as[@]}" "$bin/pg_ctl" -D "$data" -w -l "$data/log" \
-    -o "-c port=5439 -c listen_addresses=127.0.0.1 -c unix_socket_directories=''" start >/dev/null
+    -o "-c port=5439 -c listen_addresses=127.0.0.1 -c shared_buffers=4GB -c max_wal_size=8GB -c unix_socket_directories=''" start >/dev/null
   export TEST_POSTGRES_URL='postgres://postgres@127.0.0.1:5439/postgres?sslmode=disable'
   go run -C bench ./growth -write "$root/docs"
 )

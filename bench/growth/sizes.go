@@ -103,10 +103,14 @@ func measureSizes(ctx context.Context, r *run) (found report, err error) {
 			fmt.Sprintf("%.0f MB", bytes/1e6), verdictOf(s.Peak <= mostGrowth*first),
 		})
 	}
+	buffers := ""
+	if err := tables[0].QueryRowContext(ctx, `SHOW shared_buffers`).Scan(&buffers); err != nil {
+		return report{}, err
+	}
 	costs, lines := growth(r, tables, names)
 	return report{
 		note: fmt.Sprintf("Each table also has %s pending and %s due records. Costs are multiples of those of the table with %s done records. "+
-			"The goal is at most %.1f.", grouped(r.pending), grouped(r.due), grouped(r.sizes[0]), mostGrowth),
+			"The goal is at most %.1f. PostgreSQL's shared_buffers are %s.", grouped(r.pending), grouped(r.due), grouped(r.sizes[0]), mostGrowth, buffers),
 		tables: [][][]string{costs, sweeps},
 		plot:   plot(r.sizes, lines),
 	}, nil
