@@ -171,5 +171,5 @@ FROM reducto_records t, (`+copies+`) c WHERE t.key = $1::text`, append(args, job
 		return err
 	}
 	return d.do(ctx, `INSERT INTO reducto_jobs (namespace, job, key)
-SELECT (SELECT namespace FROM reducto_records WHERE key = $1::text), job, key FROM (`+copies+`) c ORDER BY job`, args...)
+SELECT (SELECT namespace FROM reducto_records WHERE key = $1::text), job, key FROM (`+copies+`) c`, args...)
 }
