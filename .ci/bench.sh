@@ -14,7 +14,7 @@ run_growth() (
     chmod 711 "$work"
     chown postgres "$data"
   fi
-  "${as[@]}" "$bin/initdb" -D "$data" -U postgres -A trust >/dev/null
+  "${as[@]}" "$bin/initdb" -D "$data" -U postgres -A trust -E UTF8 --no-locale >/dev/null
   trap '"${as[@]}" "$bin/pg_ctl" -D "$data" -m immediate stop >/dev/null' EXIT
   "${as[@]}" "$bin/pg_ctl" -D "$data" -w -l "$data/log" \
     -o "-c port=5439 -c listen_addresses=127.0.0.1 -c shared_buffers=4GB -c max_wal_size=8GB -c unix_socket_directories=''" start >/dev/null
