@@ -72,11 +72,19 @@ func (in *Inbox) RunOnce(ctx context.Context, client *reducto.Client) error {
 	var background sync.WaitGroup
 	beat, stopBeat := context.WithCancel(context.WithoutCancel(ctx))
 	background.Go(func() { in.heartbeat(beat) })
-	// Polling can take all of the time. So it begins when no job waits for its function.
-	if err = in.dispatch(ctx, run, true); err == nil {
-		err = run.reconciler.reconcile(ctx)
-		run.reconciler.unlock(ctx)
-		err = errors.Join(err, in.dispatch(ctx, run, true))
+	// Polling and the functions can each take all of the time. So neither waits for the other.
+	polling, stopPolling := context.WithCancel(ctx)
+	defer stopPolling()
+	polled := make(chan error, 1)
+	background.Go(func() {
+		defer close(polled) // even if the store ends the goroutine
+		defer run.reconciler.unlock(ctx)
+		polled <- run.reconciler.reconcile(polling)
+	})
+	if err = in.dispatch(ctx, run, true); err != nil || in.drain.Err() != nil {
+		stopPolling()
+	} else {
+		err = errors.Join(<-polled, in.dispatch(ctx, run, true))
 	}
 	run.workers.Wait()
 	stopBeat()

@@ -165,6 +165,31 @@ func TestRunOnceCallsFunctionsBeforeItPolls(t *testing.T) {
 	})
 }
 
+// Functions can take all of RunOnce's time too, as new deliveries arrive.
+func TestRunOncePollsWhileFunctionsRun(t *testing.T) {
+	inBubble(t, func(t *testing.T, e *Env) {
+		p := e.Process(e.Then(func(context.Context, *webhook.Delivery) error {
+			rest(30 * time.Second)
+			return nil
+		}))
+		lost := p.Lost(reducto.Async{})
+		rest(time.Hour)
+		p.Submit(reducto.Async{})
+		rest(time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+		defer cancel()
+		ran := make(chan error, 1)
+		go func() { ran <- p.RunOnce(ctx, p.Client) }()
+		for range 10 {
+			rest(20 * time.Second)
+			p.Submit(reducto.Async{})
+		}
+		assert.NotEqual(t, inbox.StatePending, e.Record(lost.JobID).State)
+		require.NoError(t, <-ran)
+		e.Done(lost.JobID, webhook.OutcomeCompleted)
+	})
+}
+
 // A process can be paused after RunOnce, or after ServeHTTP and Flush.
 func TestRunOnceAndFlushLeaveNothingToWrite(t *testing.T) {
 	eachInBubble(t, map[string]func(t *testing.T, p *Process){
