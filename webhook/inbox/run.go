@@ -72,13 +72,15 @@ func (in *Inbox) RunOnce(ctx context.Context, client *reducto.Client) error {
 	var background sync.WaitGroup
 	beat, stopBeat := context.WithCancel(context.WithoutCancel(ctx))
 	background.Go(func() { in.heartbeat(beat) })
-	// Polling and the functions can each take all of the time. So neither waits for the other.
+	// Polling and the functions can each take all of the time. So neither waits for the
+	// other, and the purge waits for neither.
 	polling, stopPolling := context.WithCancel(ctx)
 	defer stopPolling()
 	polled := make(chan error, 1)
 	background.Go(func() {
 		defer close(polled) // even if the store ends the goroutine
 		defer run.reconciler.unlock(ctx)
+		in.purge(polling)
 		polled <- run.reconciler.reconcile(polling)
 	})
 	if err = in.dispatch(ctx, run, true); err != nil || in.drain.Err() != nil {
@@ -89,9 +91,10 @@ func (in *Inbox) RunOnce(ctx context.Context, client *reducto.Client) error {
 	run.workers.Wait()
 	stopBeat()
 	background.Wait()
-	in.purge(ctx)
 	if in.cfg.observer != nil {
-		in.gauges(ctx)
+		measuring, cancel := in.storeContext(context.WithoutCancel(ctx)) // ctx often ends the work
+		in.gauges(measuring)
+		cancel()
 	}
 	in.flush(ctx)
 	return errors.Join(err, causeOf(ctx))

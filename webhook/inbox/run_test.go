@@ -166,27 +166,30 @@ func TestRunOnceCallsFunctionsBeforeItPolls(t *testing.T) {
 }
 
 // Functions can take all of RunOnce's time too, as new deliveries arrive.
-func TestRunOncePollsWhileFunctionsRun(t *testing.T) {
+func TestRunOncePollsAndPurgesWhileFunctionsRun(t *testing.T) {
 	inBubble(t, func(t *testing.T, e *Env) {
 		p := e.Process(e.Then(func(context.Context, *webhook.Delivery) error {
 			rest(30 * time.Second)
 			return nil
-		}))
+		}), inbox.WithDoneRetention(time.Minute))
+		old := p.Announced(reducto.Async{})
+		p.Once()
+		e.Done(old.JobID, webhook.OutcomeCompleted)
 		lost := p.Lost(reducto.Async{})
 		rest(time.Hour)
-		p.Submit(reducto.Async{})
-		rest(time.Second)
+		p.Announced(reducto.Async{})
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 		defer cancel()
 		ran := make(chan error, 1)
 		go func() { ran <- p.RunOnce(ctx, p.Client) }()
-		for range 10 {
+		for range 8 {
 			rest(20 * time.Second)
 			p.Submit(reducto.Async{})
 		}
 		assert.NotEqual(t, inbox.StatePending, e.Record(lost.JobID).State)
+		_, err := p.Get(t.Context(), old.JobID)
+		require.ErrorIs(t, err, reducto.ErrNotFound, "it is purged")
 		require.NoError(t, <-ran)
-		e.Done(lost.JobID, webhook.OutcomeCompleted)
 	})
 }
 
@@ -215,9 +218,12 @@ func (m slowMeter) Observe(name string, seconds float64) {
 }
 
 func TestRunOnceMeasuresRecords(t *testing.T) {
-	inBubble(t, func(t *testing.T, e *Env) {
-		p := e.Process(e.Work)
-		p.Once()
+	eachInBubble(t, map[string]time.Duration{"all is done": time.Minute, "the time is over": time.Second}, func(t *testing.T, e *Env, limit time.Duration) {
+		p := e.Process(takes(10 * time.Second))
+		p.Announced(reducto.Async{})
+		ctx, cancel := context.WithTimeout(t.Context(), limit)
+		defer cancel()
+		_ = p.RunOnce(ctx, p.Client)
 		_, measured := e.Meter.GaugeOf(inbox.MetricOldestDueSeconds)
 		assert.True(t, measured)
 	})
