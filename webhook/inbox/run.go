@@ -58,7 +58,7 @@ func (in *Inbox) Run(ctx context.Context, client *reducto.Client) error {
 // RunOnce does the work that is due now, and returns. It calls the function for all jobs
 // that have ended, polls for overdue jobs, and purges old records. Use it in programs
 // that a scheduler starts, and where a process gets no CPU between requests. No
-// goroutine is left.
+// goroutine is left, unless a logger or an Observer blocks.
 //
 // Its error is the store's or the API's. Errors of the function are in the records. When
 // ctx ends, the functions are stopped as in Run. The next RunOnce calls them again. So
@@ -289,7 +289,7 @@ func (in *Inbox) housekeep(ctx context.Context) {
 
 // Flush waits until the history, all log records and all measurements are written, or
 // returns ctx's error. Call it after ServeHTTP where a process gets no CPU after the
-// answer, as in AWS Lambda. RunOnce and Shutdown do what it does.
+// answer, as in AWS Lambda. RunOnce and Shutdown flush too.
 func (in *Inbox) Flush(ctx context.Context) error {
 	for _, wait := range []func(context.Context) error{in.history.flush, in.log.Wait, in.recv.Flush, in.measure.calls.Wait} {
 		if err := wait(ctx); err != nil {

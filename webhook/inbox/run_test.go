@@ -193,6 +193,26 @@ func TestRunOncePollsAndPurgesWhileFunctionsRun(t *testing.T) {
 	})
 }
 
+func TestShutdownEndsThePollingOfRunOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T, e *Env) {
+		p := e.Process(e.Then(takes(30*time.Second)), inbox.WithoutRefetch())
+		for range 2 { // each request takes half a minute
+			p.Lost(reducto.Async{})
+		}
+		rest(time.Hour)
+		p.Announced(reducto.Async{})
+		e.Srv.Fault("GET /job", reductotest.Delay(time.Hour).Always())
+		ran := make(chan error, 1)
+		go func() { ran <- p.RunOnce(t.Context(), p.Client) }()
+		rest(time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 45*time.Second)
+		defer cancel()
+		require.NoError(t, p.Shutdown(ctx))
+		require.NoError(t, <-ran)
+		assert.Len(t, e.Records(inbox.StateDone), 1, "the running function has finished")
+	})
+}
+
 // A process can be paused after RunOnce, or after ServeHTTP and Flush.
 func TestRunOnceAndFlushLeaveNothingToWrite(t *testing.T) {
 	eachInBubble(t, map[string]func(t *testing.T, p *Process){
