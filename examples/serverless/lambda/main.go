@@ -1,6 +1,6 @@
-// Command lambda is a function of AWS Lambda. API Gateway calls it with deliveries, and a
-// schedule of EventBridge with the order to work. Lambda stops the process after each
-// answer: see package serverless, which also has the environment variables.
+// Command lambda is a function of AWS Lambda. API Gateway calls it with deliveries. A rule
+// of EventBridge calls it each minute, and it then calls RunOnce. Lambda pauses the process
+// after each answer. See package serverless, which also has the environment variables.
 //
 //	GOOS=linux GOARCH=arm64 CGO_ENABLED=0 go build -o bootstrap ./examples/serverless/lambda
 //
