@@ -105,7 +105,7 @@ var mysqlAddress = regexp.MustCompile(`@(tcp6?|unix)\(`)
 // can be a password.
 func openMySQL(text string) (db *sql.DB, password string, err error) {
 	config, err := mysqlConfig(text)
-	if err != nil {
+	if err != nil || hasPassword(config.Params) {
 		return nil, "", usageError("the database's URL is not valid: use mysql://user:password@host:3306/database with %%-encoding, " +
 			"or user:password@tcp(host:3306)/database, and parameters of github.com/go-sql-driver/mysql")
 	}
@@ -118,6 +118,17 @@ func openMySQL(text string) (db *sql.DB, password string, err error) {
 		return nil, "", err
 	}
 	return sql.OpenDB(connector), config.Passwd, nil
+}
+
+// hasPassword reports whether a parameter is a password, as in URLs of PostgreSQL. The
+// driver would send it as SET password = ..., and the server's error would repeat it.
+func hasPassword(params map[string]string) bool {
+	for name := range params {
+		if strings.HasPrefix(strings.ToLower(strings.TrimSpace(name)), "pass") {
+			return true
+		}
+	}
+	return false
 }
 
 func mysqlConfig(text string) (*mysql.Config, error) {

@@ -196,6 +196,8 @@ func TestInboxDoesNotPrintPasswordsOfDatabases(t *testing.T) {
 		"mysql://u:pass5word@127.0.0.1:1/db?parseTime=pass5word":         exitUsage,
 		"u:p@unix(pass5word@tcp(127.0.0.1:1)/db?loc=Europe/Berlin":       exitUsage,
 		"u:pass5word@tcp(127.0.0.1:1)":                                   exitUsage,
+		"mysql://u@127.0.0.1:1/db?password=pass5word":                    exitUsage,
+		"u@tcp(127.0.0.1:1)/db?Password=pass5word":                       exitUsage,
 		"MySQL://u:pass5word@127.0.0.1:1/db":                             exitUsage,
 		"host=127.0.0.1 port=1 user=u password=pass5word":                exitUsage,
 	} {

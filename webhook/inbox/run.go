@@ -58,7 +58,7 @@ func (in *Inbox) Run(ctx context.Context, client *reducto.Client) error {
 // RunOnce does the work that is due now, and returns. It calls the function for all jobs
 // that have ended, polls for overdue jobs, and purges old records. Use it in programs
 // that a scheduler starts, and where a process gets no CPU between requests. No
-// goroutine is left.
+// goroutine is left, unless a logger or an Observer blocks.
 //
 // Its error is the store's or the API's. Errors of the function are in the records. When
 // ctx ends, the functions are stopped as in Run. The next RunOnce calls them again. So
@@ -72,18 +72,29 @@ func (in *Inbox) RunOnce(ctx context.Context, client *reducto.Client) error {
 	var background sync.WaitGroup
 	beat, stopBeat := context.WithCancel(context.WithoutCancel(ctx))
 	background.Go(func() { in.heartbeat(beat) })
-	// Polling can take all of the time. So it begins when no job waits for its function.
-	if err = in.dispatch(ctx, run, true); err == nil {
-		err = run.reconciler.reconcile(ctx)
-		run.reconciler.unlock(ctx)
-		err = errors.Join(err, in.dispatch(ctx, run, true))
+	// Polling and the functions can each take all of the time. So neither waits for the
+	// other, and the purge waits for neither.
+	polling, stopPolling := context.WithCancel(ctx)
+	defer stopPolling()
+	polled := make(chan error, 1)
+	background.Go(func() {
+		defer close(polled) // even if the store ends the goroutine
+		defer run.reconciler.unlock(ctx)
+		in.purge(polling)
+		polled <- run.reconciler.reconcile(polling)
+	})
+	if err = in.dispatch(ctx, run, true); err != nil || in.drain.Err() != nil {
+		stopPolling()
+	} else {
+		err = errors.Join(<-polled, in.dispatch(ctx, run, true))
 	}
 	run.workers.Wait()
 	stopBeat()
 	background.Wait()
-	in.purge(ctx)
 	if in.cfg.observer != nil {
-		in.gauges(ctx)
+		measuring, cancel := in.storeContext(context.WithoutCancel(ctx)) // ctx often ends the work
+		in.gauges(measuring)
+		cancel()
 	}
 	in.flush(ctx)
 	return errors.Join(err, causeOf(ctx))
@@ -278,7 +289,7 @@ func (in *Inbox) housekeep(ctx context.Context) {
 
 // Flush waits until the history, all log records and all measurements are written, or
 // returns ctx's error. Call it after ServeHTTP where a process gets no CPU after the
-// answer, as in AWS Lambda. RunOnce and Shutdown do what it does.
+// answer, as in AWS Lambda. RunOnce and Shutdown flush too.
 func (in *Inbox) Flush(ctx context.Context) error {
 	for _, wait := range []func(context.Context) error{in.history.flush, in.log.Wait, in.recv.Flush, in.measure.calls.Wait} {
 		if err := wait(ctx); err != nil {

@@ -165,6 +165,54 @@ func TestRunOnceCallsFunctionsBeforeItPolls(t *testing.T) {
 	})
 }
 
+// Functions can take all of RunOnce's time too, as new deliveries arrive.
+func TestRunOncePollsAndPurgesWhileFunctionsRun(t *testing.T) {
+	inBubble(t, func(t *testing.T, e *Env) {
+		p := e.Process(e.Then(func(context.Context, *webhook.Delivery) error {
+			rest(30 * time.Second)
+			return nil
+		}), inbox.WithDoneRetention(time.Minute))
+		old := p.Announced(reducto.Async{})
+		p.Once()
+		e.Done(old.JobID, webhook.OutcomeCompleted)
+		lost := p.Lost(reducto.Async{})
+		rest(time.Hour)
+		p.Announced(reducto.Async{})
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+		defer cancel()
+		ran := make(chan error, 1)
+		go func() { ran <- p.RunOnce(ctx, p.Client) }()
+		for range 8 {
+			rest(20 * time.Second)
+			p.Submit(reducto.Async{})
+		}
+		assert.NotEqual(t, inbox.StatePending, e.Record(lost.JobID).State)
+		_, err := p.Get(t.Context(), old.JobID)
+		require.ErrorIs(t, err, reducto.ErrNotFound, "it is purged")
+		require.NoError(t, <-ran)
+	})
+}
+
+func TestShutdownEndsThePollingOfRunOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T, e *Env) {
+		p := e.Process(e.Then(takes(30*time.Second)), inbox.WithoutRefetch())
+		for range 2 { // each request takes half a minute
+			p.Lost(reducto.Async{})
+		}
+		rest(time.Hour)
+		p.Announced(reducto.Async{})
+		e.Srv.Fault("GET /job", reductotest.Delay(time.Hour).Always())
+		ran := make(chan error, 1)
+		go func() { ran <- p.RunOnce(t.Context(), p.Client) }()
+		rest(time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 45*time.Second)
+		defer cancel()
+		require.NoError(t, p.Shutdown(ctx))
+		require.NoError(t, <-ran)
+		assert.Len(t, e.Records(inbox.StateDone), 1, "the running function has finished")
+	})
+}
+
 // A process can be paused after RunOnce, or after ServeHTTP and Flush.
 func TestRunOnceAndFlushLeaveNothingToWrite(t *testing.T) {
 	eachInBubble(t, map[string]func(t *testing.T, p *Process){
@@ -190,9 +238,12 @@ func (m slowMeter) Observe(name string, seconds float64) {
 }
 
 func TestRunOnceMeasuresRecords(t *testing.T) {
-	inBubble(t, func(t *testing.T, e *Env) {
-		p := e.Process(e.Work)
-		p.Once()
+	eachInBubble(t, map[string]time.Duration{"all is done": time.Minute, "the time is over": time.Second}, func(t *testing.T, e *Env, limit time.Duration) {
+		p := e.Process(takes(10 * time.Second))
+		p.Announced(reducto.Async{})
+		ctx, cancel := context.WithTimeout(t.Context(), limit)
+		defer cancel()
+		_ = p.RunOnce(ctx, p.Client)
 		_, measured := e.Meter.GaugeOf(inbox.MetricOldestDueSeconds)
 		assert.True(t, measured)
 	})

@@ -1,13 +1,14 @@
-// Command lambda is a function of AWS Lambda. API Gateway calls it with deliveries, and a
-// schedule of EventBridge with the order to work. Lambda stops the process after each
-// answer: see package serverless, which also has the environment variables.
+// Command lambda is a function of AWS Lambda. API Gateway calls it with deliveries. A rule
+// of EventBridge calls it each minute, and it then calls RunOnce. Lambda pauses the process
+// after each answer. See package serverless, which also has the environment variables.
 //
 //	GOOS=linux GOARCH=arm64 CGO_ENABLED=0 go build -o bootstrap ./examples/serverless/lambda
 //
 // Deploy it twice, with the runtime provided.al2023. The one behind API Gateway answers
 // within seconds. Make the route POST /webhook of an HTTP API or a REST API. The other one
 // has an EventBridge rule with rate(1 minute), a timeout of five minutes, and a reserved
-// concurrency of one or more. A timeout below 30 seconds is too short for it.
+// concurrency of one or more. A timeout below 30 seconds is too short for it. With ten
+// seconds or less, a run returns an error.
 package main
 
 import (
@@ -84,6 +85,9 @@ func (f function) handle(ctx context.Context, event json.RawMessage) (any, error
 
 func (f function) run(ctx context.Context) error {
 	if end, ok := ctx.Deadline(); ok {
+		if time.Until(end) <= margin { // Lambda's default is three seconds
+			return errors.New("the timeout of the Lambda function is too short for a run: set it to five minutes")
+		}
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(ctx, end.Add(-margin))
 		defer cancel()

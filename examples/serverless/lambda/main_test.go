@@ -173,6 +173,15 @@ func TestOtherEventsAreErrors(t *testing.T) {
 	}
 }
 
+// Without the error, no run would ever do anything.
+func TestTimeoutTooShortForARunIsAnError(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	defer cancel()
+	_, err := function{}.handle(ctx, json.RawMessage(scheduled))
+	require.ErrorContains(t, err, "set it to five minutes")
+}
+
 // A run ends before Lambda kills the process, and gives its records back.
 func TestRunEndsBeforeTheDeadline(t *testing.T) {
 	t.Parallel()

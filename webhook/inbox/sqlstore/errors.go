@@ -17,8 +17,9 @@ import (
 // errFull says that a disk is full. Some messages of drivers do not say so.
 var errFull = errors.New("the database has no space left: free space on its disk, or raise the limit of its size; work then continues by itself")
 
-// failed adds the method to an error, and what to do if a pooler or a full disk is the cause. If the context has ended, it
-// adds the context's error, because drivers return other errors then.
+// failed adds the method to an error, and what to do if a pooler or a full disk is the
+// cause. If the context has ended, it adds the context's error, because drivers return
+// other errors then.
 func failed(ctx context.Context, method string, err error) error {
 	if err == nil {
 		return nil

@@ -216,8 +216,8 @@ func (s *schema) upgrade(ctx context.Context, db *sql.DB, d Dialect, place strin
 // upgradeMySQL applies the missing migrations. MySQL commits each change of a table by
 // itself. A migration that failed begins again.
 func (s *schema) upgradeMySQL(ctx context.Context, conn *sql.Conn, place string) error {
-	// A lock belongs to this session. Its name is the same in all databases of the server,
-	// and has at most 64 characters. MySQL 9.6 and later have no md5().
+	// This session holds the lock. All databases of the server share the names of locks,
+	// which have at most 64 characters. MySQL 9.6 and later have no md5().
 	const lock = `concat('reducto-', sha2(database(), 224))`
 	for locked := 0; locked == 0; {
 		if err := conn.QueryRowContext(ctx, `SELECT coalesce(get_lock(`+lock+`, 5), 0)`).Scan(&locked); err != nil {

@@ -40,3 +40,31 @@ func TestSubmitAndBindReadNothingInPostgreSQL(t *testing.T) {
 	require.Error(t, bind("waiting", "", 1), "the answer was lost")
 	require.Error(t, bind("unknown", "job-of-unknown", 1), "there is no record")
 }
+
+// The other process commits while the statement of Bind waits for it.
+func TestBindOfAJobThatAnotherProcessTakesMeanwhile(t *testing.T) {
+	t.Parallel()
+	store, db := openPostgres(t)
+	for _, id := range []string{"s", "t"} {
+		require.NoError(t, store.Submit(t.Context(), inbox.Submission{ID: id}))
+	}
+	other, err := db.Begin()
+	require.NoError(t, err)
+	var pid int
+	require.NoError(t, other.QueryRow(`SELECT pg_backend_pid()`).Scan(&pid))
+	_, err = other.Exec(`INSERT INTO reducto_jobs (namespace, job, key) VALUES ('default', 'job', 't');
+		UPDATE reducto_records SET jobs = '[{"id":"job","bound":true,"answer":true}]', open_sends = 0, sent = 1, version = version + 1 WHERE key = 't'`)
+	require.NoError(t, err)
+	bound := make(chan error, 1)
+	go func() { bound <- store.Bind(t.Context(), inbox.Answer{SubmissionID: "s", JobID: "job", Jobs: 1}) }()
+	require.Eventually(t, func() bool {
+		var waits bool
+		err := db.QueryRow(`SELECT EXISTS (SELECT FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid)))`, pid).Scan(&waits)
+		return err == nil && waits
+	}, 10*time.Second, 10*time.Millisecond)
+	require.NoError(t, other.Commit())
+	require.ErrorIs(t, <-bound, inbox.ErrConflict)
+	var open, sent, jobs int
+	require.NoError(t, db.QueryRow(`SELECT open_sends, sent, (SELECT count(*) FROM reducto_jobs) FROM reducto_records WHERE key = 's'`).Scan(&open, &sent, &jobs))
+	require.Equal(t, []int{0, 1, 1}, []int{open, sent, jobs})
+}
