@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"text/tabwriter"
 	"time"
 )
@@ -61,13 +62,19 @@ func (r *run) origin() string {
 	if r.quick {
 		return "-quick: small tables and few calls. The figures mean nothing.\n"
 	}
-	revision := "none"
-	if out, err := exec.Command("git", "describe", "--always", "--dirty").Output(); err == nil {
-		revision = strings.TrimSpace(string(out))
-	}
 	return fmt.Sprintf("Measured on %s at revision %s, with %s on %s/%s, %d cores.\n",
-		time.Now().UTC().Format(time.DateOnly), revision, runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
+		time.Now().UTC().Format(time.DateOnly), revision(), runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
 }
+
+// revision is that of the code. It is read once, because the pages that are written
+// make the work tree dirty.
+var revision = sync.OnceValue(func() string {
+	out, err := exec.Command("git", "describe", "--always", "--dirty").Output()
+	if err != nil {
+		return "none"
+	}
+	return strings.TrimSpace(string(out))
+})
 
 // rewrite replaces a part's section of a page, which is between two comments.
 func rewrite(path, part, text string) error {
