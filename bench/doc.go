@@ -1,7 +1,7 @@
 // Command bench measures this library beside others, and prints every goal that
 // was set for its speed and memory beside what it found on this machine:
 //
-//	go run ./bench                          everything, about ten minutes on two idle cores
+//	go run ./bench                          everything, about seven minutes on two idle cores
 //	go run ./bench -only decode,webhook     some areas: decode, webhook, submit, durable, peers
 //	go run ./bench -markdown                the main rows as tables for a README
 //	go run ./bench -quick                   shows that it works, in seconds; the figures mean nothing
