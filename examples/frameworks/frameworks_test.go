@@ -19,8 +19,8 @@ import (
 	"testing"
 	"time"
 
-	chimiddleware "github.com/go-chi/chi/v5/middleware"
 	"github.com/gin-gonic/gin"
+	chimiddleware "github.com/go-chi/chi/v5/middleware"
 	"github.com/gofiber/fiber/v3"
 	"github.com/labstack/echo/v5"
 	"github.com/labstack/echo/v5/middleware"
