@@ -7,6 +7,7 @@ require (
 	github.com/go-sql-driver/mysql v1.10.1
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/reducto-go/reducto v0.0.0
+	github.com/reducto-go/reducto/internal/pgcluster v0.0.0
 	github.com/reducto-go/reducto/webhook/inbox/sqlstore v0.0.0
 	github.com/stretchr/testify v1.12.1
 	modernc.org/sqlite v1.62.0
@@ -35,3 +36,5 @@ replace (
 	github.com/reducto-go/reducto => ../..
 	github.com/reducto-go/reducto/webhook/inbox/sqlstore => ../../webhook/inbox/sqlstore
 )
+
+replace github.com/reducto-go/reducto/internal/pgcluster => ../pgcluster

@@ -8,6 +8,7 @@ require (
 	github.com/google/uuid v1.6.0
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/reducto-go/reducto v0.0.0
+	github.com/reducto-go/reducto/internal/pgcluster v0.0.0
 	github.com/reducto-go/reducto/webhook/inbox/sqlstore v0.0.0
 	github.com/stretchr/testify v1.12.1
 	modernc.org/sqlite v1.62.0
@@ -32,5 +33,7 @@ require (
 )
 
 replace github.com/reducto-go/reducto => ../../..
+
+replace github.com/reducto-go/reducto/internal/pgcluster => ../../../internal/pgcluster
 
 replace github.com/reducto-go/reducto/webhook/inbox/sqlstore => ../sqlstore
