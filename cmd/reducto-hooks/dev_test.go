@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"os/signal"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -351,6 +352,9 @@ func TestDevRefusesSitesThatResolveToThisMachine(t *testing.T) {
 // The user closes the terminal.
 func TestDevRemovesItsDirectoryAfterAHangup(t *testing.T) {
 	t.Parallel()
+	// If nohup runs the tests, they ignore the signal, and dev would too. With a handler
+	// here, dev begins with the default.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	d := startDev(t)
 	require.FileExists(t, d.place["DATABASE_URL"])
 	require.NoError(t, d.cmd.Process.Signal(syscall.SIGHUP))
