@@ -115,6 +115,9 @@ func (p *pkg) add(e event) bool {
 func (p *pkg) close(w io.Writer, e event, builds map[string]*strings.Builder) {
 	if e.Action == "fail" && p.failed == 0 {
 		p.failed++
+		for _, o := range p.output { // a timeout's panic may be told as that of any test
+			p.suspect[o.Test] = true
+		}
 	}
 	switch {
 	case p.failed > 0:

@@ -51,6 +51,14 @@ func TestReport(t *testing.T) {
 			want:  tally{failed: 1},
 			shown: []string{"FAIL  p", "told by A", "panic: oh"},
 		},
+		"timed out": {
+			events: start + `{"Action":"run","Package":"p","Test":"TestB"}
+{"Action":"pass","Package":"p","Test":"TestA"}
+{"Action":"output","Package":"p","Test":"TestA","Output":"panic: test timed out\n"}
+{"Action":"fail","Package":"p"}`,
+			want:  tally{passed: 1, failed: 1},
+			shown: []string{"FAIL  p", "panic: test timed out"},
+		},
 		"not built": {
 			events: `{"ImportPath":"p [p.test]","Action":"build-output","Output":"p.go:1: no\n"}
 {"ImportPath":"p [p.test]","Action":"build-fail"}
