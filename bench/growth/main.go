@@ -49,7 +49,7 @@ type scale struct {
 var (
 	fullScale = scale{
 		sizes: []int{10_000, 100_000, 1_000_000, 10_000_000}, pending: 100_000, due: 10_000, rounds: 15, batch: 64, calls: 6,
-		soak: 20 * time.Minute, kept: time.Minute, counts: []int{1, 2, 4, 8}, work: 20_000, repeated: 3,
+		soak: 20 * time.Minute, kept: time.Minute, counts: []int{1, 2, 4, 8}, work: 100_000, repeated: 3,
 	}
 	quickScale = scale{
 		sizes: []int{500, 1000, 2000}, pending: 400, due: 100, rounds: 1, batch: 8, calls: 2,

@@ -391,8 +391,12 @@ func TestKilledListenerRepeatsOnlyTheJobInFlight(t *testing.T) {
 		first := e.job(ended)
 		time.Sleep(time.Minute)
 		second := e.job(ended)
-		e.serve(func(http.ResponseWriter, *http.Request) { time.Sleep(time.Second) })
-		for len(e.srv.RequestsTo("GET /job/"+second)) == 0 {
+		var processing atomic.Bool
+		e.serve(func(http.ResponseWriter, *http.Request) {
+			processing.Store(true)
+			time.Sleep(time.Second)
+		})
+		for !processing.Load() {
 			time.Sleep(time.Millisecond)
 		}
 		killed, err := os.ReadFile(e.state)
